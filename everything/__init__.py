@@ -1,0 +1,1 @@
+"""Everything Market: a market whose every price can be proved from one log."""

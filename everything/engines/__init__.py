@@ -1,0 +1,1 @@
+"""LOG → LOG, pure: `decide(state, input, now) -> events`, `evolve(state, event)`."""

@@ -1,0 +1,190 @@
+"""What all engines share: the protocol, deciding a group, folding a record, state hashes.
+
+An engine is a pure state machine. `decide` judges one input against the state and
+returns events; `evolve` applies one event to the state, in place; nothing else changes
+it. The host gives a group of inputs one "now" and writes what they led to as one record.
+
+Three rules make a record decidable again from the log alone:
+
+- State follows from the engine's own events, so folding its records rebuilds it.
+- `decide` sees no time but the group's, and that time is in the record.
+- An input that leads to no event would lead to none at any later time or state, so it
+  does not matter that the record that covers it may be written later.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from everything.schemas.chain import GENESIS_HASH, digest
+from everything.schemas.errors import LogDiverged, UnknownRecord
+from everything.schemas.events import Event
+from everything.schemas.limits import (
+    MAX_GROUP_EVENTS,
+    MAX_GROUP_INPUTS,
+    STATE_HASH_EVERY_RECORDS,
+)
+from everything.schemas.records import Record, check_hash, seal
+from everything.schemas.stored import Stored
+
+S = TypeVar("S")
+
+
+class Grouping(NamedTuple):
+    """How long a host may gather inputs for one record.
+
+    With `linger_ns` 0 it decides whatever has arrived at once.
+    """
+
+    max_inputs: int = MAX_GROUP_INPUTS
+    linger_ns: int = 0
+
+
+class Engine(Protocol[S]):
+    """One single-writer state machine over a shard's log."""
+
+    @property
+    def name(self) -> str:
+        """The engine's name, as in `schemas.subjects`."""
+
+    @property
+    def decider(self) -> str:
+        """`name/N`; N changes whenever the same inputs would lead to other events."""
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The full subjects, wildcards allowed, of the engine's inputs."""
+
+    @property
+    def grouping(self) -> Grouping: ...
+
+    def initial(self) -> S:
+        """Return the state before any event."""
+
+    def decide(self, state: S, message: Stored, now_ns: int) -> Sequence[Event]:
+        """Judge one input. Never raises for anything that can stand on the log."""
+
+    def conclude(self, state: S, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
+        """Return what the group as a whole, or time alone (no inputs), brings about."""
+
+    def evolve(self, state: S, event: Event) -> None:
+        """Apply one of the engine's own events."""
+
+    def next_due_ns(self, state: S) -> int | None:
+        """Return when `conclude` wants to be called even if no input comes."""
+
+    def dump(self, state: S) -> bytes:
+        """Return the whole state as canonical bytes: equal states, equal bytes."""
+
+    def load(self, data: bytes) -> S:
+        """Return the state that `dump` wrote."""
+
+
+class Head(NamedTuple):
+    """Where an engine's chain of records ends."""
+
+    number: int = 0
+    hash: str = GENESIS_HASH
+    last_input: int = 0
+    time_ns: int = 0
+    epoch: int = 0
+
+
+class Group(NamedTuple):
+    """The outcome of deciding a group: its events, and how many of the inputs it took."""
+
+    events: list[Event]
+    taken: int
+
+
+def decide_group(engine: Engine[S], state: S, inputs: Sequence[Stored], now_ns: int) -> Group:
+    """Decide and apply `inputs` in order, until they end or the group is full.
+
+    Each input is judged against the state that those before it left. An empty `inputs`
+    is a tick.
+    """
+    decide, evolve = engine.decide, engine.evolve
+    events: list[Event] = []
+    taken = 0
+    for message in inputs:
+        taken += 1
+        for event in decide(state, message, now_ns):
+            evolve(state, event)
+            events.append(event)
+        if len(events) >= MAX_GROUP_EVENTS:
+            break
+    for event in engine.conclude(state, inputs[:taken], now_ns):
+        evolve(state, event)
+        events.append(event)
+    return Group(events, taken)
+
+
+def write(
+    engine: Engine[S],
+    state: S,
+    head: Head,
+    epoch: int,
+    covered: tuple[int, int] | None,
+    now_ns: int,
+    events: list[Event],
+    sign: Callable[[bytes], str] | None = None,
+) -> tuple[bytes, Head]:
+    """Return the next record's bytes, and the head that they make.
+
+    `covered` is the first and last input of the group, None for a tick. `state` is the
+    state after `events`.
+    """
+    number = head.number + 1
+    first, last = covered or (head.last_input, head.last_input)
+    hashed = number % STATE_HASH_EVERY_RECORDS == 0
+    record = Record(
+        engine=engine.name,
+        decider=engine.decider,
+        epoch=epoch,
+        number=number,
+        first_input=first,
+        last_input=last,
+        time_ns=now_ns,
+        tick=covered is None,
+        events=events,
+        state_hash=state_hash(engine, state) if hashed else None,
+        prev=head.hash,
+    )
+    data, hash_ = seal(record, sign)
+    return data, Head(number, hash_, last, now_ns, epoch)
+
+
+def follow(head: Head, record: Record, data: bytes) -> Head:
+    """Return the head after `record`, or raise LogDiverged if it does not continue `head`."""
+    check_hash(record, data)
+    expected = (head.number + 1, head.hash)
+    if (record.number, record.prev) != expected:
+        raise LogDiverged(
+            f"{record.engine}: record {record.number} (prev {record.prev[:12]}) follows "
+            f"record {head.number} ({head.hash[:12]})"
+        )
+    if record.last_input < head.last_input or record.time_ns < head.time_ns:
+        raise LogDiverged(f"{record.engine}: record {record.number} goes back in time")
+    if record.epoch < head.epoch:
+        raise LogDiverged(f"{record.engine}: record {record.number} is of an epoch gone by")
+    return Head(record.number, record.hash, record.last_input, record.time_ns, record.epoch)
+
+
+def fold(engine: Engine[S], state: S, head: Head, record: Record, data: bytes) -> Head:
+    """Apply a stored record to `state` and return the new head.
+
+    Raises LogDiverged when the record does not continue the chain or leads to another
+    state than the one that was recorded, UnknownRecord when another engine wrote it.
+    """
+    if record.engine != engine.name:
+        raise UnknownRecord(f"a record of {record.engine!r} stands on {engine.name!r}'s subject")
+    new = follow(head, record, data)
+    for event in record.events:
+        engine.evolve(state, event)
+    if record.state_hash is not None and record.state_hash != state_hash(engine, state):
+        raise LogDiverged(f"{engine.name}: state after record {record.number} differs")
+    return new
+
+
+def state_hash(engine: Engine[S], state: S) -> str:
+    """Return the SHA-256 of the state's canonical bytes."""
+    return digest(engine.dump(state))

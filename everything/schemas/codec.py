@@ -1,0 +1,79 @@
+"""Canonical bytes: how a Struct becomes JSON and back, always the same way.
+
+Encoding is msgspec's: fields in the order they are declared, no white space, UTF-8,
+every field present. Those exact bytes are stored, hashed and signed; nothing is
+ever re-encoded in order to check it. A decision's body, which other programs also
+write, is canonical when decoding and encoding it again gives the same bytes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+import msgspec
+
+from everything.schemas.errors import MalformedMessage, UnknownMessage
+
+T = TypeVar("T")
+
+encode = msgspec.json.Encoder().encode
+"""Canonical bytes of a Struct."""
+
+
+class Message(msgspec.Struct, tag_field="type", frozen=True, gc=False):
+    """Base of everything that stands on the log; a subclass sets `tag="name/version"`.
+
+    Messages are trees, so the garbage collector need not look at them.
+    """
+
+
+class _Tag(msgspec.Struct):
+    type: str
+
+
+_decode_tag = msgspec.json.Decoder(_Tag).decode
+
+Upcasts = Mapping[type[Any], Callable[[Any], Any]]
+
+
+def tag_of(message_type: type[Any]) -> str:
+    """Return the stable `name/version` of a message class."""
+    tag = message_type.__struct_config__.tag
+    if not isinstance(tag, str):
+        raise TypeError(f"{message_type.__name__} has no tag")
+    return tag
+
+
+class Codec(Generic[T]):
+    """Decode one family of tagged Structs from JSON bytes.
+
+    `family` is a Struct class or a union of them. `upcasts` maps an old version's class
+    to a function that returns the next version; steps are chained until none applies.
+    """
+
+    def __init__(self, family: Any, upcasts: Upcasts | None = None) -> None:
+        self._decode = msgspec.json.Decoder(family).decode
+        members = getattr(family, "__args__", (family,))
+        self._tags = frozenset(tag_of(member) for member in members)
+        self._upcasts = dict(upcasts or {})
+
+    def decode(self, data: bytes) -> T:
+        """Return the message in `data`, in its newest version.
+
+        Raises UnknownMessage for a type or version outside the family, MalformedMessage
+        for anything else that does not fit.
+        """
+        try:
+            message = self._decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise self._explain(data, error) from error
+        if self._upcasts:
+            while (step := self._upcasts.get(type(message))) is not None:
+                message = step(message)
+        return cast(T, message)
+
+    def _explain(self, data: bytes, error: Exception) -> MalformedMessage | UnknownMessage:
+        try:
+            tag = _decode_tag(data).type
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return MalformedMessage(str(error))
+        return MalformedMessage(str(error)) if tag in self._tags else UnknownMessage(tag)

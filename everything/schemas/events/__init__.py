@@ -1,0 +1,10 @@
+"""Events: decided facts, in the past tense, one module for each engine that decides them.
+
+Every event has `cause`, the log sequence of the input that led to it; its time is that of
+the record it stands in. An event holds all that its engine's `evolve` needs, so state
+follows from events alone.
+"""
+
+from everything.schemas.events import exchange, governance, notary, pricing
+
+Event = governance.Event | exchange.Event | pricing.Event | notary.Event

@@ -1,0 +1,78 @@
+"""Records: one log message that holds all the events of one commit group.
+
+A record is sealed by its own hash. `seal` encodes it, hashes the bytes before
+`,"hash":`, and writes hash and signature behind them, so that anyone can check a record
+by cutting its tail off: nothing is ever encoded again.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from everything.schemas.chain import digest
+from everything.schemas.codec import Codec, Message, encode
+from everything.schemas.errors import LogDiverged
+from everything.schemas.events import Event
+
+_OPEN_TAIL: Final = b',"hash":"","signature":""}'
+_HASH_CHARS: Final = 64
+
+
+class Record(Message, tag="record/1", frozen=True):
+    """The events of one commit group, and all that is needed to decide them again.
+
+    `epoch` is the log sequence of the Epoch under which it was written; `number` is dense
+    from 1 per engine. It covers the engine's inputs in `first_input..last_input`; a
+    `tick` has no new input and repeats `last_input` as both. `time_ns` is the group's
+    "now". `state_hash` is None but in every STATE_HASH_EVERY_RECORDS-th record, where it
+    is that of the state after the record's events. `prev` is the hash of the record before.
+    """
+
+    engine: str
+    decider: str
+    epoch: int
+    number: int
+    first_input: int
+    last_input: int
+    time_ns: int
+    tick: bool
+    events: list[Event]
+    state_hash: str | None
+    prev: str
+    hash: str = ""
+    signature: str = ""
+
+
+class Epoch(Message, tag="epoch/1", frozen=True):
+    """A writer takes office. Its log sequence fences every writer before it."""
+
+    engine: str
+    writer: str
+    decider: str
+    time_ns: int
+
+
+EVENT_MESSAGES: Codec[Record] = Codec(Record)
+EPOCHS: Codec[Epoch] = Codec(Epoch)
+
+
+def seal(record: Record, sign: Callable[[bytes], str] | None = None) -> tuple[bytes, str]:
+    """Return the stored bytes of `record` (its `hash` and `signature` empty) and its hash.
+
+    `sign` signs the hash's text where the engine's records are signed.
+    """
+    data = encode(record)
+    head = data[: -len(_OPEN_TAIL)]
+    hash_ = digest(head)
+    signature = sign(hash_.encode()) if sign else ""
+    return b'%b,"hash":"%b","signature":"%b"}' % (head, hash_.encode(), signature.encode()), hash_
+
+
+def body(data: bytes) -> bytes:
+    """Return the part of a record's stored bytes that its hash is over."""
+    return data[: data.rfind(b',"hash":"')]
+
+
+def check_hash(record: Record, data: bytes) -> None:
+    """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says."""
+    if digest(body(data)) != record.hash:
+        raise LogDiverged(f"{record.engine} record {record.number}: bytes do not match the hash")

@@ -1,0 +1,22 @@
+"""All message types by tag. A type that is not here cannot stand on the log."""
+
+from typing import Any, get_args
+
+from everything.schemas import commands, decisions, records
+from everything.schemas.codec import Message, tag_of
+from everything.schemas.events import Event
+
+
+def _members(family: Any) -> tuple[Any, ...]:
+    return get_args(family) or (family,)
+
+
+COMMANDS = _members(commands.OrderCommand) + _members(commands.AccountCommand)
+ENVELOPES = (decisions.SignedDecision, records.Record, records.Epoch)
+DECISIONS = (decisions.Genesis, *_members(decisions.AnyDecision))
+EVENTS = _members(Event)
+
+REGISTRY: dict[str, type[Message]] = {
+    tag_of(member): member for member in COMMANDS + ENVELOPES + DECISIONS + EVENTS
+}
+"""Every tag with its class. Versions are never changed; a new one gets a new tag."""

@@ -1,0 +1,88 @@
+"""Subjects: where a message stands, and so who may have put it there.
+
+Everything of one shard's log begins with the shard's name, so the stream takes
+`<shard>.>` and shards never overlap. What readers of the FEED see begins with `feed.`.
+"""
+
+import re
+from typing import Final
+
+DEFAULT_SHARD: Final = "main"
+
+GOVERNANCE: Final = "governance"
+EXCHANGE: Final = "exchange"
+PRICING: Final = "pricing"
+NOTARY: Final = "notary"
+ENGINES: Final = (GOVERNANCE, EXCHANGE, PRICING, NOTARY)
+
+_ACCOUNT = re.compile(r"[a-z][a-z0-9_-]{1,31}")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9_-]{0,23}")
+_SHARD = re.compile(r"[a-z][a-z0-9-]{0,15}")
+
+
+def is_account(text: str) -> bool:
+    """Tell whether `text` can name an account: 2 to 32 of a-z, 0-9, _ and -."""
+    return _ACCOUNT.fullmatch(text) is not None
+
+
+def is_symbol(text: str) -> bool:
+    """Tell whether `text` can be a symbol: 1 to 24 of A-Z, 0-9, _ and -."""
+    return _SYMBOL.fullmatch(text) is not None
+
+
+def is_shard(text: str) -> bool:
+    """Tell whether `text` can name a shard."""
+    return _SHARD.fullmatch(text) is not None
+
+
+def log_stream(shard: str) -> str:
+    """Return the name of the shard's log stream."""
+    return f"LOG_{shard}"
+
+
+def feed_stream(shard: str) -> str:
+    """Return the name of the stream that holds what the shard's feeds published."""
+    return f"FEED_{shard}"
+
+
+def order_command(shard: str, account: str) -> str:
+    return f"{shard}.cmd.order.{account}"
+
+
+def account_command(shard: str, account: str) -> str:
+    return f"{shard}.cmd.account.{account}"
+
+
+def admin_command(shard: str, key: str) -> str:
+    return f"{shard}.cmd.admin.{key}"
+
+
+def events(shard: str, engine: str) -> str:
+    """Return the one subject to which `engine` appends its records."""
+    return f"{shard}.evt.{engine}"
+
+
+def epoch(shard: str, engine: str) -> str:
+    """Return the subject by which a writer of `engine` takes office."""
+    return f"{shard}.evt.{engine}.epoch"
+
+
+def feed(shard: str, channel: str) -> str:
+    """Return the subject of a feed channel such as `market.<symbol>.trades`."""
+    return f"feed.{shard}.{channel}"
+
+
+def last_token(subject: str) -> str:
+    """Return what follows the last dot: the account, key or source of a command."""
+    return subject.rpartition(".")[2]
+
+
+def matches(pattern: str, subject: str) -> bool:
+    """Tell whether `subject` falls under `pattern` (`*` one token, a final `>` the rest)."""
+    wanted, given = pattern.split("."), subject.split(".")
+    for position, token in enumerate(wanted):
+        if token == ">":
+            return len(given) > position
+        if position >= len(given) or (token != "*" and token != given[position]):
+            return False
+    return len(wanted) == len(given)

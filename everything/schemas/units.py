@@ -1,0 +1,61 @@
+"""Integer scales. Nothing on the log or in an engine is a float.
+
+| name         | one unit is                | range         |
+|--------------|----------------------------|---------------|
+| price_ticks  | 0.01 of the 0..100 domain  | 0..10_000     |
+| score_e2     | the same scale             | 0..10_000     |
+| weight_bp    | one ten-thousandth         | 0..10_000     |
+| quantity_lots| one share                  | 1..10^9       |
+| amount_cents | 0.01 credit = tick x lot   | any int       |
+| time_ns      | nanoseconds since 1970 UTC | any int       |
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+PAR_TICKS: Final = 10_000
+"""What one long and one short lot together always hold: 100 credits."""
+
+MIN_ORDER_TICKS: Final = 1
+MAX_ORDER_TICKS: Final = PAR_TICKS - 1
+"""Orders at 0 or at par would risk nothing on one side, so they do not exist."""
+
+SCORE_MAX_E2: Final = 10_000
+WEIGHT_ONE_BP: Final = 10_000
+HUNDREDTHS: Final = 100
+
+SECOND_NS: Final = 1_000_000_000
+MINUTE_NS: Final = 60 * SECOND_NS
+HOUR_NS: Final = 60 * MINUTE_NS
+DAY_NS: Final = 24 * HOUR_NS
+
+
+def to_decimal(hundredths: int) -> str:
+    """Write an integer number of hundredths as the decimal string of the public edge.
+
+    >>> to_decimal(6250)
+    '62.50'
+    """
+    sign = "-" if hundredths < 0 else ""
+    whole, rest = divmod(abs(hundredths), HUNDREDTHS)
+    return f"{sign}{whole}.{rest:02d}"
+
+
+def from_decimal(text: str) -> int:
+    """Read a decimal string of the public edge as an integer number of hundredths.
+
+    Raises ValueError when `text` is no plain decimal or is finer than a hundredth.
+
+    >>> from_decimal("62.5")
+    6250
+    """
+    try:
+        value = Decimal(text)
+    except InvalidOperation as error:
+        raise ValueError(f"not a decimal number: {text!r}") from error
+    if not value.is_finite():
+        raise ValueError(f"not a finite number: {text!r}")
+    scaled = value * HUNDREDTHS
+    if scaled != scaled.to_integral_value():
+        raise ValueError(f"finer than 0.01: {text!r}")
+    return int(scaled)

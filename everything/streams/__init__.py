@@ -1,0 +1,1 @@
+"""INTO the log: everything that appends."""

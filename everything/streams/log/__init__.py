@@ -1,0 +1,1 @@
+"""The log client and the engine host."""
