@@ -1,0 +1,1 @@
+"""The composition root: which processes exist, how they start, and the `everything` CLI."""

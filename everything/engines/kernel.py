@@ -12,7 +12,7 @@ Three rules make a record decidable again from the log alone:
   does not matter that the record that covers it may be written later.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
 from everything.schemas.chain import GENESIS_HASH, digest
@@ -60,10 +60,14 @@ class Engine(Protocol[S]):
     def initial(self) -> S:
         """Return the state before any event."""
 
-    def decide(self, state: S, message: Stored, now_ns: int) -> Sequence[Event]:
-        """Judge one input. Never raises for anything that can stand on the log."""
+    def decide(self, state: S, message: Stored, now_ns: int) -> Iterable[Event]:
+        """Judge one input. Never raises for anything that can stand on the log.
 
-    def conclude(self, state: S, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
+        Each event is applied before the next one is asked for, so a `decide` that yields may
+        judge a message's later parts by what the earlier ones left.
+        """
+
+    def conclude(self, state: S, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
         """Return what the group as a whole, or time alone (no inputs), brings about."""
 
     def evolve(self, state: S, event: Event) -> None:

@@ -1,0 +1,1 @@
+"""Everything that people read, rebuildable from the log at any time."""

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
+from everything.schemas import shape
 from everything.schemas.errors import MalformedMessage, UnknownMessage
 
 T = TypeVar("T")
@@ -48,9 +49,11 @@ class Codec(Generic[T]):
 
     `family` is a Struct class or a union of them. `upcasts` maps an old version's class
     to a function that returns the next version; steps are chained until none applies.
+    `ours` says that only our own engines write this family, which spares `shape.check`.
     """
 
-    def __init__(self, family: Any, upcasts: Upcasts | None = None) -> None:
+    def __init__(self, family: Any, upcasts: Upcasts | None = None, *, ours: bool = False) -> None:
+        self._unchecked_bytes = shape.ANY_BYTES if ours else shape.UNCHECKED_BYTES
         self._decode = msgspec.json.Decoder(family).decode
         members = getattr(family, "__args__", (family,))
         self._tags = frozenset(tag_of(member) for member in members)
@@ -62,6 +65,8 @@ class Codec(Generic[T]):
         Raises UnknownMessage for a type or version outside the family, MalformedMessage
         for anything else that does not fit.
         """
+        if len(data) > self._unchecked_bytes:
+            shape.check(data)
         try:
             message = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

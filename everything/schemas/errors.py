@@ -6,6 +6,8 @@
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
+    │   ├── UnknownChannel
+    │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
     ├── OperatingError              may pass; retried with a bound
     │   ├── LogUnavailable
@@ -42,6 +44,7 @@ class Refusal(StrEnum):
     BAD_CLIENT_ID = "bad_client_id"
     TOO_MANY_IDS = "too_many_ids"
     BAD_SIGNATURE = "bad_signature"
+    BAD_TEXT = "bad_text"
     # accounts
     UNKNOWN_ACCOUNT = "unknown_account"
     ACCOUNT_EXISTS = "account_exists"
@@ -91,6 +94,8 @@ class Refusal(StrEnum):
     ALREADY_SIGNED = "already_signed"
     TOO_MANY_PENDING = "too_many_pending"
     HOLDS_THE_SYMBOL = "holds_the_symbol"
+    TOO_MANY_KEYS = "too_many_keys"
+    TOO_MANY_MARKETS = "too_many_markets"
 
 
 class EverythingError(Exception):
@@ -123,6 +128,18 @@ class TooLarge(InputError):
 
 class BadSignature(InputError):
     code = "bad_signature"
+
+
+class UnknownChannel(InputError):
+    """The feed has no channel of that name."""
+
+    code = "unknown_channel"
+
+
+class TooFarBehind(InputError):
+    """A feed reader has missed more than it can still be told: take a snapshot."""
+
+    code = "too_far_behind"
 
 
 class Refused(InputError):

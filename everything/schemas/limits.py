@@ -11,6 +11,10 @@ MAX_CLIENT_ID_CHARS: Final = 36
 """Long enough for a UUID in its usual form."""
 MAX_NAME_CHARS: Final = 120
 MAX_TEXT_CHARS: Final = 2_000
+MAX_NESTING: Final = 64
+"""Arrays and objects inside one another in a message that anyone may have written."""
+MAX_INTEGER_DIGITS: Final = 640
+"""What every interpreter can read, whatever PYTHONINTMAXSTRDIGITS says."""
 MAX_ALIASES: Final = 50
 
 # -- commands ------------------------------------------------------------------------
@@ -21,6 +25,10 @@ MAX_QUANTITY_LOTS: Final = 1_000_000_000
 MAX_AMOUNT_CENTS: Final = 10**15
 MAX_TRADES_PER_ORDER: Final = 1_000
 """An order that would cross more resting orders has its remainder cancelled."""
+MAX_TRADES_PER_COMMAND: Final = 4_000
+"""The same for all orders of one PlaceOrders together, so that a record stays in its bound."""
+MAX_MINTED_CENTS: Final = 10**18
+"""All credit of a venue together, so that no amount ever outgrows 64 bits."""
 STALE_AFTER_NS: Final = 120 * SECOND_NS
 """A command whose client time is further in the past than this is never executed."""
 FUTURE_AFTER_NS: Final = 10 * SECOND_NS
@@ -37,6 +45,12 @@ MAX_DECISION_BYTES: Final = 64 * 1024
 MAX_DECISION_LIFE_NS: Final = 7 * DAY_NS
 """A decision that expires later than this after it is folded is refused."""
 MAX_PENDING_DECISIONS: Final = 1_000
+MAX_COUNTER: Final = 2**63 - 1
+"""A decision's counter; what a signed 64-bit column can hold."""
+MIN_TICK_TICKS: Final = 1
+MAX_TICK_TICKS: Final = 1_000
+MAX_DETAIL_CHARS: Final = 300
+"""What a refusal says beside its code."""
 MAX_KEYS: Final = 10_000
 ROTATION_OVERLAP_NS: Final = DAY_NS
 """A rotated key is still accepted for this long (EM-152)."""
@@ -57,6 +71,29 @@ READ_PULLS: Final = 2
 """Pulls outstanding at once."""
 SNAPSHOT_EVERY_RECORDS: Final = 20_000
 SNAPSHOTS_KEPT: Final = 2
+FILL_GROUP_INPUTS: Final = 500
+"""While a record is in flight, the next one waits for this many inputs: few, full records."""
+MAX_WAITING_INPUTS: Final = 20_000
+"""Inputs that a host holds undecided before it stops reading."""
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
+HOST_ATTEMPTS: Final = 60
+"""How often in a row a host takes office again without having got anywhere."""
+HOST_BACKOFF_MS: Final = 50
+"""The first wait between two attempts; it doubles up to the next bound."""
+HOST_BACKOFF_MAX_MS: Final = 2_000
+OFFICE_SETTLED_NS: Final = 10 * SECOND_NS
+"""An office held this long was a success: attempts are counted anew."""
+GENESIS_POLL_MS: Final = 100
+FOLD_POLL_S: Final = 1
+FOLD_PATIENCE: Final = 30
+"""Empty polls in a row after which a host stops waiting for records it knows to be there."""
+EMPTY_TICK_PAUSE_NS: Final = SECOND_NS
+"""How long a host waits after a tick that brought about nothing."""
+COLLECT_EVERY_RECORDS: Final = 500
+"""Records between two passes over the young garbage of an engine's process."""
+STATUS_EVERY_S: Final = 1
+STOP_PATIENCE_S: Final = 15
+"""How long a process that was told to stop may take before it is cancelled."""
 
 # -- appending -----------------------------------------------------------------------
 MAX_ATOMIC_BATCH: Final = 1_000
@@ -67,18 +104,74 @@ APPEND_TIMEOUT_S: Final = 5
 APPEND_ATTEMPTS: Final = 5
 CONNECT_ATTEMPTS: Final = 60
 
+# -- the connection to the log --------------------------------------------------------
+CONNECT_TIMEOUT_S: Final = 2
+CONNECT_PAUSE_S: Final = 1
+"""Longest pause between two of the CONNECT_ATTEMPTS; the first are shorter."""
+WIRE_PING_S: Final = 10
+"""A connection that leaves three pings in a row unanswered counts as lost."""
+LOG_REQUEST_TIMEOUT_S: Final = 5
+LOG_REQUEST_ATTEMPTS: Final = 5
+MAX_SENDS_IN_FLIGHT: Final = 1_000
+"""Unanswered appends on one connection; the server acks only after draining its input."""
+RESOLVE_WITHIN_S: Final = 30
+"""How long an append without an answer is looked for on the log."""
+READ_PULL_LIFE_S: Final = 30
+READ_HEARTBEAT_S: Final = 5
+"""The server says this often that a pull still stands; after three silences it does not."""
+MAX_PULL_BYTES: Final = 2 * MAX_PAYLOAD_BYTES
+"""Bytes that one pull may bring, so that large records do not fill the memory."""
+READER_IDLE_S: Final = 60
+"""The server forgets a reader that has not pulled for this long."""
+MAX_READ_FILTERS: Final = 32
+
+# -- streams ---------------------------------------------------------------------------
+FEED_MAX_AGE_NS: Final = 7 * DAY_NS
+FEED_MAX_PER_CHANNEL: Final = 100_000
+DEDUPE_WINDOW_NS: Final = SECOND_NS
+"""JetStream's own; nothing here relies on it. Short, as the server keeps every id that a
+trader cares to send for this long, and one trader's id shadows another's."""
+SERVER_READY_S: Final = 30
+"""How long nats-server may take to start, reading its store included."""
+SERVER_STOP_S: Final = 15
+MONITOR_TIMEOUT_S: Final = 5
+
 # -- seals ---------------------------------------------------------------------------
 SEAL_EVERY_MESSAGES: Final = 10_000
 SEAL_AFTER_NS: Final = 5 * SECOND_NS
 """A quiet log is sealed this long after its first unsealed message."""
 
 MAX_BALANCE_ROWS: Final = 10_000
-"""Balances, and positions, in one BalancesChanged."""
+"""Balances, and positions, in one BalancesChanged; tops in one TopsChanged."""
 
 # -- projections ---------------------------------------------------------------------
 PROJECT_BATCH_RECORDS: Final = 200
 PROJECT_BATCH_EVENTS: Final = 20_000
+PROJECT_IDLE_S: Final = 1
+"""How long a projector waits for records before it looks whether it is still the live one."""
+STORE_TIMEOUT_S: Final = 10
+STORE_ATTEMPTS: Final = 60
+"""Times in a row that a projector tries to reach Postgres, a second apart at most."""
+STORE_BACKOFF_S: Final = 1
+READ_POOL_CONNECTIONS: Final = 8
+READ_STATEMENT_S: Final = 10
+"""How long one read of the API may keep Postgres busy."""
+READ_MODELS_KEPT: Final = 2
+"""The live one and the one before it, for a rollback; older ones are dropped by a rebuild."""
+CATCH_UP_ROUNDS: Final = 20
+"""Times that a rebuild runs after the live model before it asks that to hold still."""
 FEED_DEPTH_LEVELS: Final = 50
+"""Price levels per side that the depth channel shows."""
+FEED_SNAPSHOT_EVERY: Final = 100
+"""Messages of a depth channel from one full snapshot to the next."""
+FEED_RENEW_S: Final = 3_600
+"""A feeds process renews its writer message this often, long before the FEED drops it."""
+MAX_FEED_CHANNELS: Final = 20
+"""Channels that one reader may follow over one connection."""
+MAX_FEED_READERS: Final = 1_000
+FEED_HEARTBEAT_S: Final = 15
+FEED_SEND_S: Final = 30
+"""A feed reader that takes nothing for so long is disconnected."""
 
 # -- the public door -----------------------------------------------------------------
 MAX_BODY_BYTES: Final = 256 * 1024
@@ -88,4 +181,60 @@ WAIT_OUTCOME_S: Final = 10
 SESSION_LIFE_S: Final = 12 * 3600
 CHALLENGE_LIFE_S: Final = 60
 MAX_FEED_BACKLOG: Final = 10_000
-"""Feed messages held for one slow reader before it is disconnected."""
+"""A feed reader that is more messages behind on a channel than this is disconnected."""
+MAX_HTTP_CONNECTIONS: Final = 2_000
+BODY_TIMEOUT_S: Final = 10
+"""A request body that has not arrived by then is refused."""
+RETRY_AFTER_S: Final = 1
+"""What a refused caller is told to wait before it tries again."""
+READY_TIMEOUT_S: Final = 2
+MAX_CORRELATION_CHARS: Final = 64
+MAX_OUTCOME_WAITERS: Final = 20_000
+"""Requests that may wait for an outcome at once."""
+RECENT_RECORDS: Final = 4_096
+RECENT_RECORD_BYTES: Final = 16 * 1024 * 1024
+"""What the gateway keeps of an engine's last records, for those who ask for an outcome late."""
+TAIL_BATCH: Final = 50
+"""Records folded before the door's other work gets a turn."""
+TAIL_POLL_S: Final = 1
+TAIL_ATTEMPTS: Final = 60
+"""Times in a row that the gateway opens the log again, RETRY_AFTER_S apart, before it ends."""
+MAX_USED_CHALLENGES: Final = 100_000
+MAX_KNOWN_TOKENS: Final = 10_000
+"""Session tokens whose signature need not be checked again."""
+MIN_SECRET_BYTES: Final = 32
+ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
+"""Nobody in particular asks for an account, so the door bounds how many reach the log."""
+
+# -- the broker and its native door --------------------------------------------------
+MAX_HEADER_BYTES: Final = 4 * 1024
+"""Headers that a trader's message may carry on top of MAX_COMMAND_BYTES."""
+MAX_CONNECTIONS: Final = 8_192
+"""Connections that the server takes in all; the doors' own bounds are below it."""
+MAX_TRADER_CONNECTIONS: Final = 4_096
+MAX_READER_CONNECTIONS: Final = 2_048
+MAX_AUDITOR_CONNECTIONS: Final = 64
+MAX_CONNECTION_SUBSCRIPTIONS: Final = 256
+"""Subscriptions of one connection."""
+MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
+"""Bytes held for one connection that does not read; then the server drops it."""
+MAX_OPEN_BATCHES: Final = 500
+"""Atomic batches begun and not committed, per stream. The server's own 50 are used up by
+one trader with five messages a second; each one open costs it a file and a millisecond."""
+OPEN_BATCH_LIFE_S: Final = 2
+"""The server forgets a batch that has been silent for this long."""
+REPLY_LIFE_S: Final = 10
+"""How long the door keeps the way back for an answer that does not come."""
+LOGIN_TIMEOUT_S: Final = 5
+LOGIN_LIFE_S: Final = 3_600
+"""A native connection must log in again after this; so long may a rotated key linger."""
+REFUSALS_PER_S: Final = 100
+REFUSALS_BURST: Final = 500
+"""Refused logins that are answered; the others wait for the server's own timeout."""
+LOGINS_PER_ACCOUNT_PER_S: Final = 0.1
+LOGINS_PER_ACCOUNT_BURST: Final = 100
+"""With LOGIN_LIFE_S this also bounds the connections of one account: 100 + 0.1 x 3600."""
+MAX_LOGIN_ACCOUNTS: Final = 10_000
+"""Accounts whose recent logins are remembered in order to bound them."""
+MAX_LOGINS_WAITING: Final = 1_000
+MAX_LOGIN_BYTES: Final = 64 * 1024

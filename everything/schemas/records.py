@@ -51,8 +51,8 @@ class Epoch(Message, tag="epoch/1", frozen=True):
     time_ns: int
 
 
-EVENT_MESSAGES: Codec[Record] = Codec(Record)
-EPOCHS: Codec[Epoch] = Codec(Epoch)
+EVENT_MESSAGES: Codec[Record] = Codec(Record, ours=True)
+EPOCHS: Codec[Epoch] = Codec(Epoch, ours=True)
 
 
 def seal(record: Record, sign: Callable[[bytes], str] | None = None) -> tuple[bytes, str]:

@@ -34,20 +34,24 @@ def public_key(seed: str) -> str:
 def sign(seed: str, data: bytes) -> str:
     """Return the signature of `data` by `seed`."""
     raw = bytes(nkeys.from_seed(bytearray(seed.encode())).sign(data))
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return _to_text(raw)
 
 
 def verify(key: str, data: bytes, signature: str) -> None:
     """Check that `key` signed `data`.
 
     Raises BadSignature for a wrong signature and for a key or signature that is no such
-    thing at all: the caller cannot tell these apart and need not.
+    thing at all: the caller cannot tell these apart and need not. The text of a signature
+    must be the one that `sign` writes: base64's last character has bits to spare, and a
+    decoder that ignores them would take 16 texts for the same signature.
     """
     raw_key = _raw_public_key(key)
     if raw_key is None or len(signature) != SIGNATURE_CHARS:
         raise BadSignature("not an nkey signature")
     try:
         raw = base64.b64decode(signature + "==", altchars=b"-_", validate=True)
+        if _to_text(raw) != signature:
+            raise BadSignature("signature is not written canonically")
         VerifyKey(raw_key).verify(data, raw)
     except (BadSignatureError, binascii.Error, ValueError) as error:
         raise BadSignature("signature does not match") from error
@@ -56,6 +60,10 @@ def verify(key: str, data: bytes, signature: str) -> None:
 def is_public_key(text: str) -> bool:
     """Tell whether `text` is a user's public nkey, checksum included."""
     return _raw_public_key(text) is not None
+
+
+def _to_text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _raw_public_key(text: str) -> bytes | None:

@@ -72,6 +72,15 @@ def feed(shard: str, channel: str) -> str:
     return f"feed.{shard}.{channel}"
 
 
+def live(shard: str, channel: str) -> str:
+    """Return where the FEED stream republishes a channel once its messages are stored.
+
+    Subscribers outside the venue hear this, never `feed` itself: what is published there
+    the stream may yet refuse.
+    """
+    return f"live.{shard}.{channel}"
+
+
 def last_token(subject: str) -> str:
     """Return what follows the last dot: the account, key or source of a command."""
     return subject.rpartition(".")[2]
@@ -86,3 +95,8 @@ def matches(pattern: str, subject: str) -> bool:
         if position >= len(given) or (token != "*" and token != given[position]):
             return False
     return len(wanted) == len(given)
+
+
+def status(shard: str, process: str) -> str:
+    """Return the subject of a process's heartbeats; they are on no stream."""
+    return f"status.{shard}.{process}"

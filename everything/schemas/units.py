@@ -10,7 +10,7 @@
 | time_ns      | nanoseconds since 1970 UTC | any int       |
 """
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import Final
 
 PAR_TICKS: Final = 10_000
@@ -41,21 +41,23 @@ def to_decimal(hundredths: int) -> str:
     return f"{sign}{whole}.{rest:02d}"
 
 
+_PLAIN_DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")
+
+
 def from_decimal(text: str) -> int:
     """Read a decimal string of the public edge as an integer number of hundredths.
 
-    Raises ValueError when `text` is no plain decimal or is finer than a hundredth.
+    Raises ValueError when `text` is no plain decimal (ASCII digits, at most 18 on either
+    side of the point, no exponent) or is finer than a hundredth.
 
     >>> from_decimal("62.5")
     6250
     """
-    try:
-        value = Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError(f"not a decimal number: {text!r}") from error
-    if not value.is_finite():
-        raise ValueError(f"not a finite number: {text!r}")
-    scaled = value * HUNDREDTHS
-    if scaled != scaled.to_integral_value():
+    parts = _PLAIN_DECIMAL.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"not a plain decimal number: {text[:40]!r}")
+    sign, whole, fraction = parts.groups(default="")
+    if fraction[2:].strip("0"):
         raise ValueError(f"finer than 0.01: {text!r}")
-    return int(scaled)
+    hundredths = int(whole) * HUNDREDTHS + int(fraction[:2].ljust(2, "0"))
+    return -hundredths if sign else hundredths

@@ -42,8 +42,11 @@ class CreditRefused(Message, tag="credit_refused/1", frozen=True):
 
 
 class LimitsSet(Message, tag="limits_set/1", frozen=True):
+    """The bounds that hold from now on, and the venue for which accounts are opened."""
+
     cause: int
     policy: ExchangePolicy
+    venue_id: str
 
 
 class BookOpened(Message, tag="book_opened/1", frozen=True):
@@ -203,7 +206,10 @@ class Top(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class TopsChanged(Message, tag="tops_changed/1", frozen=True):
-    """The best prices, at the record's end, of every book whose best prices it changed."""
+    """The best prices, at the record's end, of every book whose best prices it touched.
+
+    At most MAX_BALANCE_ROWS; what does not fit follows in the next record.
+    """
 
     cause: int
     tops: list[Top]

@@ -1,0 +1,179 @@
+"""The commands that found, run and check a venue, and the program's entry point."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import click
+import typer
+
+from everything.deploy import keys
+from everything.deploy.cli import admin, trading
+from everything.deploy.cli.client import Client, GatewayError
+from everything.deploy.cli.output import Json, console, document, fail, say
+from everything.deploy.process import NOTARY_KEY
+from everything.deploy.settings import Settings
+from everything.deploy.up import Venue, lock
+from everything.deploy.process import Place
+from everything.schemas import policy, signatures
+from everything.schemas.decisions import Genesis
+from everything.schemas.errors import EverythingError, InputError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Everything Market: trade a number from 0 to 100 on anything, and prove any price.",
+)
+app.add_typer(admin.app, name="admin")
+app.add_typer(trading.account_app, name="account")
+app.registered_commands.extend(trading.app.registered_commands)
+
+ROOT_KEY = "root"
+
+
+@app.command()
+def up() -> None:
+    """Start the whole system here and keep it up until Ctrl-C."""
+    place = Place(Settings())
+    with lock(place.home.root):
+        venue = Venue(place, _note, _step)
+        try:
+            venue.start()
+            _welcome(place)
+            venue.run()
+        except KeyboardInterrupt:
+            pass
+        finally:
+            venue.stop()
+    say("stopped; the log is kept, `everything up` goes on where it ended")
+
+
+def _note(text: str) -> None:
+    console.print(f"[yellow]{time.strftime('%H:%M:%S')}[/yellow] ", end="")
+    console.print(text, markup=False)
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    started = time.monotonic()
+    with console.status(f"{what} …"):
+        yield
+    console.print(f"[green]✓[/green] {what} [dim]{time.monotonic() - started:.1f} s[/dim]")
+
+
+def _welcome(place: Place) -> None:
+    client = Client(place.settings)
+    venue = client.get("/venue")
+    home = place.home
+    say("")
+    if venue["founded"]:
+        say(f"{venue['name']} is open")
+    else:
+        say("Everything Market is running; this venue is not founded yet")
+    say(f"  API     {place.settings.gateway_url}/api/v1  (openapi.json beside it)")
+    say(f"  NATS    {place.settings.broker_url}")
+    say(f"  keys    {home.keys}")
+    say(f"  logs    {home.logs}")
+    say("")
+    say("Try next, in another terminal:" if venue["founded"] else "Next, in another terminal:")
+    for line in _next_steps(bool(venue["founded"])):
+        say(f"  {line}")
+    say("")
+    say("Ctrl-C stops everything.")
+
+
+def _next_steps(founded: bool) -> list[str]:
+    program = sys.argv[0] if not sys.argv[0].endswith(".py") else "everything"
+    if founded:
+        return [f"{program} status", f"{program} markets", f"{program} verify"]
+    return [
+        f'{program} init "My venue"',
+        f"{program} admin list-market --help",
+        f"{program} account new alice",
+    ]
+
+
+@app.command()
+def init(
+    name: Annotated[str, typer.Argument(help="The venue's name.")],
+    preset: Annotated[
+        str, typer.Option("--policy", click_type=click.Choice(sorted(policy.PRESETS)))
+    ] = policy.SEED_PLAN.name,
+    as_json: Json = False,
+) -> None:
+    """Found the venue: sign its first message with a new root key. Once only."""
+    client = Client()
+    if client.get("/venue")["founded"]:
+        raise InputError("this venue has been founded already; a log has one genesis")
+    folder = client.home.keys
+    notary_key = signatures.public_key(keys.ensure(folder, NOTARY_KEY))
+    root_key = signatures.public_key(keys.ensure(folder, ROOT_KEY))
+    genesis = Genesis(
+        venue=name,
+        root_key=root_key,
+        notary_key=notary_key,
+        policy=policy.PRESETS[preset],
+        time_ns=time.time_ns(),
+    )
+    answer = client.decide(ROOT_KEY, genesis)
+    if as_json:
+        document(answer)
+        return
+    for line in admin.describe(answer):
+        say(line)
+    say(f"the root key is in {keys.key_path(folder, ROOT_KEY)}: keep a copy elsewhere")
+
+
+@app.command()
+def venue(as_json: Json = False) -> None:
+    """Show the venue, its policy and its keys."""
+    answer = Client().get("/venue")
+    if as_json or not answer["founded"]:
+        document(answer) if as_json else say("not founded yet: everything init NAME")
+        return
+    say(f"{answer['name']} ({answer['venue_id']})")
+    say(f"policy {answer['policy']['name']}, version {answer['policy_version']}")
+    for key in answer["keys"]:
+        say(f"  {key['key']}  {key['role']:<12} {key['holder']}")
+
+
+@app.command()
+def status(as_json: Json = False) -> None:
+    """Show how every process is, how long the log is, and its last seal."""
+    answer = Client().get("/status")
+    if as_json:
+        document(answer)
+        return
+    log, seal = answer["log"], answer["last_seal"]
+    say(f"log {log['shard']}: {log['messages']} messages, {log['bytes'] / 1e6:.1f} MB")
+    if seal:
+        age = max(0.0, time.time() - seal["time_ns"] / 1e9)
+        say(f"sealed through {seal['through']}, {age:.0f} s ago: {seal['chain'][:16]}…")
+    for name, process in answer["processes"].items():
+        facts = {
+            fact: process[fact]
+            for fact in ("phase", "sequence", "record", "lag", "inputs_per_s", "restarts")
+            if fact in process
+        }
+        if "sequence" in process and "lag" not in process:
+            facts["behind"] = log["messages"] - process["sequence"]
+        state = "up" if process["alive"] else f"SILENT for {process['silent_s']:.0f} s"
+        say(f"  {name:<18} {state:<8} " + ", ".join(f"{k} {v}" for k, v in facts.items()))
+
+
+def main() -> None:
+    """Run the program, and turn typed errors into one line and an exit code."""
+    as_json = "--json" in sys.argv
+    try:
+        app()
+    except GatewayError as error:
+        _end(fail(error.answer_code, str(error), as_json=as_json))
+    except EverythingError as error:
+        _end(fail(error.code, str(error), as_json=as_json))
+
+
+def _end(how: typer.Exit) -> None:
+    sys.exit(how.exit_code)
+

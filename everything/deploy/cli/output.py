@@ -1,0 +1,69 @@
+"""What a command prints: tables and sentences for people, one JSON document for programs."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def document(value: Any) -> None:
+    """Print `value` as JSON on one line, so that streams of them can be read line by line."""
+    print(json.dumps(value, ensure_ascii=False, default=str), flush=True)
+
+
+def say(text: str) -> None:
+    console.print(text, markup=False)
+
+
+def fail(code: str, message: str, *, as_json: bool, exit_code: int = 1) -> typer.Exit:
+    """Print an error and return the exit to raise."""
+    if as_json:
+        document({"error": {"code": code, "message": message}})
+    else:
+        errors.print(f"[red]error[/red] [bold]{code}[/bold]: ", end="")
+        errors.print(message, markup=False)
+    return typer.Exit(exit_code)
+
+
+def rows(
+    items: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, empty: str, as_json: bool
+) -> None:
+    """Print `items` as a table of `columns` (key → heading), or all of them as JSON."""
+    if as_json:
+        document(list(items))
+        return
+    if not items:
+        say(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    numeric = {key for key in columns if _looks_numeric(items, key)}
+    for key, heading in columns.items():
+        table.add_column(heading, justify="right" if key in numeric else "left")
+    for item in items:
+        table.add_row(*(_cell(item.get(key)) for key in columns))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _looks_numeric(items: Sequence[Mapping[str, Any]], key: str) -> bool:
+    present = [item[key] for item in items if item.get(key) not in (None, "")]
+    return bool(present) and all(_is_number(value) for value in present)
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(str(value))
+    except ValueError:
+        return False
+    return True

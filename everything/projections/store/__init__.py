@@ -1,0 +1,1 @@
+"""How read models are kept in Postgres: shape, schemas, checkpoint, writing, hashes."""

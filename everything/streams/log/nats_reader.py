@@ -1,0 +1,291 @@
+"""An ordered walk along a stream, by an ephemeral pull consumer that acks nothing.
+
+The server sends what pulls asked for; a callback puts it aside and checks that nothing is
+missing; `poll` hands it over. At most READ_PULLS x READ_BATCH messages are asked for or
+put aside at once. When the consumer is gone (a lost connection, a restarted server), it
+is made anew behind the last message, after checking that this message still stands as it
+was read: a truncated store uses its sequences again.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import TYPE_CHECKING, Final
+
+from everything.schemas import subjects as names
+from everything.schemas.codec import encode
+from everything.schemas.errors import (
+    EverythingError,
+    LogDiverged,
+    LogGap,
+    LogUnavailable,
+    OperatingError,
+)
+from everything.schemas.limits import (
+    LOG_REQUEST_ATTEMPTS,
+    MAX_PULL_BYTES,
+    MAX_READ_FILTERS,
+    READ_BATCH,
+    READ_HEARTBEAT_S,
+    READ_PULL_LIFE_S,
+    READ_PULLS,
+    READER_IDLE_S,
+)
+from everything.schemas.stored import Stored
+from everything.schemas.units import SECOND_NS
+from everything.streams.log.nats_wire import Wire, header_value, status_of
+
+if TYPE_CHECKING:
+    from everything.streams.log.nats_log import NatsLog
+
+_HEARTBEAT: Final = 100
+_SHORT: Final = 0.05
+_PULL: Final = encode(
+    {
+        "batch": READ_BATCH,
+        "expires": READ_PULL_LIFE_S * SECOND_NS,
+        "idle_heartbeat": READ_HEARTBEAT_S * SECOND_NS,
+        "max_bytes": MAX_PULL_BYTES,
+    }
+)
+
+
+def reduce_filters(subjects: Sequence[str]) -> list[str]:
+    """Return `subjects` without those that another one covers; the server refuses both."""
+    distinct = sorted(set(subjects))
+    return [
+        one
+        for one in distinct
+        if not any(other != one and _covers(other, one) for other in distinct)
+    ]
+
+
+def _covers(wide: str, narrow: str) -> bool:
+    if narrow.endswith(".>") and not wide.endswith(".>"):
+        return False
+    return names.matches(wide, narrow)
+
+
+class NatsReader:
+    """Implements `ports.Reader`; made by `NatsLog.open_reader`."""
+
+    def __init__(
+        self, log: "NatsLog", filters: list[str], after: int, everything: bool, dense: bool
+    ) -> None:
+        if len(filters) > MAX_READ_FILTERS:
+            raise ValueError(f"more than {MAX_READ_FILTERS} filters")
+        self._log = log
+        self._filters = filters
+        self._everything = everything
+        self._dense = dense
+        self._after = after
+        """Sequence of the last message that came, handed over or not."""
+        self._anchor: Stored | None = None
+        self._next_number = 1
+        self._wire: Wire | None = None
+        self._sid = b""
+        self._consumer = ""
+        self._inbox = b""
+        self._arrived: list[Stored] = []
+        self._asked = 0
+        self._heard = 0.0
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: EverythingError | None = None
+        self._closed = False
+
+    async def poll(self, max_messages: int, timeout_s: float) -> list[Stored]:
+        """Return the next messages in order, [] if none came in time. See `ports.Reader`."""
+        now = asyncio.get_running_loop().time
+        deadline = now() + timeout_s
+        waited = False
+        while not self._arrived:
+            if self._failure is not None:
+                raise self._failure
+            if self._wire is None or self._wire.lost:
+                await self._attach()
+                continue
+            self._pull()
+            left = deadline - now()
+            if left <= 0 and waited:
+                return []
+            await self._wait(max(0.0, min(left, READ_HEARTBEAT_S)))
+            waited = True
+            if not self._arrived and now() - self._heard > 3 * READ_HEARTBEAT_S:
+                self._detach()
+        return self._take(max_messages)
+
+    async def close(self) -> None:
+        """Let the server forget the consumer; it also would by itself."""
+        wire, consumer = self._wire, self._consumer
+        self._closed = True
+        self._detach()
+        self._failure = LogUnavailable("the reader is closed")
+        if wire is not None and not wire.lost:
+            with contextlib.suppress(OperatingError):
+                await wire.request(
+                    f"$JS.API.CONSUMER.DELETE.{self._log.stream}.{consumer}", timeout_s=1
+                )
+
+    async def attach(self) -> None:
+        """Make the first consumer, so that opening a reader fails where it should."""
+        await self._attach()
+
+    def _take(self, max_messages: int) -> list[Stored]:
+        taken = self._arrived
+        if len(taken) <= max_messages:
+            self._arrived = []
+        else:
+            self._arrived = taken[max_messages:]
+            taken = taken[:max_messages]
+        if self._failure is None and self._wire is not None and not self._wire.lost:
+            self._pull()
+        return taken
+
+    async def _wait(self, seconds: float) -> None:
+        """Return when something came or changed, or `seconds` are over."""
+        loop = asyncio.get_running_loop()
+        self._waiter = loop.create_future()
+        timer = loop.call_later(seconds, self._wake)
+        try:
+            await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _pull(self) -> None:
+        """Ask for more while there is room for it."""
+        room = READ_BATCH * (READ_PULLS - 1)
+        while self._asked + len(self._arrived) <= room:
+            if self._wire is None or self._wire.lost:
+                return
+            self._asked += READ_BATCH
+            self._wire.write(
+                b"PUB $JS.API.CONSUMER.MSG.NEXT.%b.%b %b %d\r\n%b\r\n"
+                % (
+                    self._log.stream.encode(),
+                    self._consumer.encode(),
+                    self._inbox,
+                    len(_PULL),
+                    _PULL,
+                )
+            )
+
+    def _detach(self) -> None:
+        if self._wire is not None:
+            self._wire.unsubscribe(self._sid)
+            self._wire.not_when_lost(self._wake)
+        self._wire = None
+        self._asked = 0
+
+    async def _attach(self) -> None:
+        """Make a consumer behind the last message. Raises LogUnavailable after some tries."""
+        self._detach()
+        for attempt in range(LOG_REQUEST_ATTEMPTS):
+            try:
+                await self._create()
+                return
+            except OperatingError as error:
+                if self._closed or attempt + 1 == LOG_REQUEST_ATTEMPTS:
+                    raise
+                last = error
+            await asyncio.sleep(_SHORT * 2**attempt)
+        raise LogUnavailable("no consumer could be made") from last
+
+    async def _create(self) -> None:
+        await self._log.check_past(self._after, self._anchor)
+        consumer = f"r{token_hex(8)}"
+        created = await self._log.ask(
+            self._create_subject(consumer), self._consumer_config(consumer)
+        )
+        if created.get("error"):
+            raise LogUnavailable(f"consumer: {created['error'].get('description')}")
+        wire = await self._log.wire()
+        self._wire, self._consumer = wire, consumer
+        # Two tokens, where the subscription for answers takes one: no message comes twice.
+        self._inbox = f"{wire.inbox}.{consumer}.m".encode()
+        self._next_number = 1
+        self._heard = asyncio.get_running_loop().time()
+        self._sid = wire.subscribe(self._inbox.decode(), self._receive)
+        wire.when_lost(self._wake)
+        self._pull()
+
+    def _create_subject(self, consumer: str) -> str:
+        """A lone filter is part of the subject, where permissions can see it."""
+        subject = f"$JS.API.CONSUMER.CREATE.{self._log.stream}.{consumer}"
+        alone = len(self._filters) == 1 and not self._everything
+        return f"{subject}.{self._filters[0]}" if alone else subject
+
+    def _consumer_config(self, consumer: str) -> bytes:
+        config: dict[str, object] = {
+            "name": consumer,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._after + 1,
+            "ack_policy": "none",
+            "replay_policy": "instant",
+            "max_deliver": -1,
+            "inactive_threshold": READER_IDLE_S * SECOND_NS,
+            "num_replicas": 1,
+            "mem_storage": True,
+        }
+        if not self._everything:
+            if len(self._filters) == 1:
+                config["filter_subject"] = self._filters[0]
+            else:
+                config["filter_subjects"] = self._filters
+        return encode({"stream_name": self._log.stream, "config": config, "action": "create"})
+
+    def _receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """Put one message aside; `reply` is `$JS.ACK.…` and says where it stands."""
+        if not reply:
+            self._receive_status(header)
+            return
+        words = reply.split(b".")
+        if len(words) == 9:
+            sequence, number = int(words[5]), int(words[6])
+        else:  # with domain and account hash, as newer servers may say it
+            sequence, number = int(words[7]), int(words[8])
+        after = self._after
+        if number != self._next_number or sequence <= after:
+            self._fail(LogGap(f"delivery {number} (sequence {sequence}) follows {after}"))
+            return
+        if self._dense and sequence != after + 1:
+            self._fail(LogGap(f"sequences {after + 1} to {sequence - 1} are missing"))
+            return
+        self._next_number = number + 1
+        self._after = sequence
+        self._asked -= 1
+        message = Stored(sequence, subject.decode(), payload)
+        self._anchor = message
+        self._arrived.append(message)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            self._heard = asyncio.get_running_loop().time()
+            waiter.set_result(None)
+
+    def _receive_status(self, header: bytes) -> None:
+        """Count out a pull that ended, or notice that the consumer is gone.
+
+        408 and most 409 say how many messages the pull still had to bring. Whatever does
+        not (the consumer was deleted, nobody answers, 423) means: make it anew.
+        """
+        self._heard = asyncio.get_running_loop().time()
+        if status_of(header) == _HEARTBEAT:
+            return
+        pending = header_value(header, b"Nats-Pending-Messages")
+        if pending.isdigit():
+            self._asked = max(0, self._asked - int(pending))
+        else:
+            self._detach()
+        self._wake()
+
+    def _fail(self, error: LogGap | LogDiverged) -> None:
+        """Stop here: what came before is still handed over, then `error` is raised."""
+        if self._failure is None:
+            self._failure = error
+            self._detach()
+            self._wake()

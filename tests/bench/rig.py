@@ -1,0 +1,320 @@
+"""What the benchmarks run on: a real broker with the venue's permissions, real engine
+processes, traders logged in at the native door. All on loopback, all in a temporary folder.
+
+The market and its accounts exist only in this throwaway venue.
+"""
+
+import asyncio
+import contextlib
+import os
+import platform
+import secrets
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+
+from everything.deploy import keys
+from everything.deploy.process import NOTARY_KEY, Place
+from everything.deploy.settings import Settings
+from everything.deploy.supervisor import python
+from everything.schemas import policy, signatures, subjects
+from everything.schemas.chain import digest
+from everything.schemas.codec import encode
+from everything.schemas.commands import AccountOpening, OpenAccount
+from everything.schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from everything.schemas.records import EVENT_MESSAGES, Record
+from everything.schemas.units import HOUR_NS
+from everything.streams.broker import callout, roles
+from everything.streams.broker.config import Place as BrokerPlace
+from everything.streams.broker.config import render
+from everything.streams.broker.keyring import ISSUER
+from everything.streams.broker.logins import Logins
+from everything.streams.broker.server import NatsServer, free_port
+from everything.streams.log import publishing
+from everything.streams.log.nats_log import NatsLog
+from everything.streams.log.nats_wire import Wire
+from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+
+SHARD = subjects.DEFAULT_SHARD
+CASH_CENTS = 10**13
+
+
+class Trader:
+    """One account's connection to the native door."""
+
+    def __init__(self, account: str) -> None:
+        self.account = account
+        self.subject = subjects.order_command(SHARD, account).encode()
+        self.seed = signatures.seed_from(secrets.token_bytes(signatures.SEED_BYTES))
+        self.key = signatures.public_key(self.seed)
+        self._wire: Wire | None = None
+        self._batches = 0
+
+    async def log_in(self, url: str) -> None:
+        self._wire = await Wire.open(
+            url, name=self.account, seed=self.seed, inbox_prefix=roles.inbox(self.account)
+        )
+
+    async def batch(self, payloads: Sequence[bytes]) -> int:
+        """Append `payloads` as one atomic batch and return the last one's sequence."""
+        wire = self._wire
+        assert wire is not None
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._batches += 1
+
+        def acked(header: bytes, payload: bytes) -> None:
+            ack = publishing.read_ack(0, payload)
+            if answer.done():
+                return
+            if ack.error:
+                answer.set_exception(RuntimeError(ack.text))
+            else:
+                answer.set_result(ack.sequence)
+
+        def opened(header: bytes, payload: bytes) -> None:
+            if payload and not answer.done():
+                answer.set_exception(RuntimeError(payload.decode()))
+
+        asked = self.subject.decode()
+        messages = [(self.subject, payload) for payload in payloads]
+        name = f"{self.account}-{self._batches}".encode()
+        first = wire.expect(asked, opened) if len(messages) > 1 else b""
+        wire.write(publishing.batch(messages, name, first, wire.expect(asked, acked)))
+        await wire.drain()
+        return await answer
+
+    async def one(self, payload: bytes) -> int:
+        """Append one message by a publish of its own."""
+        wire = self._wire
+        assert wire is not None
+        reply = await wire.request(self.subject.decode(), payload)
+        return publishing.read_ack(reply.status, reply.payload).sequence
+
+    async def log_out(self) -> None:
+        if self._wire is not None:
+            await self._wire.close()
+
+
+class Rig:
+    """A broker, engines as processes of their own, and traders."""
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="everything-bench-")
+        self.port, self.monitor_port = free_port(), free_port()
+        self.settings = Settings(
+            home=Path(self._folder.name), nats_port=self.port, monitor_port=self.monitor_port
+        )
+        self.place = Place(self.settings)
+        self.place.home.prepare()
+        conf = self.place.home.run / "nats.conf"
+        where = BrokerPlace(
+            store=self.place.home.nats, port=self.port, monitor_port=self.monitor_port
+        )
+        conf.write_text(render(where, SHARD, self.place.keyring))
+        self.server = NatsServer(conf, self.port, self.place.home.logs / "nats.log")
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.traders: list[Trader] = []
+        self.root = ""
+        self.venue_id = ""
+        self._counter = 0
+        self.log: NatsLog
+
+    async def __aenter__(self) -> "Rig":
+        await self.server.start()
+        wire = await Wire.open(self.server.url, **self.place.login("operator"))
+        specs = (log_spec(SHARD), feed_spec(SHARD))
+        await ensure_streams(wire, specs, self.settings.monitor_urls)
+        await wire.close()
+        self.log = await self.place.log("gateway")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for trader in self.traders:
+            await trader.log_out()
+        for name in list(self.processes):
+            self.stop(name)
+        await self.log.close()
+        await self.server.stop()
+        self._folder.cleanup()
+
+    def start(self, name: str) -> None:
+        """Start one of the venue's processes."""
+        environment = {
+            **os.environ,
+            "EVERYTHING_HOME": str(self.place.home.root),
+            "EVERYTHING_NATS_PORT": str(self.port),
+            "EVERYTHING_MONITOR_PORT": str(self.monitor_port),
+        }
+        with (self.place.home.logs / f"{name}.log").open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                python("everything.deploy.process", name),
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
+
+    def stop(self, name: str) -> None:
+        process = self.processes.pop(name)
+        process.terminate()
+        process.wait(30)
+
+    def memory_mb(self, name: str) -> int:
+        """Return the resident memory of a process, `nats-server` included."""
+        pid = self.server.pid if name == "nats-server" else self.processes[name].pid
+        return int(psutil.Process(pid).memory_info().rss / 1e6)
+
+    def cpu_s(self, name: str) -> float:
+        """Return the processor time that a process has used."""
+        pid = self.server.pid if name == "nats-server" else self.processes[name].pid
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system)
+
+    async def found(self, symbols: Sequence[str], accounts: Sequence[str]) -> None:
+        """Found the venue, open markets and funded accounts, all by signed messages."""
+        self.root = keys.ensure(self.place.home.keys, "root")
+        genesis = Genesis(
+            venue="bench",
+            root_key=signatures.public_key(self.root),
+            notary_key=signatures.public_key(keys.ensure(self.place.home.keys, NOTARY_KEY)),
+            policy=policy.SEED_PLAN,
+            time_ns=time.time_ns(),
+        )
+        text = encode(genesis)
+        self.venue_id = digest(text)
+        await self.log.found(*self._signed(text))
+        self.traders = [Trader(account) for account in accounts]
+        openings = [self._opening(trader) for trader in self.traders]
+        await self._append(openings)
+        listings = [
+            self._decision(ListMarket, symbol=symbol, name=symbol, market_type="technology")
+            for symbol in symbols
+        ]
+        await self._append(listings)
+        mints = [
+            self._decision(Mint, account=account, amount_cents=CASH_CENTS) for account in accounts
+        ]
+        await self._append(mints)
+
+    async def ready(self) -> None:
+        """Wait until the exchange has taken in all that governance decided so far."""
+        end = await self.log.last_sequence()
+        await self.covered(subjects.GOVERNANCE, end, trailing=True)
+        last = await self.log.last(subjects.events(SHARD, subjects.GOVERNANCE))
+        assert last is not None
+        await self.covered(subjects.EXCHANGE, last.sequence)
+
+    async def covered(self, engine: str, sequence: int, *, trailing: bool = False) -> Record:
+        """Return the engine's first last-record that covers its input `sequence`.
+
+        With `trailing`, `sequence` may be followed by none of the engine's inputs, so being
+        unchanged for a while is enough.
+        """
+        deadline = time.monotonic() + 120
+        before, since = 0, time.monotonic()
+        while time.monotonic() < deadline:
+            stored = await self.log.last(subjects.events(SHARD, engine))
+            if stored is not None:
+                record = EVENT_MESSAGES.decode(stored.payload)
+                if record.last_input >= sequence:
+                    return record
+                if record.last_input != before:
+                    before, since = record.last_input, time.monotonic()
+                if trailing and time.monotonic() - since > 1:
+                    return record
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"{engine} does not reach {sequence}")
+
+    @contextlib.asynccontextmanager
+    async def native_door(self) -> AsyncIterator[None]:
+        """Answer logins, as the gateway does, while traders log in."""
+        keyring = self.place.keyring
+        by_key = {trader.key: trader.account for trader in self.traders}
+        by_account = {trader.account: trader.key for trader in self.traders}
+        logins = Logins(
+            shard=SHARD,
+            issuer_seed=keyring.seed(ISSUER),
+            account_of=by_key.get,
+            key_of=by_account.get,
+            check_token=lambda _: None,
+        )
+        desk = await callout.start(self.server.url, keyring.seed("door"), logins)
+        try:
+            yield
+        finally:
+            await desk.close()
+
+    async def log_in(self) -> None:
+        """Have every trader connect."""
+        async with self.native_door():
+            for trader in self.traders:
+                await trader.log_in(self.server.url)
+
+    async def _append(self, messages: list[tuple[str, bytes]]) -> None:
+        for start in range(0, len(messages), 1_000):
+            await self.log.append_batch(messages[start : start + 1_000])
+
+    def _signed(self, text: bytes) -> tuple[str, bytes]:
+        key = signatures.public_key(self.root)
+        signed = SignedDecision(key, text.decode(), signatures.sign(self.root, text))
+        return subjects.admin_command(SHARD, key), encode(signed)
+
+    def _decision(self, kind: type[Decision], **fields: object) -> tuple[str, bytes]:
+        self._counter += 1
+        decision = kind(
+            venue_id=self.venue_id,
+            counter=self._counter,
+            expires_ns=time.time_ns() + HOUR_NS,
+            **fields,
+        )
+        return self._signed(encode(decision))
+
+    def _opening(self, trader: Trader) -> tuple[str, bytes]:
+        now_ns = time.time_ns()
+        opening = AccountOpening(
+            account=trader.account,
+            public_key=trader.key,
+            client_time_ns=now_ns,
+            venue_id=self.venue_id,
+        )
+        command = OpenAccount(now_ns, trader.key, signatures.sign(trader.seed, encode(opening)))
+        return subjects.account_command(SHARD, trader.account), encode(command)
+
+
+async def pour(rig: Rig, loads: dict[str, list[list[bytes]]], in_flight: int) -> int:
+    """Send every trader's batches, `in_flight` at once over all; return the last sequence."""
+    by_account = {trader.account: trader for trader in rig.traders}
+    queue = deque(
+        (by_account[account], batch)
+        for row in zip(*loads.values(), strict=True)
+        for account, batch in zip(loads, row, strict=True)
+    )
+    last = 0
+
+    async def worker() -> None:
+        nonlocal last
+        while queue:
+            trader, batch = queue.popleft()
+            last = max(last, await trader.batch(batch))
+
+    await asyncio.gather(*(worker() for _ in range(in_flight)))
+    return last
+
+
+def machine() -> str:
+    """Say on what the figures were taken."""
+    memory = psutil.virtual_memory().total / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
+        f"CPython {platform.python_version()}"
+    )

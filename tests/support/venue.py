@@ -1,0 +1,151 @@
+"""A throwaway venue: `everything up` in a temporary home, driven as a person would.
+
+Markets exist here because the test signs them, never because code ships them.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+READY_WITHIN_S = 90
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """Return a loopback port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(what: str, check: Callable[[], T | None], within_s: float = 30) -> T:
+    """Return the first true result of `check`; fail when there is none in time."""
+    end = time.monotonic() + within_s
+    while True:
+        found = check()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {within_s} s")
+        time.sleep(0.05)
+
+
+class Venue:
+    """One venue's processes and files."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.http_port = free_port()
+        self.environment = {
+            **os.environ,
+            "EVERYTHING_HOME": str(home),
+            "EVERYTHING_HTTP_PORT": str(self.http_port),
+            "EVERYTHING_NATS_PORT": str(free_port()),
+            "EVERYTHING_MONITOR_PORT": str(free_port()),
+        }
+        for name in ("EVERYTHING_URL", "NATS_URL", "DATABASE_URL"):
+            self.environment.pop(name, None)
+        self._up: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.http_port}"
+
+    def start(self) -> None:
+        """Run `everything up` and wait until it says that it is ready."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        ready = self.home / "run" / "ready"
+        ready.unlink(missing_ok=True)
+        with (self.home / "up.log").open("ab") as log:
+            self._up = subprocess.Popen(
+                [sys.executable, "-m", "everything.deploy.cli", "up"],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        up = self._up
+
+        def is_ready() -> bool:
+            if up.poll() is not None:
+                raise AssertionError(f"up ended with {up.returncode}:\n{self.up_log()[-3000:]}")
+            return ready.exists()
+
+        wait_for("the venue is ready", is_ready, READY_WITHIN_S)
+
+    def stop(self) -> int:
+        """Stop as Ctrl-C does; return the exit code."""
+        assert self._up is not None
+        self._up.send_signal(signal.SIGINT)
+        return self._up.wait(60)
+
+    def up_log(self) -> str:
+        return (self.home / "up.log").read_text()
+
+    def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `everything` with `arguments`."""
+        done = subprocess.run(
+            [sys.executable, "-m", "everything.deploy.cli", *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def json(self, *arguments: str) -> Any:
+        """Run `everything … --json` and return its document."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    def pids(self) -> dict[str, int]:
+        """Return the process ids by name, servers included."""
+        found: dict[str, int] = json.loads((self.home / "run" / "processes.json").read_text())
+        return found
+
+    def kill(self, name: str) -> int:
+        """Kill -9 one process and return the id that it had."""
+        pid = self.pids()[name]
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def restarted(self, name: str, old_pid: int, within_s: float = 60) -> None:
+        """Wait until `name` runs with another process id than `old_pid`."""
+
+        def check() -> bool:
+            with contextlib.suppress(json.JSONDecodeError):
+                return self.pids().get(name, old_pid) != old_pid
+            return False
+
+        wait_for(f"{name} is up again", check, within_s)
+
+    def service_seed(self, name: str) -> str:
+        return (self.home / "keys" / "services" / f"{name}.nk").read_text().strip()
+
+    @property
+    def broker_url(self) -> str:
+        return f"nats://127.0.0.1:{self.environment['EVERYTHING_NATS_PORT']}"
+
+
+@contextlib.contextmanager
+def venue(home: Path) -> Iterator[Venue]:
+    """Give a running venue and stop it at the end."""
+    it = Venue(home)
+    it.start()
+    try:
+        yield it
+    finally:
+        if it._up is not None and it._up.poll() is None:
+            it.stop()
