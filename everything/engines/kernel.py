@@ -18,7 +18,9 @@ from typing import NamedTuple, Protocol, TypeVar
 from everything.schemas.chain import GENESIS_HASH, digest
 from everything.schemas.errors import LogDiverged, UnknownRecord
 from everything.schemas.events import Event
+from everything.schemas.events.exchange import OrdersCancelled
 from everything.schemas.limits import (
+    IDS_LIKE_AN_EVENT,
     MAX_GROUP_EVENTS,
     MAX_GROUP_INPUTS,
     STATE_HASH_EVERY_RECORDS,
@@ -108,13 +110,15 @@ def decide_group(engine: Engine[S], state: S, inputs: Sequence[Stored], now_ns: 
     """
     decide, evolve = engine.decide, engine.evolve
     events: list[Event] = []
-    taken = 0
+    taken = listed = 0
     for message in inputs:
         taken += 1
         for event in decide(state, message, now_ns):
             evolve(state, event)
             events.append(event)
-        if len(events) >= MAX_GROUP_EVENTS:
+            if type(event) is OrdersCancelled:  # a mass cancel is as long as its list
+                listed += len(event.order_ids) // IDS_LIKE_AN_EVENT
+        if len(events) + listed >= MAX_GROUP_EVENTS:
             break
     for event in engine.conclude(state, inputs[:taken], now_ns):
         evolve(state, event)

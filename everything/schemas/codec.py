@@ -7,7 +7,7 @@ write, is canonical when decoding and encoding it again gives the same bytes.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -68,13 +68,13 @@ class Codec(Generic[T]):
         if len(data) > self._unchecked_bytes:
             shape.check(data)
         try:
-            message = self._decode(data)
+            message: T = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._explain(data, error) from error
         if self._upcasts:
             while (step := self._upcasts.get(type(message))) is not None:
                 message = step(message)
-        return cast(T, message)
+        return message
 
     def _explain(self, data: bytes, error: Exception) -> MalformedMessage | UnknownMessage:
         try:

@@ -6,7 +6,8 @@
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
-    │   ├── UnknownChannel
+    │   ├── NotFound                no such thing to read
+    │   │   └── UnknownChannel
     │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
     ├── OperatingError              may pass; retried with a bound
@@ -130,7 +131,13 @@ class BadSignature(InputError):
     code = "bad_signature"
 
 
-class UnknownChannel(InputError):
+class NotFound(InputError):
+    """There is no such thing to read, or it is not the caller's."""
+
+    code = "not_found"
+
+
+class UnknownChannel(NotFound):
     """The feed has no channel of that name."""
 
     code = "unknown_channel"

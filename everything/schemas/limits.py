@@ -33,7 +33,7 @@ STALE_AFTER_NS: Final = 120 * SECOND_NS
 """A command whose client time is further in the past than this is never executed."""
 FUTURE_AFTER_NS: Final = 10 * SECOND_NS
 """Nor is one whose client time is further ahead than this."""
-REMEMBER_IDS_NS: Final = STALE_AFTER_NS + FUTURE_AFTER_NS
+REMEMBER_IDS_NS: Final = STALE_AFTER_NS + FUTURE_AFTER_NS + 1
 """How long a client id is remembered at least: until its command is stale for sure."""
 MAX_IDS_PER_ACCOUNT: Final = 20_000_000
 """Client ids that one account may use within the memory above."""
@@ -60,6 +60,8 @@ MAX_GROUP_INPUTS: Final = 2_000
 """Inputs that one record may cover."""
 MAX_GROUP_EVENTS: Final = 6_000
 """The group closes once it holds this many events."""
+IDS_LIKE_AN_EVENT: Final = 16
+"""So many order ids listed in one event weigh as one event more."""
 MAX_RECORD_BYTES: Final = 7 * 1024 * 1024
 MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 """nats.conf max_payload; the server advises against more."""
@@ -70,6 +72,8 @@ READ_BATCH: Final = 500
 READ_PULLS: Final = 2
 """Pulls outstanding at once."""
 SNAPSHOT_EVERY_RECORDS: Final = 20_000
+SNAPSHOT_EVERY_EVENTS: Final = 5_000_000
+"""Records grow under load, so events bound how long the fold behind a snapshot takes."""
 SNAPSHOTS_KEPT: Final = 2
 FILL_GROUP_INPUTS: Final = 500
 """While a record is in flight, the next one waits for this many inputs: few, full records."""
@@ -100,6 +104,8 @@ MAX_ATOMIC_BATCH: Final = 1_000
 """Messages in one atomic batch (the server's own bound)."""
 MAX_APPENDS_IN_FLIGHT: Final = 4
 MAX_APPEND_QUEUE: Final = 20_000
+APPEND_SINGLES: Final = 16
+"""Up to this many waiting appends go out one by one, which is sooner than as a batch."""
 APPEND_TIMEOUT_S: Final = 5
 APPEND_ATTEMPTS: Final = 5
 CONNECT_ATTEMPTS: Final = 60
@@ -154,6 +160,8 @@ STORE_ATTEMPTS: Final = 60
 """Times in a row that a projector tries to reach Postgres, a second apart at most."""
 STORE_BACKOFF_S: Final = 1
 READ_POOL_CONNECTIONS: Final = 8
+READ_WAIT_S: Final = 2
+"""How long a read waits for a connection of the pool."""
 READ_STATEMENT_S: Final = 10
 """How long one read of the API may keep Postgres busy."""
 READ_MODELS_KEPT: Final = 2
@@ -206,6 +214,9 @@ MIN_SECRET_BYTES: Final = 32
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
 """Nobody in particular asks for an account, so the door bounds how many reach the log."""
 
+MAX_STATUS_PROCESSES: Final = 256
+"""Processes whose heartbeats are remembered."""
+
 # -- the broker and its native door --------------------------------------------------
 MAX_HEADER_BYTES: Final = 4 * 1024
 """Headers that a trader's message may carry on top of MAX_COMMAND_BYTES."""
@@ -218,12 +229,13 @@ MAX_CONNECTION_SUBSCRIPTIONS: Final = 256
 """Subscriptions of one connection."""
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 """Bytes held for one connection that does not read; then the server drops it."""
-MAX_OPEN_BATCHES: Final = 500
-"""Atomic batches begun and not committed, per stream. The server's own 50 are used up by
-one trader with five messages a second; each one open costs it a file and a millisecond."""
-OPEN_BATCH_LIFE_S: Final = 2
-"""The server forgets a batch that has been silent for this long."""
-REPLY_LIFE_S: Final = 10
+MAX_OPEN_BATCHES: Final = 100
+"""Atomic batches begun and not committed, per stream. Opening one costs the server a file
+and 1 to 6 ms: a higher bound would let a flood of them hold up everything else for longer,
+a lower one would let fewer of them stop the batches of others."""
+OPEN_BATCH_LIFE_S: Final = 1
+"""The server forgets a batch that has been silent for this long (10 s by default)."""
+REPLY_LIFE_S: Final = 5
 """How long the door keeps the way back for an answer that does not come."""
 LOGIN_TIMEOUT_S: Final = 5
 LOGIN_LIFE_S: Final = 3_600
@@ -231,10 +243,22 @@ LOGIN_LIFE_S: Final = 3_600
 REFUSALS_PER_S: Final = 100
 REFUSALS_BURST: Final = 500
 """Refused logins that are answered; the others wait for the server's own timeout."""
-LOGINS_PER_ACCOUNT_PER_S: Final = 0.1
+LOGINS_PER_ACCOUNT_PER_HOUR: Final = 360
 LOGINS_PER_ACCOUNT_BURST: Final = 100
-"""With LOGIN_LIFE_S this also bounds the connections of one account: 100 + 0.1 x 3600."""
+"""With LOGIN_LIFE_S this also bounds the connections of one account: 460."""
 MAX_LOGIN_ACCOUNTS: Final = 10_000
 """Accounts whose recent logins are remembered in order to bound them."""
 MAX_LOGINS_WAITING: Final = 1_000
 MAX_LOGIN_BYTES: Final = 64 * 1024
+
+# -- verify --------------------------------------------------------------------------
+MAX_FINDINGS: Final = 100
+"""`verify` stops looking once it has found this many things wrong."""
+MAX_FINDINGS_ALIKE: Final = 5
+"""Findings of one kind about one engine that are told one by one."""
+MAX_VERIFY_WAITING_BYTES: Final = 256 * 1024 * 1024
+"""Inputs of one record that are held at once; beyond it those that led to nothing go."""
+MAX_UNSEALED_MESSAGES: Final = 4_000_000
+"""Chain hashes, of 32 bytes, held until a seal says which of them to compare."""
+MAX_FINDING_CHARS: Final = 300
+"""Of a value that a finding quotes."""

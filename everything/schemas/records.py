@@ -14,7 +14,6 @@ from everything.schemas.errors import LogDiverged
 from everything.schemas.events import Event
 
 _OPEN_TAIL: Final = b',"hash":"","signature":""}'
-_HASH_CHARS: Final = 64
 
 
 class Record(Message, tag="record/1", frozen=True):
@@ -63,8 +62,11 @@ def seal(record: Record, sign: Callable[[bytes], str] | None = None) -> tuple[by
     data = encode(record)
     head = data[: -len(_OPEN_TAIL)]
     hash_ = digest(head)
-    signature = sign(hash_.encode()) if sign else ""
-    return b'%b,"hash":"%b","signature":"%b"}' % (head, hash_.encode(), signature.encode()), hash_
+    return head + _tail(hash_, sign(hash_.encode()) if sign else ""), hash_
+
+
+def _tail(hash_: str, signature: str) -> bytes:
+    return b',"hash":"%b","signature":"%b"}' % (hash_.encode(), signature.encode())
 
 
 def body(data: bytes) -> bytes:
@@ -73,6 +75,11 @@ def body(data: bytes) -> bytes:
 
 
 def check_hash(record: Record, data: bytes) -> None:
-    """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says."""
-    if digest(body(data)) != record.hash:
+    """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says.
+
+    The bytes behind the hashed ones must be the very ones that `seal` writes; whether the
+    signature among them is good is for `signatures.verify` to say.
+    """
+    head = body(data)
+    if digest(head) != record.hash or data[len(head) :] != _tail(record.hash, record.signature):
         raise LogDiverged(f"{record.engine} record {record.number}: bytes do not match the hash")

@@ -138,9 +138,7 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
         if pause > 0:
             await asyncio.sleep(pause)
         who = number % len(rig.traders)
-        payloads = list(
-            orders(rng, rig.traders[who].account, SYMBOLS, size, time.time_ns())
-        )
+        payloads = list(orders(rng, rig.traders[who].account, SYMBOLS, size, time.time_ns()))
         # measured from when it was due, so that a slow sender cannot hide a slow venue
         sends.append(asyncio.create_task(send(who, payloads, due)))
     await asyncio.gather(*sends)
@@ -172,7 +170,9 @@ async def run(count: int) -> None:
         print("| path | orders/s | ratio |")
         print("|---|---|---|")
         print(f"| one publish per order, 64 connections | {single.per_s:,.0f} | |")
-        print(f"| atomic batches of {BATCH:,}, no engine (the yardstick) | {yardstick.per_s:,.0f} | 1 |")
+        print(
+            f"| atomic batches of {BATCH:,}, no engine (the yardstick) | {yardstick.per_s:,.0f} | 1 |"
+        )
         print(f"| the same, again after the runs below | {again.per_s:,.0f} | |")
         for number, one in enumerate(runs, 1):
             print(
@@ -201,9 +201,7 @@ async def append_only_beside(rig: Rig, count: int) -> Throughput:
 
 
 async def _last_order(rig: Rig) -> int:
-    last = [
-        await rig.log.last(subjects.order_command(SHARD, account)) for account in ACCOUNTS
-    ]
+    last = [await rig.log.last(subjects.order_command(SHARD, account)) for account in ACCOUNTS]
     return max(stored.sequence for stored in last if stored is not None)
 
 

@@ -20,7 +20,7 @@ from types import TracebackType
 import psutil
 
 from everything.deploy import keys
-from everything.deploy.process import NOTARY_KEY, Place
+from everything.deploy.place import NOTARY_KEY, Place
 from everything.deploy.settings import Settings
 from everything.deploy.supervisor import python
 from everything.schemas import policy, signatures, subjects
@@ -220,7 +220,7 @@ class Rig:
         With `trailing`, `sequence` may be followed by none of the engine's inputs, so being
         unchanged for a while is enough.
         """
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 60
         before, since = 0, time.monotonic()
         while time.monotonic() < deadline:
             stored = await self.log.last(subjects.events(SHARD, engine))
@@ -233,7 +233,8 @@ class Rig:
                 if trailing and time.monotonic() - since > 1:
                     return record
             await asyncio.sleep(0.005)
-        raise AssertionError(f"{engine} does not reach {sequence}")
+        said = (self.place.home.logs / f"engine-{engine}.log").read_text()[-2_000:]
+        raise AssertionError(f"{engine} does not reach {sequence}: {said}")
 
     @contextlib.asynccontextmanager
     async def native_door(self) -> AsyncIterator[None]:

@@ -10,7 +10,7 @@ import pytest
 
 from everything.schemas import subjects
 from everything.streams.broker import roles
-from tests.broker.venue import SHARD, Dialled, Venue
+from tests.broker.venue import SHARD, Raw, Venue
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
 LOG_READERS = ENGINES | {"gateway", "ingest", "projector", "feeds", "replay"}
@@ -93,6 +93,12 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$JS.API.STREAM.PEER.REMOVE.LOG_main": NOBODY,
     "$JS.API.ACCOUNT.PURGE.LOG": NOBODY,
     "$JS.API.META.LEADER.STEPDOWN": NOBODY,
+    # heartbeats
+    "status.main.gateway": NOBODY,
+    "status.main.projector": only("projector"),
+    "status.main.feeds": only("feeds"),
+    "status.main.ingest": only("ingest"),
+    **{f"status.main.{name}": only(name) for name in ENGINES},
     # the server, and others' replies
     "$SYS.REQ.USER.AUTH": NOBODY,
     "$SYS.REQ.USER.INFO": NOBODY,
@@ -131,6 +137,9 @@ MAY_SUBSCRIBE: dict[str, frozenset[str]] = {
     "main.cmd.order.alice": NOBODY,
     "main.evt.>": NOBODY,
     "main.evt.exchange": NOBODY,
+    "status.>": NOBODY,
+    "status.main.*": only("gateway"),
+    "status.main.feeds": only("gateway"),
     "live.>": NOBODY,
     "live.main.market.ABC.trades": NOBODY,
     "feed.>": NOBODY,
@@ -160,14 +169,14 @@ MAY_JOIN_QUEUES: dict[str, frozenset[str]] = {
 }
 
 
-def dialled(venue: Venue, role: str) -> AbstractAsyncContextManager[Dialled]:
+def dialled(venue: Venue, role: str) -> AbstractAsyncContextManager[Raw]:
     match role:
         case "trader":
-            return venue.native("alice")
+            return venue.raw(venue.trader("alice").seed, "orders")
         case "reader":
-            return venue.native("alice", "feeds")
+            return venue.raw(venue.trader("alice").seed, "feeds")
         case _:
-            return venue.service(role)
+            return venue.raw(venue.keyring.seed(role), role)
 
 
 @pytest.mark.parametrize("role", EVERYONE)

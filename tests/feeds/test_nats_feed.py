@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from everything.schemas.errors import AppendFailed, Fenced
 from everything.schemas.feed import Envelope, decode_envelope
 from everything.schemas.limits import MAX_ATOMIC_BATCH
 from everything.streams.log.clock import SystemClock
+from everything.streams.log.nats_log import NatsLog
 from tests.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.feeds.test_process import reference, some_history
 from tests.support.nats import TestServer, nats_server
@@ -107,19 +109,29 @@ async def test_a_killed_server_costs_no_message_and_doubles_none(server: TestSer
     log = some_history()
     wanted = await asyncio.to_thread(reference, log)
     history = [(message.subject, message.payload) for message in log.messages()]
-    client, writer = await server.connect(), await server.connect("engine")
-    feeds = Feeds(client, NatsFeed(await server.connect_feed()), SystemClock(), writer="one")
-    task = asyncio.create_task(feeds.run())
-    third = len(history) // 3
-    for part in (history[:3], history[3:third], history[third:]):
-        await writer.append_batch(part)
-        await server.kill9()
-        await server.start()
-    await _wait_for(server, len(history))
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert await _published(server) == wanted
-    reader = await open_channels(NatsFeed(await server.connect_feed()), ["market.TEST.depth"], [5])
-    numbers = [decode_envelope(data).sequence_number for _, data in await reader.next(5)]
-    assert numbers == list(range(6, 35))
-    await reader.close()
+    async with AsyncExitStack() as stack:
+
+        async def closing(client: NatsLog) -> NatsLog:
+            stack.push_async_callback(client.close)
+            return client
+
+        writer = await closing(await server.connect("engine"))
+        client = await closing(await server.connect())
+        feed = NatsFeed(await closing(await server.connect_feed()))
+        feeds = Feeds(client, feed, SystemClock(), writer="one")
+        task = asyncio.create_task(feeds.run())
+        stack.callback(task.cancel)
+        third = len(history) // 3
+        for part in (history[:3], history[3:third], history[third:]):
+            await writer.last_sequence()  # waits for the connection
+            await writer.append_batch(part)
+            await server.kill9()
+            await server.start()
+        await _wait_for(server, len(history))
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert await _published(server) == wanted
+        reader = await open_channels(feed, ["market.TEST.depth"], [5])
+        numbers = [decode_envelope(data).sequence_number for _, data in await reader.next(5)]
+        assert numbers == list(range(6, 34))
+        await reader.close()

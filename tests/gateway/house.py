@@ -23,33 +23,10 @@ from everything.schemas.sessions import opening_text
 from everything.schemas.units import HOUR_NS, SECOND_NS
 from everything.streams.gateway.app import create_app
 from everything.streams.gateway.context import Appends, GatewayContext
+from everything.streams.log.appender import Appender
 from everything.streams.log.host import EngineHost
 from everything.streams.log.ports import Clock, Log
 from everything.streams.log.simulated import SimulatedLog, SimulatedServer
-
-
-class Appender:  # TEMP until the real one lands
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._q: list[Any] = []
-
-    async def append(self, subject: str, payload: bytes) -> int:
-        f = asyncio.get_running_loop().create_future()
-        self._q.append((subject, payload, f))
-        if len(self._q) == 1:
-            self._t = asyncio.ensure_future(self._go())
-        return await f
-
-    async def _go(self) -> None:
-        await asyncio.sleep(0)
-        q, self._q = self._q, []
-        if len(q) == 1:
-            q[0][2].set_result(await self._log.send(q[0][0], q[0][1]))
-            return
-        last = await self._log.append_batch([(a, b) for a, b, _ in q])
-        for i, (_, _, f) in enumerate(q):
-            f.set_result(last - len(q) + 1 + i)
-
 
 START_NS = 1_800_000_000 * SECOND_NS
 WITHIN_S = 20

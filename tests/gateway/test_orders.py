@@ -301,9 +301,9 @@ async def test_concurrent_orders_share_batches_and_each_gets_its_own_answer(
     batches: list[int] = []
     append_batch = log.append_batch
 
-    async def counting(messages: Any) -> int:
+    async def counting(messages: Any, fence: Any = None) -> int:
         batches.append(len(messages))
-        return await append_batch(messages)
+        return await append_batch(messages, fence)
 
     log.append_batch = counting  # type: ignore[method-assign]  # to see what is shared
     answers = await asyncio.gather(

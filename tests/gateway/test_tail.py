@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.chain import GENESIS_HASH
+from everything.schemas.chain import GENESIS_HASH, digest
 from everything.schemas.errors import LogDiverged, LogUnavailable, UnknownRecord
 from everything.schemas.events.exchange import AccountOpened, OrdersCancelled
 from everything.schemas.records import Record, seal
@@ -73,16 +73,40 @@ async def test_a_record_that_cannot_be_read_ends_the_door(payload: bytes) -> Non
         assert f"sequence {sequence}" in str(house.halts[0])
 
 
+async def test_a_record_whose_bytes_were_changed_ends_the_door() -> None:
+    server = SimulatedServer()
+    writer = Writer(server)
+    for n in range(1, 4):
+        writer.write(n, n, (n,))
+    stored = server.get(2)
+    assert stored is not None
+    server.replace(2, stored.payload.replace(b"alice", b"alicf"))
+    with pytest.raises(LogDiverged, match="sequence 2"):
+        await Tail(server.connect("gateway"), SetClock(), ()).run()
+
+
+async def test_a_record_on_anothers_subject_ends_the_door() -> None:
+    server = SimulatedServer()
+    writer = Writer(server)
+    writer.write(1, 1)
+    stored = server.get(1)
+    assert stored is not None
+    server.store([(events("main", GOVERNANCE), stored.payload)])
+    with pytest.raises(UnknownRecord, match="sequence 2"):
+        await Tail(server.connect("gateway"), SetClock(), ()).run()
+
+
 async def test_an_event_that_cannot_be_read_ends_the_door_when_it_matters() -> None:
     async with open_house(engines=False) as house:
         writer = Writer(house.server, GOVERNANCE)
-        data = (
+        head = (
             b'{"type":"record/1","engine":"governance","decider":"governance/1","epoch":1,'
             b'"number":1,"first_input":1,"last_input":1,"time_ns":1,"tick":false,'
             b'"events":[{"type":"unheard_of/1","cause":1}],"state_hash":null,"prev":"'
             + writer.prev.encode()
-            + b'","hash":"","signature":""}'
+            + b'"'
         )
+        data = head + b',"hash":"' + digest(head).encode() + b'","signature":""}'
         house.server.store([(events("main", GOVERNANCE), data)])
         await eventually("the halt", lambda: house.halts)
         assert isinstance(house.halts[0], UnknownRecord)

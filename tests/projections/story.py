@@ -281,7 +281,11 @@ class Story:
             gov.CreditsMinted(cause, self.accounts[0], 700, "again"),
             gov.OpsOverridden(cause, ROOT_KEY, "restart", "stuck"),
             gov.PolicySet(cause, 2, SEED_PLAN, "new"),
-            gov.DecisionLapsed(cause, "e" * 64),
+            gov.DecisionPending(cause, "KEY3", 2, "mint/1", "e" * 64, "{}", ["KEY3"], 3, START_NS),
+            gov.DecisionCoSigned(cause, ROOT_KEY, 3, "e" * 64),
+            gov.DecisionCoSigned(cause, "KEY1", 3, "e" * 64),
+            gov.DecisionAccepted(cause, "KEY3", 2, "mint/1", "e" * 64, ["KEY3", ROOT_KEY, "KEY1"]),
+            gov.DecisionLapsed(cause, "d" * 64),
         )
         record = self.scribe.next_sequence - 1
         self.scribe.write(

@@ -74,6 +74,7 @@ async def projected_in(cuts: list[int], server: SimulatedServer, dsn: str) -> di
         await connection.close()
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8,
     deadline=None,
@@ -252,10 +253,12 @@ async def test_a_database_that_is_not_empty_is_left_alone(dsn: str) -> None:
 
 async def test_two_first_starts_at_once_make_one_model(dsn: str) -> None:
     connections = [await connect(dsn, "test") for _ in range(4)]
-    lives = await asyncio.gather(*(ensure_live(one, PROJECTIONS) for one in connections))
-    assert len(set(lives)) == 1
-    for connection in connections:
-        await connection.close()
+    try:
+        lives = await asyncio.gather(*(ensure_live(one, PROJECTIONS) for one in connections))
+        assert len(set(lives)) == 1
+    finally:
+        for connection in connections:
+            await connection.close()
 
 
 async def test_nobody_at_the_address_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,6 +101,12 @@ async def test_governance_tables(dsn: str, story: Story) -> None:
     assert "no\\u0000" in refused[0]["body"]
     assert rows(dsn, "SELECT venue_id FROM venue") == [{"venue_id": VENUE_ID}]
     assert [row["version"] for row in rows(dsn, "TABLE policies")] == [1, 2]
+    decisions = {row["decision_hash"][0]: row for row in rows(dsn, "TABLE decisions")}
+    assert decisions["d"]["status"] == "lapsed"
+    assert decisions["d"]["signers"] == ["KEY3", ROOT_KEY]
+    assert decisions["e"]["status"] == "accepted"
+    assert decisions["e"]["signers"] == ["KEY3", ROOT_KEY, "KEY1"]
+    assert decisions["e"]["signers_needed"] == 3
     assert rows(dsn, "SELECT * FROM scores WHERE symbol = 'S1'")[0]["buy_lots_1h"] == 30
 
 

@@ -1,5 +1,8 @@
 """A real nats-server for a test: open conf, random loopback ports, a store of its own."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -33,6 +36,20 @@ class TestServer(NatsServer):
         conf.write_text(_CONF.format(port=port, monitor=monitor, store=self.store, sync=sync))
         super().__init__(conf, port, folder / "nats.log")
 
+    async def freeze(self) -> None:
+        """Stop every thread of the server, as a paused machine would, until `thaw`."""
+        pid = self.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        async with asyncio.timeout(5):
+            while not _stopped(pid):
+                await asyncio.sleep(0.001)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        assert self.pid is not None
+        os.kill(self.pid, signal.SIGCONT)
+
     async def wire(self, name: str = "test") -> Wire:
         """Return a bare connection."""
         return await Wire.open(self.url, name=name)
@@ -52,6 +69,11 @@ class TestServer(NatsServer):
             await ensure_streams(wire, [log_spec(shard), feed_spec(shard)], [self.monitor_url])
         finally:
             await wire.close()
+
+
+def _stopped(pid: int) -> bool:
+    stats = [one.read_text() for one in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
 
 
 @asynccontextmanager

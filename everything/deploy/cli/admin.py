@@ -1,9 +1,8 @@
 """`everything admin …`: decisions, signed here with a key of the venue's key folder."""
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal
 
-import click
 import msgspec
 import typer
 
@@ -19,9 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="Sign decisions: markets, credits, 
 Key = Annotated[str, typer.Option("--key", "-k", help="Whose key signs: a name in the key folder.")]
 Symbol = Annotated[str, typer.Argument(help="The market, such as RAIN-2027.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the log for good.")]
-MarketTypes = click.Choice(get_args(policy.MarketType))
-Risks = click.Choice(get_args(decisions.RiskLevel))
-Roles = click.Choice(get_args(decisions.Role))
+Preset = Literal["seed-plan", "calibrated"]
 
 
 def _hundredths(text: str, what: str) -> int:
@@ -31,9 +28,9 @@ def _hundredths(text: str, what: str) -> int:
         raise InputError(f"{what}: {error}") from error
 
 
-def _decide(key: str, kind: Any, as_json: bool, **fields: Any) -> None:
+def _decide(signer: str, kind: Any, as_json: bool, **fields: Any) -> None:
     client = Client()
-    answer = client.decide(key, kind(**client.decision_fields(), **fields))
+    answer = client.decide(signer, kind(**client.decision_fields(), **fields))
     if as_json:
         document(answer)
     else:
@@ -63,11 +60,11 @@ def describe(answer: dict[str, Any]) -> list[str]:
 def list_market(
     symbol: Symbol,
     name: Annotated[str, typer.Option(help="What the number means, in one line.")],
-    market_type: Annotated[str, typer.Option("--type", click_type=MarketTypes)],
+    market_type: Annotated[policy.MarketType, typer.Option("--type")],
     description: str = "",
     subtype: str = "",
     region: str = "global",
-    risk: Annotated[str, typer.Option(click_type=Risks)] = "medium",
+    risk: decisions.RiskLevel = "medium",
     alias: Annotated[list[str] | None, typer.Option(help="Another name; repeatable.")] = None,
     market_weight: Annotated[str, typer.Option(help="MarketPrice's share of FinalPrice.")] = "0.50",
     initial_score: Annotated[str, typer.Option(help="The price before any trade, 0-100.")] = "50",
@@ -106,7 +103,7 @@ def edit_market(
     name: Annotated[str | None, typer.Option()] = None,
     description: Annotated[str | None, typer.Option()] = None,
     alias: Annotated[list[str] | None, typer.Option(help="All aliases; repeatable.")] = None,
-    risk: Annotated[str | None, typer.Option(click_type=Risks)] = None,
+    risk: Annotated[decisions.RiskLevel | None, typer.Option()] = None,
     market_weight: Annotated[str | None, typer.Option()] = None,
     key: Key = "root",
     as_json: Json = False,
@@ -155,9 +152,7 @@ def resolve(
 ) -> None:
     """Pay every position out and end the market."""
     ticks = _hundredths(value, "VALUE")
-    _decide(
-        key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason
-    )
+    _decide(key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason)
 
 
 @app.command()
@@ -191,7 +186,7 @@ def new_key(
 def enrol_key(
     public_key: Annotated[str, typer.Argument(help="A public nkey, U…")],
     holder: Annotated[str, typer.Option(help="The person who holds it.")],
-    role: Annotated[str, typer.Option(click_type=Roles)] = "admin",
+    role: decisions.Role = "admin",
     key: Key = "root",
     as_json: Json = False,
 ) -> None:
@@ -202,7 +197,7 @@ def enrol_key(
 @app.command("grant-role")
 def grant_role(
     public_key: str,
-    role: Annotated[str, typer.Argument(click_type=Roles)],
+    role: decisions.Role,
     key: Key = "root",
     as_json: Json = False,
 ) -> None:
@@ -237,9 +232,7 @@ def revoke_key(public_key: str, reason: Reason, key: Key = "root", as_json: Json
 @app.command("set-policy")
 def set_policy(
     reason: Reason,
-    preset: Annotated[
-        str | None, typer.Option(click_type=click.Choice(sorted(policy.PRESETS)))
-    ] = None,
+    preset: Annotated[Preset | None, typer.Option()] = None,
     file: Annotated[Path | None, typer.Option(help="A policy as JSON.", exists=True)] = None,
     key: Key = "root",
     as_json: Json = False,
@@ -293,4 +286,3 @@ def read_policy(preset: str | None, file: Path | None) -> policy.Policy:
     if wrong:
         raise InputError(f"{file}: {wrong}")
     return chosen
-

@@ -6,17 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
 
-import click
 import typer
 
 from everything.deploy import keys
 from everything.deploy.cli import admin, trading
 from everything.deploy.cli.client import Client, GatewayError
 from everything.deploy.cli.output import Json, console, document, fail, say
-from everything.deploy.process import NOTARY_KEY
+from everything.deploy.place import NOTARY_KEY, Place
 from everything.deploy.settings import Settings
-from everything.deploy.up import Venue, lock
-from everything.deploy.process import Place
 from everything.schemas import policy, signatures
 from everything.schemas.decisions import Genesis
 from everything.schemas.errors import EverythingError, InputError
@@ -36,6 +33,8 @@ ROOT_KEY = "root"
 @app.command()
 def up() -> None:
     """Start the whole system here and keep it up until Ctrl-C."""
+    from everything.deploy.up import Venue, lock  # servers and all: no other command needs them
+
     place = Place(Settings())
     with lock(place.home.root):
         venue = Venue(place, _note, _step)
@@ -98,9 +97,7 @@ def _next_steps(founded: bool) -> list[str]:
 @app.command()
 def init(
     name: Annotated[str, typer.Argument(help="The venue's name.")],
-    preset: Annotated[
-        str, typer.Option("--policy", click_type=click.Choice(sorted(policy.PRESETS)))
-    ] = policy.SEED_PLAN.name,
+    preset: Annotated[admin.Preset, typer.Option("--policy")] = "seed-plan",
     as_json: Json = False,
 ) -> None:
     """Found the venue: sign its first message with a new root key. Once only."""
@@ -176,4 +173,3 @@ def main() -> None:
 
 def _end(how: typer.Exit) -> None:
     sys.exit(how.exit_code)
-

@@ -40,9 +40,7 @@ class Client:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.home = Home(self.settings.home)
-        self._http = httpx.Client(
-            base_url=f"{self.settings.gateway_url}/api/v1", timeout=TIMEOUT_S
-        )
+        self._http = httpx.Client(base_url=f"{self.settings.gateway_url}/api/v1", timeout=TIMEOUT_S)
 
     def get(self, path: str, account: str | None = None, **query: Any) -> Any:
         """Return the answer to a GET, as `account` if one is given."""
@@ -55,7 +53,7 @@ class Client:
 
     def stream(self, channels: list[str]) -> Iterator[dict[str, Any]]:
         """Yield the feed's envelopes of `channels` as they come, until interrupted."""
-        query = [("channel", channel) for channel in channels]
+        query = {"channel": channels}
         try:
             with self._http.stream("GET", "/feed", params=query, timeout=None) as response:
                 if response.is_error:

@@ -4,11 +4,11 @@ import time
 import uuid
 from typing import Annotated, Any
 
-import click
 import typer
 
 from everything.deploy.cli.client import Client
 from everything.deploy.cli.output import Json, document, rows, say
+from everything.schemas.commands import Side, TimeInForce
 
 app = typer.Typer()
 account_app = typer.Typer(no_args_is_help=True, help="Open accounts and look at them.")
@@ -16,7 +16,6 @@ account_app = typer.Typer(no_args_is_help=True, help="Open accounts and look at 
 Account = Annotated[str, typer.Argument(help="An account whose key is in the key folder.")]
 Symbol = Annotated[str, typer.Argument(help="The market, such as RAIN-2027.")]
 Limit = Annotated[int, typer.Option(min=1, max=1_000, help="Rows at most.")]
-SIDES = click.Choice(["buy", "sell"])
 
 
 @account_app.command("new")
@@ -43,13 +42,11 @@ def account_show(name: Account, as_json: Json = False) -> None:
 @app.command()
 def order(
     account: Account,
-    side: Annotated[str, typer.Argument(click_type=SIDES)],
+    side: Side,
     symbol: Symbol,
     quantity: Annotated[int, typer.Argument(help="Shares.")],
     price: Annotated[str | None, typer.Option(help="The limit, 0.01-99.99; none: market.")] = None,
-    time_in_force: Annotated[
-        str, typer.Option("--tif", click_type=click.Choice(["gtc", "ioc", "fok"]))
-    ] = "gtc",
+    time_in_force: Annotated[TimeInForce, typer.Option("--tif")] = "gtc",
     post_only: Annotated[bool, typer.Option(help="Refuse rather than trade at once.")] = False,
     client_order_id: Annotated[
         str | None, typer.Option("--id", help="Yours: repeat it and nothing happens twice.")

@@ -9,12 +9,22 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """One account's money and resting orders. `index` counts accounts from 0.
+    """One account's money, resting orders and client ids. `index` counts accounts from 0.
 
     `reserved` cents back the opening part of the resting orders; `cash` cents are free.
+    `ids_now` and `ids_before` are the generations of `client_ids`.
     """
 
-    __slots__ = ("cash", "index", "name", "orders", "public_key", "reserved")
+    __slots__ = (
+        "cash",
+        "ids_before",
+        "ids_now",
+        "index",
+        "name",
+        "orders",
+        "public_key",
+        "reserved",
+    )
 
     def __init__(self, index: int, name: str, public_key: str) -> None:
         self.index = index
@@ -23,6 +33,8 @@ class Account:
         self.cash = 0
         self.reserved = 0
         self.orders: dict[int, Order] = {}
+        self.ids_now: dict[str, int] = {}
+        self.ids_before: dict[str, int] = {}
 
 
 class Holding:

@@ -106,6 +106,15 @@ class Half:
         if level.head is None:
             self._close(level.cost)
 
+    def take(self, order: Order, lots: int) -> bool:
+        """Take `lots` from `order`; tell whether that was all, and the order is out."""
+        if lots == order.lots:
+            self.remove(order)
+            return True
+        order.lots -= lots
+        order.level.lots -= lots
+        return False
+
     def below(self, cost: int) -> int:
         """Return the next best cost after `cost`, 0 if there is none."""
         word = cost >> _WORD_BITS
@@ -166,12 +175,10 @@ class Book:
         self.asks = Half(self, SELL)
         self.holdings: dict[str, Holding] = {}
 
-    def holding(self, account: Account) -> Holding:
-        """Return the account's holding here, made if it had none."""
-        found = self.holdings.get(account.name)
-        if found is None:
-            found = self.holdings[account.name] = Holding(account, self.symbol)
-        return found
+    def hold(self, account: Account) -> Holding:
+        """Make the holding of an account that had none here."""
+        holding = self.holdings[account.name] = Holding(account, self.symbol)
+        return holding
 
     def top(self) -> tuple[int | None, int, int | None, int]:
         """Return bid ticks, bid lots, ask ticks, ask lots.

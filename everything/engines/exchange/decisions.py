@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from everything.engines.exchange.refusals import NO_ACCOUNT
+from everything.engines.exchange.refusals import sayable
 from everything.engines.exchange.state import State
 from everything.schemas.errors import Refusal
 from everything.schemas.events import Event as AnyEvent
@@ -29,7 +29,6 @@ from everything.schemas.events.governance import (
 )
 from everything.schemas.limits import MAX_AMOUNT_CENTS, MAX_MINTED_CENTS
 from everything.schemas.records import Record
-from everything.schemas.subjects import is_account
 
 
 def judge(state: State, sequence: int, record: Record) -> Iterator[Event]:
@@ -81,9 +80,7 @@ def _trading(
 def _credit(state: State, sequence: int, event: CreditsMinted) -> Event:
     account, amount = event.account, event.amount_cents
     if account not in state.accounts:
-        named = account if is_account(account) else NO_ACCOUNT
-        code = Refusal.UNKNOWN_ACCOUNT.value
-        return CreditRefused(sequence, named, amount, code)
+        return CreditRefused(sequence, sayable(account), amount, Refusal.UNKNOWN_ACCOUNT.value)
     if not may_mint(state, amount):
         return CreditRefused(sequence, account, amount, Refusal.AMOUNT_OUT_OF_RANGE.value)
     return CashCredited(sequence, account, amount, "mint")

@@ -10,7 +10,7 @@ from everything.engines.exchange import (
     orders,
     snapshot,
 )
-from everything.engines.exchange.refusals import refused
+from everything.engines.exchange.refusals import refused, sayable
 from everything.engines.exchange.state import State
 from everything.engines.kernel import Grouping
 from everything.schemas import subjects
@@ -54,7 +54,9 @@ class ExchangeEngine:
         if subject.startswith(self._orders):
             account = subject[len(self._orders) :]
             try:
-                command = ORDER_COMMANDS.decode(_within_bounds(payload))
+                if len(payload) > MAX_COMMAND_BYTES:
+                    raise _too_large(payload)
+                command = ORDER_COMMANDS.decode(payload)
             except InputError as error:
                 return (_unreadable(sequence, account, error),)
             return orders.judge(state, sequence, account, command, now_ns)
@@ -63,7 +65,9 @@ class ExchangeEngine:
         if subject.startswith(self._accounts):
             account = subject[len(self._accounts) :]
             try:
-                opening = ACCOUNT_COMMANDS.decode(_within_bounds(payload))
+                if len(payload) > MAX_COMMAND_BYTES:
+                    raise _too_large(payload)
+                opening = ACCOUNT_COMMANDS.decode(payload)
             except InputError as error:
                 return (_unreadable(sequence, account, error),)
             return openings.judge(state, sequence, account, opening, now_ns)
@@ -75,8 +79,11 @@ class ExchangeEngine:
 
     def evolve(self, state: State, event: Event) -> None:
         """Apply one event; raises BrokenInvariant for one that cannot be true of this state."""
+        step = evolve.STEPS.get(type(event))
+        if step is None:
+            raise UnknownRecord(f"{type(event).__name__} is no event of the exchange")
         try:
-            evolve.apply(state, event)
+            step(state, event)
         except (KeyError, AttributeError) as error:
             raise BrokenInvariant(f"{event} does not fit the state: {error!r}") from error
 
@@ -91,14 +98,12 @@ class ExchangeEngine:
         return snapshot.load(data)
 
 
-def _within_bounds(payload: bytes) -> bytes:
-    if len(payload) > MAX_COMMAND_BYTES:
-        raise TooLarge(f"{len(payload)} bytes")
-    return payload
+def _too_large(payload: bytes) -> TooLarge:
+    return TooLarge(f"{len(payload)} bytes")
 
 
 def _unreadable(sequence: int, account: str, error: InputError) -> CommandRefused:
-    return refused(sequence, account, "", Refusal(error.code), str(error))
+    return refused(sequence, sayable(account), "", Refusal(error.code), str(error))
 
 
 def _governance_record(sequence: int, payload: bytes) -> Record:

@@ -5,10 +5,9 @@ from typing import Any, Final
 
 from everything.engines.exchange import money
 from everything.engines.exchange.accounts import Account
-from everything.engines.exchange.book import BUY, SELL, Book, Order
+from everything.engines.exchange.book import Book, Order
 from everything.engines.exchange.state import State
-from everything.schemas.errors import BrokenInvariant, UnknownRecord
-from everything.schemas.events import Event
+from everything.schemas.errors import BrokenInvariant
 from everything.schemas.events.exchange import (
     AccountOpened,
     BalancesChanged,
@@ -31,36 +30,39 @@ from everything.schemas.events.exchange import (
 from everything.schemas.units import PAR_TICKS
 
 
-def apply(state: State, event: Event) -> None:
-    """Apply one event of the exchange."""
-    step = _STEPS.get(type(event))
-    if step is None:
-        raise UnknownRecord(f"{type(event).__name__} is no event of the exchange")
-    step(state, event)
-
-
 def _order_placed(state: State, event: OrderPlaced) -> None:
-    """Use up the client id, and put what rests into the book.
+    """Use up the client id; put what rests into the book and reserve what it may cost.
 
-    The trades follow in events of their own, so what the order will have closed by then is
-    reckoned here: only the lots left after them can cover its rest.
+    The order's trades follow in events of their own.
     """
-    state.ids.use(event.account, event.client_order_id, event.order_id)
+    account = state.accounts[event.account]
+    order_id = event.order_id
+    state.ids.use(account, event.client_order_id, order_id)
     lots = event.resting_lots
     if not lots:
         return
     price = event.price_ticks
     if price is None:
-        raise BrokenInvariant(f"order {event.order_id} rests without a price")
+        raise BrokenInvariant(f"order {order_id} rests without a price")
     book = state.books[event.symbol]
-    holding = book.holding(state.accounts[event.account])
-    direction, cost = (BUY, price) if event.side == "buy" else (SELL, PAR_TICKS - price)
-    cover = 0
+    holding = book.holdings.get(account.name) or book.hold(account)
+    order = Order(order_id, holding, lots)
+    if event.side == "buy":
+        half, cost = book.bids, price
+        holding.buying += lots
+    else:
+        half, cost = book.asks, PAR_TICKS - price
+        holding.selling += lots
+    reserve = lots * cost
     if holding.lots:
-        closable = holding.uncommitted(direction) - event.filled_lots
-        if closable > 0:
-            cover = closable if closable < lots else lots
-    money.rest(state, book, Order(event.order_id, holding, lots, cover), direction, cost)
+        reserve -= money.cover(order, half.direction) * cost
+    account.cash -= reserve
+    account.reserved += reserve
+    state.touched_accounts[account.name] = account
+    half.add(order, cost)
+    state.orders[order_id] = account.orders[order_id] = order
+    if cost == half.best:
+        state.touched_books[book.symbol] = book
 
 
 def _traded(state: State, event: Traded) -> None:
@@ -73,13 +75,14 @@ def _traded(state: State, event: Traded) -> None:
     if level.cost != half.best:
         raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} is not at the best price")
     state.last_trade_id = event.trade_id
-    taker = half.book.holding(state.accounts[event.taker_account])
+    book = half.book
+    taker = book.holdings.get(event.taker_account) or book.hold(state.accounts[event.taker_account])
     money.fill_resting(state, maker, lots)
     money.trade(state, taker, -half.direction, lots, PAR_TICKS - level.cost)
 
 
 def _orders_cancelled(state: State, event: OrdersCancelled) -> None:
-    state.ids.use(event.account, event.client_id, -event.cause)
+    state.ids.use(state.accounts[event.account], event.client_id, -event.cause)
     for order_id in event.order_ids:
         money.leave(state, state.orders[order_id])
 
@@ -166,7 +169,7 @@ def _tops_changed(state: State, event: TopsChanged) -> None:
             raise BrokenInvariant(f"stated {row}, is {top}")
 
 
-_STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
+STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
     OrderPlaced: _order_placed,
     Traded: _traded,
     OrdersCancelled: _orders_cancelled,

@@ -37,29 +37,20 @@ def funds_after(
     return funds
 
 
-def rest(state: State, book: Book, order: Order, direction: int, cost: int) -> None:
-    """Put `order` into the book and reserve what its opening part may come to cost."""
+def cover(order: Order, direction: int) -> int:
+    """Let `order` cover the lots that it would close and that no other order covers yet.
+
+    Returns how many these are: they need no reserve. The order's own trades, which follow,
+    uncover again what they close themselves.
+    """
     holding = order.owner
-    account = holding.account
-    lots = order.lots
-    reserve = (lots - order.cover) * cost
-    if reserve:
-        account.cash -= reserve
-        account.reserved += reserve
-        state.touched_accounts[account.name] = account
-    if order.cover:
-        holding.covered += order.cover
-        holding.covering[order.id] = order
-    if direction > 0:
-        holding.buying += lots
-        half = book.bids
-    else:
-        holding.selling += lots
-        half = book.asks
-    half.add(order, cost)
-    state.orders[order.id] = account.orders[order.id] = order
-    if cost == half.best:
-        state.touched_books[book.symbol] = book
+    closable = holding.uncommitted(direction)
+    if not closable:
+        return 0
+    order.cover = closable if closable < order.lots else order.lots
+    holding.covered += order.cover
+    holding.covering[order.id] = order
+    return order.cover
 
 
 def leave(state: State, order: Order) -> None:
@@ -112,12 +103,8 @@ def fill_resting(state: State, order: Order, lots: int) -> None:
         holding.selling -= lots
     book = half.book
     state.touched_books[book.symbol] = book
-    if lots == order.lots:
-        half.remove(order)
+    if half.take(order, lots):
         del state.orders[order.id], account.orders[order.id]
-    else:
-        order.lots -= lots
-        level.lots -= lots
     trade(state, holding, half.direction, lots, level.cost)
 
 

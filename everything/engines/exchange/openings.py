@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from everything.engines.exchange.decisions import may_mint
-from everything.engines.exchange.refusals import refused
+from everything.engines.exchange.refusals import refused, sayable
 from everything.engines.exchange.state import State
 from everything.schemas.codec import encode
 from everything.schemas.commands import AccountOpening, OpenAccount
@@ -25,7 +25,7 @@ def judge(
     """Return AccountOpened, with the policy's signup grant if it has one, or CommandRefused."""
     code = _problem(state, name, command, now_ns)
     if code is not None:
-        return (refused(sequence, name, "", code),)
+        return (refused(sequence, sayable(name), "", code),)
     opened = AccountOpened(sequence, name, command.public_key)
     grant = state.policy.signup_grant_cents
     if not grant:

@@ -5,9 +5,10 @@ from typing import Final, cast
 
 from everything.engines.exchange.accounts import Account, Holding
 from everything.engines.exchange.book import BUY, SELL, Book
+from everything.engines.exchange.client_ids import admit, used_for
 from everything.engines.exchange.matching import Fills, match
 from everything.engines.exchange.money import funds_after
-from everything.engines.exchange.refusals import refused, rejected
+from everything.engines.exchange.refusals import refused, rejected, sayable
 from everything.engines.exchange.state import State
 from everything.schemas.commands import (
     CancelAll,
@@ -44,17 +45,18 @@ def judge(
     state: State, sequence: int, account: str, command: OrderCommand, now_ns: int
 ) -> Iterable[Event]:
     """Return what an order command leads to."""
-    kind = type(command)  # isinstance of a Struct costs more than all the rest of this
-    if kind is PlaceOrder:
-        order = cast(PlaceOrder, command)
+    # By exact type: `match` would ask isinstance, which for a Struct that is not one costs
+    # more than most of the rest.
+    if type(command) is PlaceOrder:
         order_id = sequence * MAX_BATCH_ORDERS
-        sent_ns = order.client_time_ns
-        most = MAX_TRADES_PER_ORDER
-        return place(state, sequence, order_id, account, order, sent_ns, now_ns, most)
-    if kind is CancelOrder:
-        return (_cancel_order(state, sequence, account, cast(CancelOrder, command), now_ns),)
-    if kind is CancelAll:
-        return (_cancel_all(state, sequence, account, cast(CancelAll, command), now_ns),)
+        sent_ns = command.client_time_ns
+        return place(
+            state, sequence, order_id, account, command, sent_ns, now_ns, MAX_TRADES_PER_ORDER
+        )
+    if type(command) is CancelOrder:
+        return (_cancel_order(state, sequence, account, command, now_ns),)
+    if type(command) is CancelAll:
+        return (_cancel_all(state, sequence, account, command, now_ns),)
     return _place_all(state, sequence, account, cast(PlaceOrders, command), now_ns)
 
 
@@ -63,9 +65,10 @@ def _place_all(
 ) -> Iterable[Event]:
     count = len(command.orders)
     if not count:
-        return (refused(sequence, account, "", Refusal.NO_ORDERS),)
+        return (refused(sequence, sayable(account), "", Refusal.NO_ORDERS),)
     if count > MAX_BATCH_ORDERS:
-        return (refused(sequence, account, "", Refusal.TOO_MANY_ORDERS, str(count)),)
+        code, detail = Refusal.TOO_MANY_ORDERS, str(count)
+        return (refused(sequence, sayable(account), "", code, detail),)
     return _place_each(state, sequence, account, command, now_ns)
 
 
@@ -102,13 +105,16 @@ def place(
     """Return the outcome of one order: OrderPlaced with its trades, or OrderRejected."""
     account = state.accounts.get(name)
     if account is None:
+        name = sayable(name)
         return (rejected(sequence, order_id, name, order, Refusal.UNKNOWN_ACCOUNT),)
-    code = state.ids.admit(name, order.client_order_id, client_time_ns, now_ns)
+    code = admit(account, order.client_order_id, client_time_ns, now_ns)
     if code is not None:
-        first = state.ids.used_for(name, order.client_order_id)
+        first = used_for(account, order.client_order_id)
         duplicate_of = first if code is Refusal.DUPLICATE and first > 0 else None
         return (rejected(sequence, order_id, name, order, code, duplicate_of),)
-    book = state.books.get(order.symbol)
+    name = account.name
+    symbol = order.symbol
+    book = state.books.get(symbol)
     if book is None:
         return (rejected(sequence, order_id, name, order, Refusal.UNKNOWN_SYMBOL),)
     code = _terms(book, order)
@@ -141,7 +147,7 @@ def place(
         order_id,
         name,
         order.client_order_id,
-        order.symbol,
+        symbol,
         order.side,
         order.order_type,
         order.time_in_force,
@@ -204,13 +210,17 @@ def _bounds(
     if resting and len(account.orders) >= policy.max_open_orders:
         return Refusal.OPEN_ORDER_LIMIT
     taken = order.quantity_lots - left + resting
+    closes = False
     if holding is not None:
         taken += holding.exposure(direction)
+        closes = direction * holding.lots < 0
     if taken > policy.max_position_lots:
         return Refusal.POSITION_LIMIT
-    if funds_after(account, holding, direction, fills, resting, cost) < 0:
-        return Refusal.INSUFFICIENT_FUNDS
-    return None
+    if fills or closes:
+        funds = funds_after(account, holding, direction, fills, resting, cost)
+    else:
+        funds = account.cash - resting * cost
+    return Refusal.INSUFFICIENT_FUNDS if funds < 0 else None
 
 
 def _with_trades(state: State, placed: OrderPlaced, fills: Fills) -> Sequence[Event]:
@@ -244,10 +254,10 @@ def _cancel_order(
     """Return the outcome of one cancel. To cancel what is gone is refused and changes nothing."""
     account = state.accounts.get(name)
     if account is None:
-        return refused(sequence, name, command.client_id, Refusal.UNKNOWN_ACCOUNT)
-    code = state.ids.admit(name, command.client_id, command.client_time_ns, now_ns)
+        return refused(sequence, sayable(name), command.client_id, Refusal.UNKNOWN_ACCOUNT)
+    code = admit(account, command.client_id, command.client_time_ns, now_ns)
     if code is not None:
-        return _not_admitted(state, sequence, name, command.client_id, code)
+        return _not_admitted(account, sequence, command.client_id, code)
     order = state.orders.get(command.order_id)
     if order is None:
         return refused(sequence, name, command.client_id, Refusal.ORDER_NOT_OPEN)
@@ -260,24 +270,26 @@ def _cancel_all(state: State, sequence: int, name: str, command: CancelAll, now_
     """Return the outcome of a mass cancel: all the account's orders, oldest first."""
     account = state.accounts.get(name)
     if account is None:
-        return refused(sequence, name, command.client_id, Refusal.UNKNOWN_ACCOUNT)
-    code = state.ids.admit(name, command.client_id, command.client_time_ns, now_ns)
+        return refused(sequence, sayable(name), command.client_id, Refusal.UNKNOWN_ACCOUNT)
+    code = admit(account, command.client_id, command.client_time_ns, now_ns)
     if code is not None:
-        return _not_admitted(state, sequence, name, command.client_id, code)
+        return _not_admitted(account, sequence, command.client_id, code)
     if command.symbol is None:
         chosen = sorted(account.orders)
     elif command.symbol in state.books:
         holding = state.books[command.symbol].holdings.get(name)
-        chosen = sorted(i for i, order in account.orders.items() if order.owner is holding)
+        chosen = []
+        if holding is not None and (holding.buying or holding.selling):
+            chosen = sorted(i for i, order in account.orders.items() if order.owner is holding)
     else:
         return refused(sequence, name, command.client_id, Refusal.UNKNOWN_SYMBOL)
     return OrdersCancelled(sequence, name, command.client_id, chosen)
 
 
-def _not_admitted(state: State, sequence: int, name: str, client_id: str, code: Refusal) -> Event:
+def _not_admitted(account: Account, sequence: int, client_id: str, code: Refusal) -> Event:
     detail = ""
     if code is Refusal.DUPLICATE:
-        first = state.ids.used_for(name, client_id)
+        first = used_for(account, client_id)
         used_at = first // MAX_BATCH_ORDERS if first > 0 else -first
         detail = f"first used at sequence {used_at}"
-    return refused(sequence, name, client_id, code, detail)
+    return refused(sequence, account.name, client_id, code, detail)

@@ -3,16 +3,16 @@
 What they echo of a hostile message is bounded, so that no event outgrows its record.
 """
 
-from typing import Final
-
 from everything.schemas.commands import Order, PlaceOrder
 from everything.schemas.errors import Refusal
 from everything.schemas.events.exchange import CommandRefused, OrderRejected
 from everything.schemas.limits import MAX_CLIENT_ID_CHARS, MAX_DETAIL_CHARS, MAX_SYMBOL_CHARS
 from everything.schemas.subjects import is_account
 
-NO_ACCOUNT: Final = ""
-"""Stands for an account whose name cannot be one."""
+
+def sayable(account: str) -> str:
+    """Return the name under which a refusal may stand: none for what cannot be an account."""
+    return account if is_account(account) else ""
 
 
 def rejected(
@@ -23,11 +23,11 @@ def rejected(
     code: Refusal,
     duplicate_of: int | None = None,
 ) -> OrderRejected:
-    """Say that one order was not taken."""
+    """Say that one order of a known or `sayable` account was not taken."""
     return OrderRejected(
         sequence,
         order_id,
-        account if is_account(account) else NO_ACCOUNT,
+        account,
         order.client_order_id[:MAX_CLIENT_ID_CHARS],
         order.symbol[:MAX_SYMBOL_CHARS],
         code.value,
@@ -38,10 +38,10 @@ def rejected(
 def refused(
     sequence: int, account: str, client_id: str, code: Refusal, detail: str = ""
 ) -> CommandRefused:
-    """Say that a command was not carried out."""
+    """Say that a command of a known or `sayable` account was not carried out."""
     return CommandRefused(
         sequence,
-        account if is_account(account) else NO_ACCOUNT,
+        account,
         client_id[:MAX_CLIENT_ID_CHARS],
         code.value,
         detail[:MAX_DETAIL_CHARS],

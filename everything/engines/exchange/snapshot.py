@@ -11,9 +11,11 @@ import msgspec
 from everything.engines.exchange.accounts import Account, Holding
 from everything.engines.exchange.audit import audit
 from everything.engines.exchange.book import Book, Half, Order
-from everything.engines.exchange.client_ids import Generation
 from everything.engines.exchange.state import State
 from everything.schemas.policy import ExchangePolicy
+
+_Ids = dict[str, dict[str, int]]
+"""By account and client id."""
 
 _LevelRow = tuple[int, list[int]]
 """Its cost; then order id, account index, lots and cover of each order."""
@@ -44,8 +46,8 @@ class _Snapshot(msgspec.Struct, array_like=True, frozen=True):
     last_cause: int
     accounts: list[_AccountRow]
     books: list[_BookRow]
-    ids_now: Generation
-    ids_before: Generation
+    ids_now: _Ids
+    ids_before: _Ids
     remember_until_ns: int
     touched_accounts: list[str]
     touched_holdings: list[tuple[str, str]]
@@ -72,8 +74,8 @@ def dump(state: State) -> bytes:
                 for a in state.accounts.values()
             ],
             [_dump_book(book) for book in state.books.values()],
-            state.ids.now,
-            state.ids.before,
+            {name: account.ids_now for name, account in state.ids.now.items()},
+            {name: account.ids_before for name, account in state.ids.before.items()},
             state.ids.remember_until_ns,
             list(state.touched_accounts),
             [(holding.symbol, holding.account.name) for holding in state.touched_holdings],
@@ -91,10 +93,15 @@ def load(data: bytes) -> State:
     state.minted_cents = read.minted_cents
     state.last_trade_id = read.last_trade_id
     state.last_cause = read.last_cause
-    state.ids.now, state.ids.before = read.ids_now, read.ids_before
     state.ids.remember_until_ns = read.remember_until_ns
     accounts = [_load_account(index, row) for index, row in enumerate(read.accounts)]
     state.accounts = {account.name: account for account in accounts}
+    for name, ids in read.ids_now.items():
+        account = state.ids.now[name] = state.accounts[name]
+        account.ids_now = ids
+    for name, ids in read.ids_before.items():
+        account = state.ids.before[name] = state.accounts[name]
+        account.ids_before = ids
     for row in read.books:
         state.books[row.symbol] = _load_book(state, accounts, row)
     state.touched_accounts = {name: state.accounts[name] for name in read.touched_accounts}

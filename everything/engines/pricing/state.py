@@ -120,13 +120,10 @@ class State:
     def _enter(self, event: VolumeTraded) -> None:
         name = event.symbol
         symbol = self.symbols[name]
-        moves = not symbol.minute.buckets  # else both oldest buckets stay what they are
-        if moves:
-            self._unindex(name, symbol)
+        self._unindex(name, symbol)
         symbol.minute.add(event.at_ns, event.buy_lots, event.sell_lots)
         symbol.hour.add(event.at_ns, event.buy_lots, event.sell_lots)
-        if moves:
-            self._index(name, symbol)
+        self._index(name, symbol)
         symbol.traded_in = event.cause
         self.kept.fresh[name] = None
 

@@ -54,7 +54,7 @@ _MAKING: Final = 0x45564D01
 """Advisory lock under which `control` is made, so that two first starts do not collide."""
 
 LIVE_QUERY: Final = (
-    "SELECT m.number, m.digest, s.number FROM control.switches s "
+    "SELECT m.number AS model, m.digest, s.number AS switch FROM control.switches s "
     "JOIN control.models m ON m.number = s.model ORDER BY s.number DESC LIMIT 1"
 )
 
@@ -90,8 +90,12 @@ def model_digest(projections: Sequence[Projection]) -> str:
 async def find_live(connection: Connection) -> Live | None:
     """Return the live read model, or None when there is none yet."""
     with typed_errors("find the live read model"):
-        exists = await fetch_one(connection, "SELECT to_regclass('control.switches')::text")
-        if exists is None or exists[0] is None:
+        # Not by to_regclass, which may still say no after another process has made it.
+        exists = await fetch_one(
+            connection,
+            "SELECT 1 FROM pg_tables WHERE schemaname = 'control' AND tablename = 'switches'",
+        )
+        if exists is None:
             return None
         row = await fetch_one(connection, LIVE_QUERY)
     return Live(*row) if row else None

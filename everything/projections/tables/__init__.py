@@ -12,6 +12,7 @@ from everything.projections.tables import (
     bars,
     books,
     credits,  # noqa: A004 - named for its table
+    decisions,
     keys,
     orders,
     positions,
@@ -26,6 +27,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     venue.PROJECTION,
     keys.PROJECTION,
     audit_events.PROJECTION,
+    decisions.PROJECTION,
     stocks.PROJECTION,
     accounts.PROJECTION,
     credits.PROJECTION,

@@ -54,9 +54,13 @@ TABLE = Table(
         **SEQUENCE,
     },
     key=("order_id",),
-    # The second index is the book: `status` and not `resting_lots` is its condition, so
-    # that a partial fill changes no indexed column and Postgres need not touch the index.
-    indexes=("(account, order_id)", "(symbol, side, price_ticks) WHERE status = 'open'"),
+    # The second index is the book. `status` and not `resting_lots` is the condition, so that
+    # a partial fill changes no indexed column and Postgres need not touch the indexes.
+    indexes=(
+        "(account, order_id)",
+        "(symbol, side, price_ticks) WHERE status = 'open'",
+        "(account, order_id) WHERE status = 'open'",
+    ),
 )
 """`status` is open, filled, cancelled or rejected.
 

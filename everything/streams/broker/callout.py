@@ -4,9 +4,10 @@ Several may run, in as many gateways: they share the questions. While none runs 
 can log in; those who are in stay in, and the venue's own processes need no desk.
 """
 
+import asyncio
 import time
+from typing import Final
 
-import nats
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
@@ -17,7 +18,8 @@ from everything.schemas.errors import LogUnavailable
 from everything.streams.broker import roles
 from everything.streams.broker.logins import Logins
 
-_QUEUE = "door"
+_QUEUE: Final = "door"
+_RECONNECT_EVERY_S: Final = 1
 _log = structlog.get_logger(__name__)
 
 
@@ -48,26 +50,29 @@ async def start(url: str, seed: str, logins: Logins) -> Callout:
 
     Raises LogUnavailable when the server cannot be reached or does not know the key.
     """
-    door = roles.door()
+    connection = Client()
+    callout = Callout(connection, logins)
     try:
-        connection = await nats.connect(
-            url,
-            name="door",
-            nkeys_seed_str=seed,
-            inbox_prefix=door.inbox,
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=0.5,
-            error_cb=_on_error,
-        )
-        callout = Callout(connection, logins)
-        await connection.subscribe(
-            roles.CALLOUT_SUBJECT,
-            queue=_QUEUE,
-            cb=callout._on_question,
-            pending_msgs_limit=limits.MAX_LOGINS_WAITING,
-        )
-        await connection.flush(limits.LOGIN_TIMEOUT_S)
+        # nats-py would try the first connection for ever, too, a wrong key included.
+        async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
+            await connection.connect(
+                url,
+                name="door",
+                nkeys_seed_str=seed,
+                inbox_prefix=roles.door().inbox,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_RECONNECT_EVERY_S,
+                error_cb=_on_error,
+            )
+            await connection.subscribe(
+                roles.CALLOUT_SUBJECT,
+                queue=_QUEUE,
+                cb=callout._on_question,
+                pending_msgs_limit=limits.MAX_LOGINS_WAITING,
+            )
+            await connection.flush(limits.LOGIN_TIMEOUT_S)
     except (NatsError, OSError, TimeoutError) as error:
+        await connection.close()
         raise LogUnavailable(f"the native door cannot reach the broker: {error}") from error
     return callout
 

@@ -7,14 +7,16 @@ What it sets and why is in this module; who may do what is in `roles`.
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from everything.schemas import limits, subjects
+from everything.schemas.errors import ConfigDrift
 from everything.streams.broker import roles
 from everything.streams.broker.keyring import Keyring
 from everything.streams.broker.roles import AUDITORS, DOOR, LOG, READERS, SYS, TRADERS, Role
 
-_HEADING = "# Rendered from the venue's keys at every start: changes made here are lost.\n"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+_HEADING: Final = "# Rendered from the venue's keys at every start: changes made here are lost.\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,13 @@ class Place:
 
 
 def render(place: Place, shard: str, keyring: Keyring) -> str:
-    """Return the text of nats.conf for a server that serves `shard`."""
+    """Return the text of nats.conf for a server that serves `shard`.
+
+    Raises ConfigDrift for a listener beyond loopback without TLS: session tokens would
+    travel in the clear.
+    """
+    if place.tls is None and place.host not in _LOOPBACK:
+        raise ConfigDrift(f"the broker listens on {place.host} only with TLS")
     services = roles.services(shard)
     conf: dict[str, Any] = {
         "server_name": f"everything-{shard}",

@@ -97,7 +97,9 @@ class Logins:
         self._key_of = key_of
         self._check_token = check_token
         self._refusals = Budget(limits.REFUSALS_PER_S, limits.REFUSALS_BURST)
-        self._per_account = Budget(limits.LOGINS_PER_ACCOUNT_PER_S, limits.LOGINS_PER_ACCOUNT_BURST)
+        self._per_account = Budget(
+            limits.LOGINS_PER_ACCOUNT_PER_HOUR / 3_600, limits.LOGINS_PER_ACCOUNT_BURST
+        )
 
     def answer(self, question: bytes, now_s: float) -> bytes | None:
         """Return the signed answer, None to leave the question without one.

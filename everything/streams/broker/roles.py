@@ -81,9 +81,16 @@ def inbox(user: str) -> str:
 
 def engine(shard: str, name: str) -> Role:
     """The engine `name`: appends to its own two subjects, reads the log."""
-    appends = (subjects.events(shard, name), subjects.epoch(shard, name))
+    user = f"engine-{name}"
     return Role(
-        name=f"engine-{name}", account=LOG, publish=appends + reads(subjects.log_stream(shard))
+        name=user,
+        account=LOG,
+        publish=(
+            subjects.events(shard, name),
+            subjects.epoch(shard, name),
+            subjects.status(shard, user),
+            *reads(subjects.log_stream(shard)),
+        ),
     )
 
 
@@ -97,6 +104,7 @@ def gateway(shard: str) -> Role:
             *reads(subjects.log_stream(shard)),
             *reads(subjects.feed_stream(shard)),
         ),
+        subscribe=(subjects.status(shard, "*"),),
     )
 
 
@@ -105,13 +113,21 @@ def ingest(shard: str) -> Role:
     return Role(
         name="ingest",
         account=LOG,
-        publish=(f"{shard}.obs.>", *reads(subjects.log_stream(shard))),
+        publish=(
+            f"{shard}.obs.>",
+            subjects.status(shard, "ingest"),
+            *reads(subjects.log_stream(shard)),
+        ),
     )
 
 
 def projector(shard: str) -> Role:
     """Folds records into tables; says nothing on the log."""
-    return Role(name="projector", account=LOG, publish=reads(subjects.log_stream(shard)))
+    return Role(
+        name="projector",
+        account=LOG,
+        publish=(subjects.status(shard, "projector"), *reads(subjects.log_stream(shard))),
+    )
 
 
 def feeds(shard: str) -> Role:
@@ -121,6 +137,7 @@ def feeds(shard: str) -> Role:
         account=LOG,
         publish=(
             f"feed.{shard}.>",
+            subjects.status(shard, "feeds"),
             *reads(subjects.log_stream(shard)),
             *reads(subjects.feed_stream(shard)),
         ),

@@ -77,7 +77,7 @@ class NatsServer:
         await asyncio.to_thread(self._spawn)
         deadline = time.monotonic() + SERVER_READY_S
         while not await self._greets():
-            if not self.running:
+            if self.pid is None:
                 raise LogUnavailable(f"nats-server ended at once: {self._log_tail()}")
             if time.monotonic() > deadline:
                 await self.kill9()
@@ -92,18 +92,11 @@ class NatsServer:
         """Kill it as a crash would."""
         await self._end(signal.SIGKILL)
 
-    def freeze(self) -> None:
-        """Stop its clock, as a paused machine would, until `thaw`."""
-        self._signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        self._signal(signal.SIGCONT)
-
     def _spawn(self) -> None:
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
         with self.log_file.open("ab") as log:
             # A session of its own: Ctrl-C reaches the processes that write before it.
-            self._process = subprocess.Popen(  # noqa: S603  # our own binary and conf
+            self._process = subprocess.Popen(  # our own binary and conf
                 [binary(), "--config", self.conf],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -140,10 +133,6 @@ class NatsServer:
             process.kill()
             await asyncio.to_thread(process.wait)
         self._process = None
-
-    def _signal(self, which: signal.Signals) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(which)
 
     def _log_tail(self) -> str:
         data = self.log_file.read_bytes()[-_LOG_TAIL_BYTES:] if self.log_file.exists() else b""

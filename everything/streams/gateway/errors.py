@@ -20,11 +20,11 @@ from everything.schemas.errors import (
     Halt,
     InputError,
     MalformedMessage,
+    NotFound,
     OperatingError,
     Refusal,
     Refused,
     TooLarge,
-    UnknownChannel,
 )
 from everything.schemas.limits import RETRY_AFTER_S
 
@@ -162,7 +162,7 @@ def status_of(error: EverythingError) -> int:
     match error:
         case Refused() | RefusedOnLog():
             return REFUSAL_STATUS.get(error.refusal, _INVALID)
-        case UnknownChannel():
+        case NotFound():
             return _NOT_FOUND
         case Unauthorized() | BadSignature():
             return _NOT_PROVEN

@@ -8,12 +8,12 @@ from typing import Final
 import msgspec
 import structlog
 
-from everything.schemas.chain import GENESIS_HASH
+from everything.schemas.chain import GENESIS_HASH, digest
 from everything.schemas.codec import Codec
 from everything.schemas.errors import InputError, LogDiverged, OperatingError, UnknownRecord
 from everything.schemas.events import Event
 from everything.schemas.limits import RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_BATCH, TAIL_POLL_S
-from everything.schemas.records import EVENT_MESSAGES
+from everything.schemas.records import EVENT_MESSAGES, body
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import EXCHANGE, GOVERNANCE, events
 from everything.streams.log.ports import Clock, Log, Reader
@@ -71,7 +71,7 @@ class Arrived:
 
 
 def _unreadable(sequence: int, error: InputError) -> UnknownRecord:
-    return UnknownRecord(f"the record at sequence {sequence} cannot be read: {error}")
+    return UnknownRecord(f"sequence {sequence}: this record cannot be read: {error}")
 
 
 class Tail:
@@ -130,10 +130,16 @@ class Tail:
     def _take(self, stored: Stored) -> None:
         arrived = Arrived(stored)
         head = arrived.head
+        if stored.subject != events(self._log.shard, head.engine):
+            raise UnknownRecord(
+                f"sequence {stored.sequence}: a record of {head.engine!r} on {stored.subject}"
+            )
+        if digest(body(stored.payload)) != head.hash:
+            raise LogDiverged(f"sequence {stored.sequence}: bytes do not match the record's hash")
         number, hash_ = self._heads.get(head.engine, (0, GENESIS_HASH))
         if (head.number, head.prev) != (number + 1, hash_):
             raise LogDiverged(
-                f"at sequence {stored.sequence}: {head.engine} record {head.number} does not "
+                f"sequence {stored.sequence}: {head.engine} record {head.number} does not "
                 f"follow record {number}"
             )
         for taker in self._takers:
@@ -147,7 +153,7 @@ class Tail:
             return
         found = await self._log.get(self._last.sequence)
         if found != self._last:
-            raise LogDiverged(f"the record at sequence {self._last.sequence} is another one now")
+            raise LogDiverged(f"sequence {self._last.sequence}: another message stands there now")
 
     async def _end(self) -> int:
         shard = self._log.shard

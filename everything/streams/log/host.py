@@ -24,9 +24,9 @@ from everything.schemas.limits import (
 )
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.memory import ManualCollection
-from everything.streams.log.office import Anchor, Committed, Setup, StoppedEarly, take_office
+from everything.streams.log.office import Committed, Setup, StoppedEarly, take_office
 from everything.streams.log.ports import Clock, Log
-from everything.streams.log.snapshots import Snapshots
+from everything.streams.log.snapshots import Anchor, Snapshots
 from everything.streams.log.term import GroupTooLarge, Term
 
 S = TypeVar("S")
@@ -124,6 +124,8 @@ class EngineHost(Generic[S]):
     async def _one_term(self, stop: asyncio.Event) -> None:
         setup = self._setup
         self._phase = "taking office"
+        if self._anchor is None and setup.snapshots is not None:
+            self._anchor = await setup.snapshots.recall()
         office = await take_office(setup, stop, self._anchor, self._epochs.append)
         self._term = term = Term(setup, office, self._max_inputs)
         log.info(
@@ -140,10 +142,21 @@ class EngineHost(Generic[S]):
         try:
             await term.hold(stop)
         finally:
-            if term.sequence:
-                self._anchor = Anchor(term.sequence, term.committed.hash)
+            await self._remember(term)
             if setup.collection is not None:
                 setup.collection.release()
+
+    async def _remember(self, term: Term[S]) -> None:
+        """Keep in mind, and where snapshots are kept, the newest record known to be on the log."""
+        anchor = Anchor(term.sequence, term.committed.hash)
+        if not term.sequence or anchor == self._anchor:
+            return
+        self._anchor = anchor
+        if self._setup.snapshots is not None:
+            try:
+                await self._setup.snapshots.remember(anchor)
+            except OSError as error:
+                log.warning("anchor not written", reason=str(error))
 
     async def _fenced_by_own_epoch(self) -> bool:
         """Tell whether what fenced us is an Epoch of ours that we had given up for lost."""
@@ -187,7 +200,7 @@ class EngineHost(Generic[S]):
         }
 
     async def _report(self) -> None:
-        """Measure rates, and hand the status on, every STATUS_EVERY_S."""
+        """Measure rates, remember how far the log went, and hand the status on."""
         clock = self._setup.clock
         before = self._counted()
         before_ns = clock.now_ns()
@@ -198,6 +211,8 @@ class EngineHost(Generic[S]):
             self._records_per_s = max(now[0] - before[0], 0) * SECOND_NS // elapsed_ns
             self._inputs_per_s = max(now[1] - before[1], 0) * SECOND_NS // elapsed_ns
             before, before_ns = now, now_ns
+            if self._term is not None:
+                await self._remember(self._term)
             if self._on_status is not None:
                 try:
                     await self._on_status(self.status())

@@ -16,7 +16,7 @@ What this leans on inside nats-py, all of it only here, and held by
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 from nats import errors as nats_errors
 from nats.aio.client import Client
@@ -74,7 +74,7 @@ class _Splitter(Parser):
         super().__init__(client)
 
     def reset(self) -> None:
-        super().reset()  # type: ignore[no-untyped-call]  # nats-py leaves it unannotated
+        super().reset()
         self._parts, self._held, self._wanted = [], 0, 0
 
     async def parse(self, data: bytes = b"") -> None:
@@ -158,15 +158,21 @@ class Wire:
         token: str | None = None,
         inbox_prefix: str | None = None,
     ) -> "Wire":
-        """Connect once. Raises LogUnavailable when the server cannot be reached or refuses."""
+        """Connect to `url`, or to one of several between commas.
+
+        Raises LogUnavailable when no server can be reached or lets us in.
+        """
         wire = cls()
         try:
             await wire._client.connect(
-                servers=[url],
+                servers=url.split(","),
                 name=name,
                 nkeys_seed_str=seed,
                 token=token,
                 allow_reconnect=False,
+                # As few tries as nats-py can be told to make: who calls has a bound of its own.
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 ping_interval=WIRE_PING_S,
                 error_cb=wire._error,
@@ -218,7 +224,7 @@ class Wire:
         if self._lost or transport is None:
             raise LogUnavailable("the connection is lost")
         try:
-            await transport.drain()
+            await transport.drain()  # type: ignore[no-untyped-call]  # nats-py's is bare
         except OSError as error:
             raise LogUnavailable("the connection is lost") from error
 
@@ -310,7 +316,7 @@ class Wire:
     def _break(self, error: Exception) -> None:
         """Hang up because the stream of bytes cannot be followed any more."""
         task = asyncio.get_running_loop().create_task(self._client.close())
-        self._tasks.add(cast("asyncio.Task[None]", task))
+        self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         self._lose()
 

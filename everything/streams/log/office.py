@@ -30,6 +30,7 @@ from everything.schemas.limits import (
     FOLD_POLL_S,
     GENESIS_POLL_MS,
     READ_BATCH,
+    SNAPSHOT_EVERY_EVENTS,
     SNAPSHOT_EVERY_RECORDS,
 )
 from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
@@ -38,7 +39,7 @@ from everything.schemas.subjects import epoch as epoch_subject
 from everything.schemas.subjects import events as events_subject
 from everything.streams.log.memory import ManualCollection
 from everything.streams.log.ports import Clock, Log, Reader
-from everything.streams.log.snapshots import Snapshot, SnapshotHeader, Snapshots
+from everything.streams.log.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
 
 S = TypeVar("S")
 
@@ -58,13 +59,6 @@ class Committed(NamedTuple):
     head: Head
     data: bytes
     events: list[Any]
-
-
-class Anchor(NamedTuple):
-    """A record that this host once saw at `sequence`, so the log must hold it there for ever."""
-
-    sequence: int
-    record_hash: str
 
 
 @dataclass(frozen=True)
@@ -103,6 +97,7 @@ class Office(Generic[S]):
         """The newest Epoch; in the end our own."""
         self.folded = 0
         """Records applied since the genesis or the snapshot."""
+        self.folded_events = 0
         self.read = 0
 
     def resume(self, state: S, head: Head, sequence: int) -> None:
@@ -149,6 +144,7 @@ class Office(Generic[S]):
             raise BrokenInvariant(f"record {record.number} cannot be applied: {error!r}") from error
         self.sequence = message.sequence
         self.folded += 1
+        self.folded_events += len(record.events)
 
 
 async def take_office(
@@ -173,7 +169,7 @@ async def take_office(
         last = await setup.log.last(setup.events_subject)
         if last is not None:
             await _fold_to(office, reader, last.sequence, stop)
-        if office.folded >= setup.snapshot_every:
+        if office.folded >= setup.snapshot_every or office.folded_events >= SNAPSHOT_EVERY_EVENTS:
             await save_snapshot(setup, office.state, office.head, office.sequence)
         now_ns = setup.clock.now_ns()
         payload = encode(Epoch(setup.engine.name, setup.writer, setup.engine.decider, now_ns))

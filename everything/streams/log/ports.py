@@ -53,10 +53,13 @@ class Log(Protocol):
         AppendUnknown when no answer came: then only reading the log can tell.
         """
 
-    async def append_batch(self, messages: Sequence[tuple[str, bytes]]) -> int:
+    async def append_batch(
+        self, messages: Sequence[tuple[str, bytes]], fence: Fence | None = None
+    ) -> int:
         """Append up to MAX_ATOMIC_BATCH messages, all or none; return the last's sequence.
 
-        They get consecutive sequences. Raises as `send` does.
+        They get consecutive sequences; `fence` is checked for all at once. Raises as
+        `send` does.
         """
 
     async def found(self, subject: str, payload: bytes) -> int:

@@ -4,6 +4,10 @@ A snapshot is never authority. It is used only if the code that wrote it is the 
 reads it, its bytes are whole, the log holds the very record it was taken at, and the state
 loaded from it has the hash it says. What fails the first two or the last is ignored with a
 log line; a log that no longer holds the record has another past, and that is a halt.
+
+Beside them stands an anchor: the newest record that the host knew to be on the log. It is
+no state, only a memory: a store that lost its end would otherwise go unnoticed by an engine
+that was killed since its last snapshot.
 """
 
 import asyncio
@@ -12,7 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -46,8 +50,15 @@ class Snapshot(msgspec.Struct, frozen=True):
     data: bytes
 
 
+class Anchor(NamedTuple):
+    """A record that this host once knew at `sequence`, so the log must hold it there for ever."""
+
+    sequence: int
+    record_hash: str
+
+
 class Snapshots(Protocol):
-    """Where one engine's snapshots are kept."""
+    """Where one engine's snapshots, and its anchor, are kept."""
 
     @property
     def code(self) -> str:
@@ -58,6 +69,12 @@ class Snapshots(Protocol):
 
     async def load(self) -> list[Snapshot]:
         """Return those whose bytes are whole, newest first."""
+
+    async def remember(self, anchor: Anchor) -> None:
+        """Keep `anchor` instead of the one before it."""
+
+    async def recall(self) -> Anchor | None:
+        """Return the anchor, if there is one and its bytes are whole."""
 
 
 def code_digest(engine: str) -> str:
@@ -104,9 +121,32 @@ class SnapshotFolder:
         """Return the snapshots whose bytes are whole, newest first."""
         return await asyncio.to_thread(lambda: list(self._load()))
 
+    async def remember(self, anchor: Anchor) -> None:
+        """Keep `anchor`; raises OSError when the disk does not take it.
+
+        It is small and not forced to the disk (one that is a little old is as true), so it
+        is not worth a thread.
+        """
+        content = encode(anchor)
+        lines = [digest(content).encode(), b"\n", content]
+        self._write(self._anchor_file, lines, False)
+
+    async def recall(self) -> Anchor | None:
+        """Return the anchor, or None if there is none that is whole."""
+        try:
+            return msgspec.json.decode(_whole(self._anchor_file.read_bytes()), type=Anchor)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, msgspec.MsgspecError) as error:
+            log.warning("anchor ignored", engine=self._engine, reason=str(error))
+            return None
+
+    @property
+    def _anchor_file(self) -> Path:
+        return self._folder / f"{self._engine}.anchor"
+
     def _save(self, snapshot: Snapshot) -> None:
         header = snapshot.header
-        self._folder.mkdir(parents=True, exist_ok=True)
         name = (
             f"{header.engine}-{header.number:012d}-{header.code[:_ID_CHARS]}"
             f"-{header.state_hash[:_ID_CHARS]}{_SUFFIX}"
@@ -114,19 +154,26 @@ class SnapshotFolder:
         head = encode(header) + b"\n"
         whole = sha256(head)
         whole.update(snapshot.data)
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines([whole.hexdigest().encode(), b"\n", head, snapshot.data])
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self._folder / name)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        lines = [whole.hexdigest().encode(), b"\n", head, snapshot.data]
+        self._write(self._folder / name, lines, True)
         self._sync_folder()
         for old in self._files()[SNAPSHOTS_KEPT:]:
             old.unlink(missing_ok=True)
+
+    def _write(self, path: Path, lines: list[bytes], sync: bool) -> None:
+        """Have `path` hold `lines`, or what it held before, but never a part of them."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".partial")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.writelines(lines)
+                file.flush()
+                if sync:
+                    os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
     def _sync_folder(self) -> None:
         handle = os.open(self._folder, os.O_RDONLY)
@@ -147,11 +194,16 @@ class SnapshotFolder:
                 log.warning("snapshot ignored", file=path.name, reason=str(error))
 
 
-def _parse(content: bytes) -> Snapshot:
+def _whole(content: bytes) -> bytes:
+    """Return what follows the digest in the first line; raise ValueError if it differs."""
     whole, _, rest = content.partition(b"\n")
     if digest(rest).encode() != whole:
         raise ValueError("its bytes are damaged")
-    head, _, data = rest.partition(b"\n")
+    return rest
+
+
+def _parse(content: bytes) -> Snapshot:
+    head, _, data = _whole(content).partition(b"\n")
     return Snapshot(msgspec.json.decode(head, type=SnapshotHeader), data)
 
 
@@ -161,6 +213,7 @@ class SnapshotMemory:
     def __init__(self, code: str = "simulated") -> None:
         self._code = code
         self.kept: list[Snapshot] = []
+        self.anchor: Anchor | None = None
 
     @property
     def code(self) -> str:
@@ -173,3 +226,11 @@ class SnapshotMemory:
     async def load(self) -> list[Snapshot]:
         """Return all, newest first."""
         return list(self.kept)
+
+    async def remember(self, anchor: Anchor) -> None:
+        """Keep `anchor`."""
+        self.anchor = anchor
+
+    async def recall(self) -> Anchor | None:
+        """Return the anchor."""
+        return self.anchor

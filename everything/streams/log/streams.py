@@ -168,8 +168,8 @@ def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:
 
 def _check_peers(spec: StreamSpec, info: dict[str, Any], reports: Sequence[SyncReport]) -> None:
     cluster = info.get("cluster") or {}
-    peers = {cluster.get("leader")} | {one.get("name") for one in cluster.get("replicas") or []}
-    unknown = peers - {None, ""} - {report.server_name for report in reports}
+    keepers = [cluster.get("leader"), *[one["name"] for one in cluster.get("replicas") or []]]
+    unknown = {str(one) for one in keepers if one} - {report.server_name for report in reports}
     if unknown:
         raise ConfigDrift(f"{spec.name} is kept by {sorted(unknown)}, whose syncing is unknown")
 

@@ -18,6 +18,8 @@ from everything.schemas.limits import (
     MAX_GROUP_INPUTS,
     MAX_RECORD_BYTES,
     MAX_RECORDS_IN_FLIGHT,
+    SNAPSHOT_EVERY_EVENTS,
+    STATE_HASH_EVERY_RECORDS,
 )
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import matches
@@ -78,6 +80,7 @@ class Term(Generic[S]):
         """The first input that was decided and that no record covers yet, else 0."""
         self._tick_not_before_ns = 0
         self._saved_number = office.head.number - office.folded
+        self._unsaved_events = office.folded_events
         self.committed = office.head
         self.sequence = office.sequence
         """The log sequence of the last record that is known to be there."""
@@ -247,6 +250,7 @@ class Term(Generic[S]):
                 raise GroupTooLarge(inputs)
             raise BrokenInvariant(f"the record of input {covered} has {len(data)} bytes")
         self._head = head
+        self._unsaved_events += len(events)
         self._tick_not_before_ns = 0
         answer = asyncio.ensure_future(setup.log.send(setup.events_subject, data, self._fence))
         answer.add_done_callback(lambda _: self._wake.set())
@@ -289,12 +293,17 @@ class Term(Generic[S]):
     # -- snapshots -------------------------------------------------------------------
 
     def _holds_for_snapshot(self) -> bool:
-        """Tell whether to decide no further until the state at this record is saved."""
+        """Tell whether to decide no further until the state at this record is saved.
+
+        Where events make it due, it waits for a record that has a state hash, so that the
+        log itself can say whether the snapshot is right.
+        """
         number = self._head.number
-        return (
-            self._setup.snapshots is not None
-            and number % self._setup.snapshot_every == 0
-            and number > self._saved_number
+        if self._setup.snapshots is None or number <= self._saved_number:
+            return False
+        many = self._unsaved_events >= SNAPSHOT_EVERY_EVENTS
+        return number % self._setup.snapshot_every == 0 or (
+            many and number % STATE_HASH_EVERY_RECORDS == 0
         )
 
     def _snapshot_is_due(self) -> bool:
@@ -304,6 +313,7 @@ class Term(Generic[S]):
         """Save the state. Only when nothing is in flight: then it is that on the log."""
         if self.committed.number > self._saved_number:
             self._saved_number = self.committed.number
+            self._unsaved_events = 0
             await save_snapshot(self._setup, self._state, self.committed, self.sequence)
 
     # -- waiting ---------------------------------------------------------------------

@@ -25,7 +25,7 @@ from everything.schemas.events.governance import (
 from everything.schemas.limits import MAX_PENDING_DECISIONS
 from everything.schemas.policy import GovernancePolicy, Policy
 from everything.schemas.units import HOUR_NS
-from tests.engines.driver import check_folds
+from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Venue, names, refusal
 
 POLITICAL: dict[str, Any] = {"symbol": "VOTE", "name": "Vote", "market_type": "political"}
@@ -73,6 +73,7 @@ def test_second_person_completes_it() -> None:
     assert listed.created_by == ANNA.key
     assert venue.code(ROOT, CoSign, decision_hash=hash_) == "unknown_decision"
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_three_of_three() -> None:
@@ -80,6 +81,7 @@ def test_three_of_three() -> None:
     hash_ = propose(venue)
     assert names(venue.decide(BERT, CoSign, decision_hash=hash_)) == ["DecisionCoSigned"]
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
     assert venue.code(BERT, CoSign, decision_hash=hash_) == "already_signed"
     assert len(venue.decide(ROOT, CoSign, decision_hash=hash_)) == 3
 
@@ -140,6 +142,7 @@ def test_lapse() -> None:
     assert venue.driver.engine.next_due_ns(venue.state) is None
     assert venue.code(BERT, CoSign, decision_hash=hash_) == "unknown_decision"
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_co_signature_that_comes_too_late() -> None:
@@ -186,6 +189,35 @@ def test_signature_of_a_revoked_key_counts_no_more() -> None:
     assert accepted.signers == [ANNA.key, ROOT.key, CARA.key]
 
 
+def test_person_whose_signature_counts_no_more_may_sign_again_with_another_key() -> None:
+    venue = three_admins(3)
+    venue.decide(ROOT, EnrolKey, key=CARA.key, holder="bert", role="admin")
+    hash_ = propose(venue)
+    venue.decide(BERT, CoSign, decision_hash=hash_)
+    assert venue.code(CARA, CoSign, decision_hash=hash_) == "already_signed"
+    venue.decide(ROOT, RevokeKey, key=BERT.key, reason="stolen")
+    assert names(venue.decide(ROOT, CoSign, decision_hash=hash_)) == ["DecisionCoSigned"]
+    accepted = venue.decide(CARA, CoSign, decision_hash=hash_)[1]
+    assert isinstance(accepted, DecisionAccepted)
+    assert accepted.signers == [ANNA.key, ROOT.key, CARA.key]
+
+
+def test_proposal_and_co_signature_in_one_group_leave_both_events_as_they_were() -> None:
+    venue = three_admins()
+    body = venue.body(ANNA, ListMarket, **POLITICAL)
+    co_sign = venue.body(BERT, CoSign, decision_hash=digest(body))
+    events = venue.driver.feed(
+        (f"main.cmd.admin.{ANNA.key}", ANNA.sign(body)),
+        (f"main.cmd.admin.{BERT.key}", BERT.sign(co_sign)),
+    )
+    pending, accepted = events[0], events[2]
+    assert isinstance(pending, DecisionPending)
+    assert pending.signers == [ANNA.key]
+    assert isinstance(accepted, DecisionAccepted)
+    assert accepted.signers == [ANNA.key, BERT.key]
+    check_folds(venue.driver)
+
+
 def test_editor_may_not_co_sign() -> None:
     venue = three_admins()
     venue.enrol(CARA, "editor")
@@ -200,3 +232,4 @@ def test_pending_decisions_are_bounded() -> None:
     venue.driver.at(venue.driver.now_ns + HOUR_NS)
     assert len(venue.driver.take([])) == MAX_PENDING_DECISIONS
     check_folds(venue.driver)
+    check_decides_again(venue.driver)

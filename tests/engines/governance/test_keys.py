@@ -6,7 +6,7 @@ from everything.schemas import signatures
 from everything.schemas.decisions import EditMarket, EnrolKey, GrantRole, Mint, RevokeKey, RotateKey
 from everything.schemas.events.governance import KeyRevoked, KeyRotated, RoleGranted
 from everything.schemas.limits import ROTATION_OVERLAP_NS
-from tests.engines.driver import check_folds
+from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Person, Venue, names, refusal
 
 MINT: dict[str, Any] = {"account": "bob", "amount_cents": 5}
@@ -41,6 +41,7 @@ def test_role_follows_the_grant() -> None:
     assert venue.code(ROOT, GrantRole, key=ANNA.key, role="editor") == ""
     assert venue.code(ANNA, Mint, **MINT) == "role_too_low"
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_revoked_key_signs_nothing() -> None:
@@ -64,8 +65,9 @@ def test_last_super_admin_stays() -> None:
 
 def test_key_that_is_about_to_lapse_is_no_last_super_admin() -> None:
     venue = Venue()
-    venue.enrol(ANNA, "super-admin")
     rotate(venue, ROOT, BERT)
+    assert venue.code(BERT, RevokeKey, key=BERT.key, reason="") == "last_super_admin"
+    venue.decide(BERT, EnrolKey, key=ANNA.key, holder="anna", role="super-admin")
     assert venue.code(ANNA, RevokeKey, key=BERT.key, reason="") == ""
     assert venue.code(ANNA, GrantRole, key=ANNA.key, role="viewer") == "last_super_admin"
 
@@ -84,6 +86,7 @@ def test_rotation_accepts_both_keys_for_a_day() -> None:
     assert venue.code(ANNA, Mint, **MINT) == "key_revoked"
     assert venue.code(BERT, Mint, **MINT) == ""
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_anyone_may_rotate_but_only_with_a_key_that_agrees() -> None:
@@ -110,6 +113,7 @@ def test_what_befalls_a_key_befalls_the_one_it_replaced() -> None:
     assert [event.key for event in events if isinstance(event, KeyRevoked)] == [BERT.key, ANNA.key]
     assert venue.code(ANNA, EditMarket, symbol="X") == "key_revoked"
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_stolen_old_key_can_be_revoked_alone() -> None:

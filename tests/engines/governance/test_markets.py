@@ -18,7 +18,7 @@ from everything.schemas.decisions import (
 from everything.schemas.events.governance import MarketEdited, MarketListed, PolicySet
 from everything.schemas.limits import MAX_ALIASES, MAX_AMOUNT_CENTS
 from everything.schemas.policy import Policy, PricingPolicy
-from tests.engines.driver import check_folds
+from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ROOT, Venue, names, refusal
 
 
@@ -33,6 +33,7 @@ def test_listing_carries_everything_on() -> None:
     assert (listed.description, listed.aliases) == ("two\nlines", ["regen", "雨"])
     assert (listed.min_price, listed.tick_ticks, listed.created_by) == ("-1.5", 5, ROOT.key)
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,7 @@ def test_life_of_a_market(before: str, kind: type[AnyDecision], after: str) -> N
     assert code == ("" if after else "wrong_market_state")
     assert venue.state.markets["RAIN"].phase == (after or before)
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @pytest.mark.parametrize("kind", FIELDS)
@@ -153,6 +155,7 @@ def test_edit_changes_only_what_it_names() -> None:
     assert (edited.name, edited.description, edited.aliases) == ("Rainfall", "old", ["a"])
     assert (edited.market_weight_bp, edited.reality_weight_bp) == (0, 10_000)
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from everything.schemas.events.governance import (
 )
 from everything.schemas.registry import DECISIONS
 from everything.schemas.units import HOUR_NS
-from tests.engines.driver import check_folds
+from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, ROOT, Person, Venue
 
 PEOPLE = (ROOT, ANNA, BERT)
@@ -110,6 +110,7 @@ def test_decide_never_raises_on_junk_and_every_message_has_one_outcome(data: st.
         else:
             captured.append((person, body))
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
     for person, body in captured:
         before = venue.driver.hash()
         assert isinstance(venue.send(person, body)[0], DecisionRefused)

@@ -10,7 +10,7 @@ from everything.schemas.errors import BrokenInvariant
 from everything.schemas.events.pricing import PressureChanged, VolumeTraded
 from everything.schemas.limits import MAX_GROUP_EVENTS
 from everything.schemas.units import HOUR_NS, MINUTE_NS, SECOND_NS
-from tests.engines.driver import check_folds, decoded
+from tests.engines.driver import check_decides_again, check_folds, decoded
 from tests.engines.pricing.venue import START_NS, Prices, pressures, traded
 
 
@@ -37,6 +37,7 @@ def test_volume_leaves_the_minute_then_the_hour_and_then_nothing_is_due() -> Non
     assert event == PressureChanged(2, "RAIN", 0, 0, 0, 0)
     assert venue.due_ns() is None
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_equal_sums_of_other_volume_are_stated_too() -> None:
@@ -50,6 +51,7 @@ def test_equal_sums_of_other_volume_are_stated_too() -> None:
     assert pressures(venue.exchange(traded(4_000, 5))) == [(5, 0, 10, 0)]
     assert pressures(venue.tick()) == []
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_pressure_is_stated_once_for_a_group_of_records() -> None:
@@ -81,6 +83,7 @@ def test_trades_long_ago_count_when_they_were() -> None:
     assert pressures(venue.exchange(traded(4_000, 5), time_ns=START_NS)) == [(0, 0, 0, 0)]
     assert venue.due_ns() is None
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_exchange_clock_ahead_of_ours() -> None:
@@ -88,7 +91,13 @@ def test_exchange_clock_ahead_of_ours() -> None:
     ahead = START_NS + 5 * SECOND_NS
     assert pressures(venue.exchange(traded(4_000, 5), time_ns=ahead)) == [(5, 0, 5, 0)]
     assert pressures(venue.exchange(traded(4_000, 5), time_ns=START_NS)) == [(10, 0, 10, 0)]
+    # its time cannot go back, so the second trade is not older than the first
+    venue.at(MINUTE_NS + 5 * SECOND_NS - 1)
+    assert venue.tick() == []
+    venue.at(MINUTE_NS + 5 * SECOND_NS)
+    assert pressures(venue.tick()) == [(0, 0, 10, 0)]
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_more_symbols_than_one_record_holds() -> None:
@@ -102,6 +111,7 @@ def test_more_symbols_than_one_record_holds() -> None:
     assert len(venue.tick()) == 10
     assert venue.tick() == []
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 def test_stated_pressure_that_was_never_traded_is_a_broken_invariant() -> None:
@@ -176,6 +186,7 @@ def test_windows_equal_a_naive_recomputation(
         due = venue.driver.engine.next_due_ns(venue.driver.state)
         assert due is None or due > now_ns
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @settings(max_examples=50, deadline=None)

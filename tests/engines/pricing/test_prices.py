@@ -12,7 +12,7 @@ from everything.schemas.errors import UnknownRecord
 from everything.schemas.events.exchange import BookHalted
 from everything.schemas.events.governance import MarketEdited, MarketResolved
 from everything.schemas.events.pricing import BlendSet, PriceChanged, SmoothingSet
-from tests.engines.driver import check_folds
+from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.pricing.venue import Prices, listed, one_price, policy, prices, tops, traded
 
 TRADE_PRICES = st.lists(st.integers(1, 9_999), min_size=1, max_size=30)
@@ -119,6 +119,7 @@ def test_resolution_is_the_last_word() -> None:
     assert late
     assert prices(venue.governance(edited(market_weight_bp=0, reality_weight_bp=10_000))) == []
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @pytest.mark.parametrize(
@@ -168,6 +169,7 @@ def test_ewma_is_the_exact_one_to_half_a_millionth_of_a_tick_per_trade(
     assert price_now is not None
     assert abs(price_now.ewma_e6 - exact * 1_000_000) <= Fraction(len(trades), 2)
     check_folds(venue.driver)
+    check_decides_again(venue.driver)
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10_000), st.integers(0, 10_000))
@@ -181,3 +183,4 @@ def test_listing_and_first_trade_in_one_group() -> None:
     venue.governance(listed("SNOW"))
     assert one_price(venue.exchange(traded(1, symbol="SNOW"))).basis == "trades"
     check_folds(venue.driver)
+    check_decides_again(venue.driver)

@@ -57,7 +57,7 @@ def test_an_append_that_goes_wrong_costs_nothing(nth: int, fault: AppendFault) -
                 await asyncio.sleep(0.01)
             await until(settled(server), run)
             restarts = run.host.status()["restarts"]
-        assert check_accounts(server, Toy()) == 30
+        assert check_accounts(server.messages(), Toy()) == 30
         assert restarts == (1 if fault.lost or fault.ack_lost or fault.refused else 0)
 
     simulate(main())
@@ -124,7 +124,7 @@ async def _die_and_recover(nth: int) -> str:
 
 
 def check_ticking(server: SimulatedServer) -> None:
-    check_accounts(server, Toy(remember_ns=SECOND_NS // 50))
+    check_accounts(server.messages(), Toy(remember_ns=SECOND_NS // 50))
 
 
 def test_death_at_any_point_costs_nothing() -> None:
@@ -174,7 +174,7 @@ def test_a_second_host_takes_over_at_once_and_the_first_writes_no_more() -> None
         written = [(s, r.epoch) for s, r, _ in records(server.messages(), "toy")]
         assert all((own == epoch) == (sequence > epoch) for sequence, own in written)
         assert min(s for s, own in written if own == epoch) > epoch
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 
@@ -197,7 +197,7 @@ def test_a_stopped_process_that_goes_on_is_fenced() -> None:
             await load
             await until(settled(server), second)
         assert {r.epoch for s, r, _ in records(server.messages(), "toy") if s > epoch} == {epoch}
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 
@@ -240,7 +240,7 @@ def test_an_own_epoch_that_comes_late_is_not_another_writer() -> None:
             server.store([add(1)])
             await until(settled(server), run)
             assert run.host.status()["restarts"] == 1
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 
@@ -317,6 +317,47 @@ def test_a_log_cut_short_while_the_host_runs_halts_it() -> None:
     simulate(main())
 
 
+def test_an_ack_that_goes_back_in_the_log_halts() -> None:
+    """The store is cut short between a send and its arrival, when no reader looks."""
+
+    class CutShort(Faults):
+        def on_append(self, client: str, subject: str) -> AppendFault:
+            if server.last_sequence > 20:
+                server.truncate(5)
+            return AppendFault()
+
+    server = new_server()
+
+    async def main() -> None:
+        run = Running(server, Toy(), faults=CutShort())
+        await until(lambda: run.host.status()["phase"] == "in office", run)
+        with pytest.raises(LogDiverged, match="had given before"):
+            for number in range(30):
+                server.store([add(number)])
+                await until(settled(server), run)
+
+    simulate(main())
+
+
+def test_a_log_cut_short_between_two_terms_halts_the_next() -> None:
+    async def main() -> None:
+        server, faults = new_server(), Down()
+        faults.down = False
+        run = Running(server, Toy(), faults=faults)
+        for number in range(10):
+            server.store([add(number)])
+            await until(settled(server), run)
+        faults.down = True
+        server.store([add(50)])
+        await until(lambda: run.host.status()["restarts"] > 0, run)
+        server.truncate(15)
+        faults.down = False
+        with pytest.raises(LogDiverged, match="no longer holds record"):
+            await run.task
+
+    simulate(main())
+
+
 # -- operating errors ------------------------------------------------------------------------
 
 
@@ -350,7 +391,7 @@ def test_a_log_that_comes_back_costs_nothing() -> None:
             await asyncio.sleep(20)
             faults.down = False
             await until(settled(server), run)
-        assert check_accounts(server, Toy()) == 1
+        assert check_accounts(server.messages(), Toy()) == 1
 
     simulate(main())
 
@@ -412,7 +453,7 @@ async def _chaos(seed: int) -> tuple[bytes, dict[str, int]]:
     await run.stopped()
     for other in runs[:-1]:
         await other.killed()
-    check_accounts(server, Toy(remember_ns=SECOND_NS // 10))
+    check_accounts(server.messages(), Toy(remember_ns=SECOND_NS // 10))
     return b"".join(message.payload for message in server.messages()), faults.drawn
 
 

@@ -24,7 +24,7 @@ def test_low_load_is_one_command_one_record() -> None:
             for number in range(20):
                 server.store([add(number)])
                 await until(settled(server), run)
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
         written = records(server.messages(), "toy")
         assert [len(record.events) for _, record, _ in written] == [1] * 20
         assert all(record.first_input == record.last_input for _, record, _ in written)
@@ -61,7 +61,7 @@ def test_under_load_records_grow() -> None:
                 server.store([add(1_000 * step + number) for number in range(100)])
                 await asyncio.sleep(0.001)
             await until(settled(server), run)
-        assert check_accounts(server, Toy()) == 10_000
+        assert check_accounts(server.messages(), Toy()) == 10_000
         sizes = [len(record.events) for _, record, _ in records(server.messages(), "toy")]
         assert len(sizes) <= 40
         assert max(sizes) >= 400
@@ -89,7 +89,7 @@ def test_what_is_in_flight_is_bounded_and_nothing_shows_before_the_ack() -> None
         assert max(in_flight) == MAX_RECORDS_IN_FLIGHT
         on_log = [(s, data) for s, _, data in records(server.messages(), "toy")]
         assert [(one.sequence, one.data) for one in committed] == on_log
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 
@@ -132,7 +132,7 @@ def test_inputs_without_events_are_covered_by_the_next_record() -> None:
             await until(settled(server), run)
             (_, record, _) = records(server.messages(), "toy")[-1]
             assert (record.first_input, record.last_input) == (first, first + 5)
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 
@@ -148,7 +148,7 @@ def test_a_restart_reads_on_where_the_records_end() -> None:
             server.store([add(100 * life + 50)])
         async with running(server, Toy(), writer="last") as run:
             await until(settled(server), run)
-        assert check_accounts(server, Toy()) == 4 * 32
+        assert check_accounts(server.messages(), Toy()) == 4 * 32
 
     simulate(main())
 
@@ -274,7 +274,7 @@ def test_groups_stay_within_what_the_engine_asks_for() -> None:
         async with running(server, engine) as run:
             await until(settled(server), run)
         assert max(engine.decided) == 7
-        check_accounts(server, Toy())
+        check_accounts(server.messages(), Toy())
 
     simulate(main())
 

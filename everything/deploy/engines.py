@@ -1,0 +1,28 @@
+"""Every engine of a shard by name."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from everything.engines.exchange.engine import ExchangeEngine
+from everything.engines.governance import GovernanceEngine
+from everything.engines.kernel import Engine
+from everything.engines.notary import NotaryEngine
+from everything.engines.pricing import PricingEngine
+from everything.schemas import subjects
+
+_ENGINES: Final[dict[str, Callable[[str], Engine[Any]]]] = {
+    subjects.GOVERNANCE: GovernanceEngine,
+    subjects.EXCHANGE: ExchangeEngine,
+    subjects.PRICING: PricingEngine,
+    subjects.NOTARY: NotaryEngine,
+}
+
+
+def engine_of(name: str, shard: str) -> Engine[Any]:
+    """Return the engine `name` of `shard`."""
+    return _ENGINES[name](shard)
+
+
+def all_engines(shard: str) -> list[Engine[Any]]:
+    """Return all engines of `shard`, in the order of `subjects.ENGINES`."""
+    return [engine_of(name, shard) for name in subjects.ENGINES]

@@ -1,0 +1,1 @@
+"""What each process of a venue does, one module for each kind."""

@@ -1,0 +1,124 @@
+"""Check the notary's seals against a chain of one's own over every message of the log."""
+
+from typing import Any, Final
+
+from everything.engines.kernel import Engine
+from everything.replay.engine_check import Checked, EngineCheck, Tell
+from everything.replay.report import Kind
+from everything.schemas.chain import link
+from everything.schemas.errors import BadSignature, BrokenInvariant
+from everything.schemas.events import Event
+from everything.schemas.events.notary import Sealed
+from everything.schemas.limits import MAX_UNSEALED_MESSAGES
+from everything.schemas.records import Record
+from everything.schemas.signatures import verify as verify_signature
+from everything.schemas.stored import Stored
+from everything.streams.log.ports import Log
+
+_BYTES: Final = 32
+
+
+class Chain:
+    """The chain hash after each message since the last seal, and after the last message."""
+
+    def __init__(self) -> None:
+        self.last = bytes(_BYTES)
+        self._through = 0
+        self._base = 0
+        self._hashes = bytearray()
+
+    def add(self, message: Stored) -> None:
+        """Take the next message."""
+        self.last = link(self.last, *message)
+        self._through = message.sequence
+        self._hashes += self.last
+        if len(self._hashes) > MAX_UNSEALED_MESSAGES * _BYTES:
+            self.forget(self._through)
+
+    def at(self, sequence: int) -> str | None:
+        """Return the chain hash after message `sequence`, None if it is not held."""
+        if not self._base < sequence <= self._through:
+            return None
+        place = (sequence - self._base) * _BYTES
+        return self._hashes[place - _BYTES : place].hex()
+
+    def forget(self, through: int) -> None:
+        """Let go of the hashes up to message `through`."""
+        del self._hashes[: (through - self._base) * _BYTES]
+        self._base = through
+
+
+class NotaryCheck(EngineCheck[Any]):
+    """Follows the notary: each seal must be the chain's hash, signed with the venue's key."""
+
+    def __init__(self, engine: Engine[Any], log: Log, tell: Tell, chain: Chain) -> None:
+        super().__init__(engine, log, tell)
+        self._chain = chain
+        self._key = ""
+        self._unsigned: list[tuple[int, int, str, str]] = []
+        self.sealed_through = 0
+
+    @property
+    def unproved(self) -> int:
+        """Seals whose signature could not be checked, because no key was known."""
+        return len(self._unsigned)
+
+    def learn_key(self, key: str) -> None:
+        """Take the notary key of the genesis, and check the seals that came before it."""
+        self._key = self._key or key
+        unsigned, self._unsigned = self._unsigned, []
+        place = self._sequence, self._number
+        for self._sequence, self._number, hash_, signature in unsigned:
+            self._verify(hash_, signature)
+        self._sequence, self._number = place
+
+    async def take_record(self, message: Stored) -> Checked | None:
+        """Check a message on the notary's subject."""
+        checked = await super().take_record(message)
+        if checked is not None and not self.broken:
+            self.sealed_through = checked.record.last_input
+            self._chain.forget(self.sealed_through)
+        return checked
+
+    async def _covered(self, record: Record) -> list[Stored]:
+        return []
+
+    def _taken(self) -> int:
+        return self._head.last_input
+
+    def _check_coverage(self, before: Any, record: Record, inputs: list[Stored]) -> None:
+        """A seal covers every message behind the last one, and none that comes after it."""
+        found = record.first_input
+        expected = before.last_input + 1
+        if found != expected or record.last_input < expected or record.tick:
+            self._break_at(
+                "coverage", "skips messages", None, "first_input", str(expected), str(found)
+            )
+
+    def _events(self, record: Record, inputs: list[Stored]) -> list[Event]:
+        through = record.last_input
+        chain = self._chain.at(through)
+        if chain is None:
+            raise BrokenInvariant(f"no chain hash is held for sequence {through}")
+        sealed = Sealed(cause=through, through=through, chain=chain)
+        self.engine.evolve(self._state, sealed)
+        return [sealed]
+
+    def _break(self, kind: Kind, note: str, **place: Any) -> None:
+        if kind == "decision":
+            first, last = self.sealed_through + 1, self._head.last_input
+            super()._break("seal", f"messages {first} to {last} are not what was sealed", **place)
+        else:
+            super()._break(kind, note, **place)
+
+    def _check_signature(self, record: Record) -> None:
+        if self._key:
+            self._verify(record.hash, record.signature)
+        else:
+            self._unsigned.append((self._sequence, self._number, record.hash, record.signature))
+
+    def _verify(self, hash_: str, signature: str) -> None:
+        try:
+            verify_signature(self._key, hash_.encode(), signature)
+        except BadSignature as error:
+            self._found("signature", f"not signed with the notary key: {error}")

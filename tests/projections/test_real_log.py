@@ -1,0 +1,48 @@
+"""The projector over a real nats-server that is killed while it works."""
+
+from pathlib import Path
+
+import pytest
+
+from everything.projections.projector import Projector
+from everything.projections.rebuild import rebuild
+from everything.schemas.limits import MAX_ATOMIC_BATCH
+from tests.projections.reading import hashes, last_record, project_all, running, wait_until
+from tests.projections.real import busy_day
+from tests.support.nats import nats_server
+from tests.support.postgres import PostgresServer
+
+
+@pytest.mark.slow
+async def test_a_killed_server_costs_nothing_but_time(
+    dsn: str, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    venue = busy_day(seed=5, commands=1500)
+    messages = venue.server.messages()
+    half = len(messages) // 2
+    async with nats_server(tmp_path) as server:
+        log = await server.connect("projector")
+        writer = await server.connect("writer")
+        projector = Projector(log, dsn)
+        async with running(projector) as task:
+            last = 0
+            for part in (messages[:half], messages[half:]):
+                for start in range(0, len(part), MAX_ATOMIC_BATCH):
+                    chunk = part[start : start + MAX_ATOMIC_BATCH]
+                    last = await writer.append_batch([(m.subject, m.payload) for m in chunk])
+                await wait_until(lambda: projector.status()["sequence"] > 0, task)
+                if part[-1].sequence == half:
+                    await server.kill9()
+                    await server.start()
+                    await writer.close()
+                    writer = await server.connect("writer")
+            assert last == messages[-1].sequence
+            target = last_record(venue.server)
+            await wait_until(lambda: projector.status()["sequence"] == target, task)
+        report = await rebuild(log, dsn, switch=True)
+        assert report.equal
+        await log.close()
+        await writer.close()
+    other = postgres.new_database()
+    await project_all(venue.server, other)
+    assert await hashes(dsn) == await hashes(other)

@@ -1,0 +1,106 @@
+"""A venue that lived: the real engines under their hosts, on a simulated log."""
+
+import asyncio
+from functools import cache
+from typing import Any
+
+from everything.engines.exchange.engine import ExchangeEngine
+from everything.engines.governance.engine import GovernanceEngine
+from everything.engines.kernel import Engine
+from everything.engines.notary.engine import NotaryEngine
+from everything.engines.pricing.engine import PricingEngine
+from everything.schemas import signatures
+from everything.schemas.decisions import EnrolKey, HaltMarket, Mint, ResolveMarket, ResumeMarket
+from everything.schemas.stored import Stored
+from everything.schemas.units import SECOND_NS
+from everything.streams.log.simulated import SimulatedServer
+from everything.streams.log.virtual_time import START_NS, simulate
+from tests.engines.governance.people import ANNA, NOTARY
+from tests.projections.real import RealVenue
+from tests.streams.host.rig import Running
+
+QUIET_S = 4_000.0
+"""Longer than any window or memory of an engine, so that all of them tick."""
+
+
+def engines() -> list[Engine[Any]]:
+    """Return one fresh instance of every engine."""
+    return [GovernanceEngine(), ExchangeEngine(), PricingEngine(), NotaryEngine()]
+
+
+class HostedVenue(RealVenue):
+    """Sends what people send; the hosts decide."""
+
+    def run(self) -> None:
+        """Leave the deciding to the hosts."""
+
+    def hosts(self, name: str) -> list[Running]:
+        """Start a host for each engine."""
+        return [
+            Running(
+                self.server,
+                engine,
+                writer=f"{name}-{engine.name}",
+                sign=_notary_signature if engine.name == "notary" else None,
+            )
+            for engine in engines()
+        ]
+
+    async def settle(self, seconds: float = 8.0) -> None:
+        """Let time pass until the engines have nothing left to say."""
+        before = -1
+        while before != self.server.last_sequence:
+            before = self.server.last_sequence
+            await asyncio.sleep(seconds)
+        self.now_ns = START_NS + round(asyncio.get_running_loop().time() * SECOND_NS)
+
+
+def _notary_signature(data: bytes) -> str:
+    return signatures.sign(NOTARY.seed, data)
+
+
+async def live(commands: int, seed: int, symbols: int = 3, accounts: int = 8) -> SimulatedServer:
+    """Return the log of a venue on which most things have happened, and hosts were killed."""
+    venue = HostedVenue(seed)
+    venue.now_ns = START_NS
+    first = venue.hosts("first")
+    await venue.settle()
+    venue.list_markets([f"M{number}" for number in range(symbols)])
+    venue.open_accounts([f"trader{number}" for number in range(accounts)])
+    venue.decide(EnrolKey, key=ANNA.key, holder="anna", role="editor")
+    await venue.settle()
+    venue.trade(commands // 2, step_ns=0)
+    await asyncio.sleep(0.01)
+    for host in first:
+        await host.killed()
+    second = venue.hosts("second")
+    await venue.settle()
+    venue.decide(Mint, account="trader0", amount_cents=12_345)
+    venue.decide(Mint, account="nobody", amount_cents=1)
+    venue.decide(HaltMarket, symbol="M0", reason="news")
+    await venue.settle()
+    venue.trade(20, step_ns=0)
+    venue.decide(ResumeMarket, symbol="M0")
+    venue.decide(ResumeMarket, symbol="M0")
+    await venue.settle()
+    venue.trade(commands // 2, step_ns=0)
+    await venue.settle()
+    venue.decide(ResolveMarket, symbol="M1", value_ticks=10_000, reason="it rained")
+    venue.trade(20, step_ns=0)
+    await venue.settle(QUIET_S)
+    for host in second:
+        await host.stopped()
+    return venue.server
+
+
+@cache
+def history(commands: int = 300, seed: int = 1) -> tuple[Stored, ...]:
+    """Return the messages of one such log."""
+    return tuple(simulate(live(commands, seed)).messages())
+
+
+def server_with(messages: list[Stored] | tuple[Stored, ...]) -> SimulatedServer:
+    """Return a store that holds these messages, at sequences from 1."""
+    server = SimulatedServer()
+    server.store([(message.subject, message.payload) for message in messages])
+    return server
