@@ -17,7 +17,7 @@ class KeyExists(InputError):
 
 
 def key_path(folder: Path, name: str) -> Path:
-    """Return where the seed called `name` is kept. Raises InputError for a name with a path in it."""
+    """Return where the seed called `name` is kept. Raises InputError for what is no name."""
     if not name or Path(name).name != name or name.startswith("."):
         raise InputError(f"{name!r} cannot name a key")
     return folder / f"{name}.nk"

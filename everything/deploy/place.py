@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from typing import TypedDict
 
 from everything.deploy.settings import Home, Settings
 from everything.schemas.errors import InputError
@@ -12,6 +13,14 @@ from everything.streams.log.nats_log import NatsLog, connect, connect_feed
 
 NOTARY_KEY = "notary"
 """The name, in the key folder, of the seed that signs seals."""
+
+
+class Login(TypedDict):
+    """How a role connects to the broker."""
+
+    name: str
+    seed: str
+    inbox_prefix: str
 
 
 class Place:
@@ -28,19 +37,29 @@ class Place:
 
     @property
     def database_url(self) -> str:
-        """Where Postgres is. Raises InputError if nobody said."""
-        if self.settings.database_url is None:
-            raise InputError("DATABASE_URL is not set; `everything up` sets it")
-        return self.settings.database_url
+        """Where Postgres is: as the environment says, or as a running `up` noted it.
 
-    def login(self, role: str) -> dict[str, str]:
+        Raises InputError if nobody said.
+        """
+        if self.settings.database_url is not None:
+            return self.settings.database_url
+        try:
+            return self.home.database_url.read_text()
+        except FileNotFoundError as error:
+            raise InputError(
+                "no Postgres: set DATABASE_URL, or run `everything up` in this home first"
+            ) from error
+
+    def login(self, role: str) -> Login:
         """Return the arguments by which `role` connects to the broker."""
         return {"name": role, "seed": self.keyring.seed(role), "inbox_prefix": roles.inbox(role)}
 
     async def log(self, role: str) -> NatsLog:
+        """Return a connection to the shard's log as `role`."""
         return await connect(self.settings.broker_url, self.shard, **self.login(role))
 
     async def feed(self, role: str) -> NatsLog:
+        """Return a connection to the shard's FEED as `role`."""
         return await connect_feed(self.settings.broker_url, self.shard, **self.login(role))
 
 

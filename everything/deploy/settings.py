@@ -90,6 +90,11 @@ class Home:
     def run(self) -> Path:
         return self.root / "run"
 
+    @property
+    def database_url(self) -> Path:
+        """Where a running `up` notes the address of its Postgres."""
+        return self.run / "database_url"
+
     def prepare(self) -> None:
         """Make the folders that do not exist yet."""
         for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):

@@ -77,6 +77,8 @@ class Venue:
         if self._settings.database_url is None:
             with self._step("Postgres (the first start takes some seconds)"):
                 self._start_postgres()
+        self._home.database_url.write_text(self._database_url)
+        self._home.database_url.chmod(0o600)
         for name in process.NAMES:
             with self._step(name):
                 self._supervisor.add(self._child(name))

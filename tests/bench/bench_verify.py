@@ -1,4 +1,4 @@
-"""How fast a log is verified, folded into feeds, and published: `python -m tests.bench.bench_verify`.
+"""How fast a log is verified, folded and published: `python -m tests.bench.bench_verify`.
 
 The log is a throwaway venue's, written by the real engines under their hosts in virtual
 time, then copied onto a real nats-server with fsync-always.

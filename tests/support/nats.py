@@ -42,7 +42,7 @@ class TestServer(NatsServer):
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         async with asyncio.timeout(5):
-            while not _stopped(pid):
+            while not _stopped(pid):  # noqa: ASYNC110  # no event tells
                 await asyncio.sleep(0.001)
 
     def thaw(self) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from everything.deploy import keys
-from everything.deploy.cli import admin, trading
+from everything.deploy.cli import admin, proof, trading
 from everything.deploy.cli.client import Client, GatewayError
 from everything.deploy.cli.output import Json, console, document, fail, say
 from everything.deploy.place import NOTARY_KEY, Place
@@ -25,7 +25,7 @@ app = typer.Typer(
 )
 app.add_typer(admin.app, name="admin")
 app.add_typer(trading.account_app, name="account")
-app.registered_commands.extend(trading.app.registered_commands)
+app.registered_commands += trading.app.registered_commands + proof.app.registered_commands
 
 ROOT_KEY = "root"
 

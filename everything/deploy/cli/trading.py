@@ -181,13 +181,11 @@ def watch(
 ) -> None:
     """Follow a market live: trades, best prices, MarketPrice and FinalPrice."""
     channels = [f"market.{symbol}.{kind}" for kind in ("trades", "top", "price")]
-    shown = 0
-    for envelope in Client().stream(channels):
+    for shown, envelope in enumerate(Client().stream(channels), 1):
         if as_json:
             document(envelope)
         else:
             say(describe_envelope(envelope))
-        shown += 1
         if shown == count:
             return
 

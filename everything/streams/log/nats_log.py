@@ -111,7 +111,7 @@ class NatsLog:
         self._shard = shard
         self.stream = stream
         self.prefix = prefix
-        self._dense = dense
+        self.dense = dense
         self._wire: Wire | None = None
         self._dialling: asyncio.Task[Wire] | None = None
         self._appends = Appends(self)
@@ -148,7 +148,7 @@ class NatsLog:
         """Read what matches any of `subjects` behind sequence `after`. See `ports.Log`."""
         filters = reduce_filters(subjects)
         everything = filters == [f"{self.prefix}>"]
-        reader = NatsReader(self, filters, after, everything, self._dense and everything)
+        reader = NatsReader(self, filters, after, everything, self.dense and everything)
         await reader.attach()
         return reader
 
@@ -189,7 +189,7 @@ class NatsLog:
             raise LogDiverged(f"{self.stream} ends at {end}, but {after} was on it")
         if anchor is not None:
             found = await self.get(anchor.sequence)
-            if found is None and not self._dense:
+            if found is None and not self.dense:
                 return  # aged away
             if found != anchor:
                 raise LogDiverged(f"{self.stream}: sequence {anchor.sequence} is not what it was")
@@ -206,7 +206,7 @@ class NatsLog:
         if end < known:
             raise LogDiverged(f"{self.stream} ends at {end}, but {known} was on it")
         self.floor = max(self.floor, end)
-        if self._dense and held != end:
+        if self.dense and held != end:
             raise LogGap(f"{self.stream} has {held} messages up to sequence {end}")
         return state
 

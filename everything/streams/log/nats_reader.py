@@ -5,6 +5,11 @@ missing; `poll` hands it over. At most READ_PULLS x READ_BATCH messages are aske
 put aside at once. When the consumer is gone (a lost connection, a restarted server), it
 is made anew behind the last message, after checking that this message still stands as it
 was read: a truncated store uses its sequences again.
+
+A damaged block makes the server skip its messages without a word, or stop delivering.
+Where everything is read, the sequences show it. Where a filter leaves gaps anyway, the
+server's own count does: each delivery says how many are still to come, so if the server
+is idle and some never came, they are counted again, and missing ones stop the reader.
 """
 
 import asyncio
@@ -83,6 +88,10 @@ class NatsReader:
         """Sequence of the last message that came, handed over or not."""
         self._anchor: Stored | None = None
         self._next_number = 1
+        self._began_after = after
+        self._last_reply = b""
+        self._left_at_first = 0
+        self._suspicious = False
         self._wire: Wire | None = None
         self._sid = b""
         self._consumer = ""
@@ -105,6 +114,9 @@ class NatsReader:
             if self._wire is None or self._wire.lost:
                 await self._attach()
                 continue
+            if self._suspicious:
+                await self._recount()
+                continue
             self._pull()
             left = deadline - now()
             if left <= 0 and waited:
@@ -117,15 +129,12 @@ class NatsReader:
 
     async def close(self) -> None:
         """Let the server forget the consumer; it also would by itself."""
-        wire, consumer = self._wire, self._consumer
+        consumer = self._consumer if self._wire is not None else ""
         self._closed = True
         self._detach()
         self._failure = LogUnavailable("the reader is closed")
-        if wire is not None and not wire.lost:
-            with contextlib.suppress(OperatingError):
-                await wire.request(
-                    f"$JS.API.CONSUMER.DELETE.{self._log.stream}.{consumer}", timeout_s=1
-                )
+        if consumer:
+            await self._forget_consumer(consumer)
 
     async def attach(self) -> None:
         """Make the first consumer, so that opening a reader fails where it should."""
@@ -198,21 +207,56 @@ class NatsReader:
 
     async def _create(self) -> None:
         await self._log.check_past(self._after, self._anchor)
-        consumer = f"r{token_hex(8)}"
-        created = await self._log.ask(
-            self._create_subject(consumer), self._consumer_config(consumer)
-        )
-        if created.get("error"):
-            raise LogUnavailable(f"consumer: {created['error'].get('description')}")
+        consumer, self._left_at_first = await self._new_consumer(self._after)
         wire = await self._log.wire()
         self._wire, self._consumer = wire, consumer
         # Two tokens, where the subscription for answers takes one: no message comes twice.
         self._inbox = f"{wire.inbox}.{consumer}.m".encode()
         self._next_number = 1
+        self._began_after = self._after
+        self._last_reply = b""
+        self._suspicious = False
         self._heard = asyncio.get_running_loop().time()
         self._sid = wire.subscribe(self._inbox.decode(), self._receive)
         wire.when_lost(self._wake)
         self._pull()
+
+    async def _new_consumer(self, after: int) -> tuple[str, int]:
+        """Return the name of a new consumer, and how many messages it has to deliver."""
+        name = f"r{token_hex(8)}"
+        created = await self._log.ask(
+            self._create_subject(name), self._consumer_config(name, after)
+        )
+        if created.get("error"):
+            raise LogUnavailable(f"consumer: {created['error'].get('description')}")
+        return name, int(created["num_pending"])
+
+    async def _forget_consumer(self, name: str) -> None:
+        """Have the server forget a consumer now; it would also do so by itself."""
+        wire = self._log.live_wire
+        if wire is not None:
+            with contextlib.suppress(OperatingError):
+                await wire.request(f"$JS.API.CONSUMER.DELETE.{self._log.stream}.{name}")
+
+    async def _recount(self) -> None:
+        """Compare what came with a fresh count, because an idle server owes us messages.
+
+        Raises LogGap when fewer came. A count that merely ran ahead is let pass.
+        """
+        self._suspicious = False
+        delivered, after = self._next_number - 1, self._after
+        name, counted = await self._new_consumer(self._began_after)
+        await self._forget_consumer(name)
+        if self._after != after or self._wire is None or self._wire.lost:
+            return  # it goes on: the next idle moment will tell
+        if counted > delivered:
+            self._fail(
+                LogGap(
+                    f"{counted - delivered} of the {counted} messages behind sequence "
+                    f"{self._began_after} were not delivered up to {after}"
+                )
+            )
+        self._left_at_first, self._last_reply = 0, b""
 
     def _create_subject(self, consumer: str) -> str:
         """A lone filter is part of the subject, where permissions can see it."""
@@ -220,11 +264,11 @@ class NatsReader:
         alone = len(self._filters) == 1 and not self._everything
         return f"{subject}.{self._filters[0]}" if alone else subject
 
-    def _consumer_config(self, consumer: str) -> bytes:
+    def _consumer_config(self, consumer: str, after: int) -> bytes:
         config: dict[str, object] = {
             "name": consumer,
             "deliver_policy": "by_start_sequence",
-            "opt_start_seq": self._after + 1,
+            "opt_start_seq": after + 1,
             "ack_policy": "none",
             "replay_policy": "instant",
             "max_deliver": -1,
@@ -257,6 +301,7 @@ class NatsReader:
             self._fail(LogGap(f"sequences {after + 1} to {sequence - 1} are missing"))
             return
         self._next_number = number + 1
+        self._last_reply = reply
         self._after = sequence
         self._asked -= 1
         message = Stored(sequence, subject.decode(), payload)
@@ -275,6 +320,9 @@ class NatsReader:
         """
         self._heard = asyncio.get_running_loop().time()
         if status_of(header) == _HEARTBEAT:
+            if self._log.dense and self._left() > 0:
+                self._suspicious = True
+                self._wake()
             return
         pending = header_value(header, b"Nats-Pending-Messages")
         if pending.isdigit():
@@ -282,6 +330,13 @@ class NatsReader:
         else:
             self._detach()
         self._wake()
+
+    def _left(self) -> int:
+        """Return how many messages were still to come at the last delivery."""
+        if not self._last_reply:
+            return self._left_at_first
+        words = self._last_reply.split(b".")
+        return int(words[8 if len(words) == 9 else 10])
 
     def _fail(self, error: LogGap | LogDiverged) -> None:
         """Stop here: what came before is still handed over, then `error` is raised."""

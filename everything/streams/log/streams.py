@@ -16,7 +16,7 @@ import msgspec
 
 from everything.schemas import subjects as names
 from everything.schemas.codec import encode
-from everything.schemas.errors import ConfigDrift, LogUnavailable
+from everything.schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
 from everything.schemas.limits import (
     DEDUPE_WINDOW_NS,
     FEED_MAX_AGE_NS,
@@ -138,10 +138,15 @@ async def ensure_streams(
     specs: Sequence[StreamSpec],
     monitor_urls: Sequence[str],
     relaxed_sync: str | None = None,
+    *,
+    create: bool = True,
 ) -> None:
     """Create the streams that are absent, and refuse any that is not as declared.
 
-    Raises ConfigDrift naming the field, LogUnavailable when a server does not answer.
+    With `create` False, as for a venue that has been founded, an absent stream raises
+    LogDiverged: nats-server forgets a stream whose store it cannot read, and an empty one
+    in its place would look like a new venue. Raises ConfigDrift naming the field,
+    LogUnavailable when a server does not answer.
     Needs `$JS.API.STREAM.INFO.*` and `$JS.API.STREAM.CREATE.*`.
     """
     reports = [await sync_report(url) for url in monitor_urls]
@@ -149,7 +154,11 @@ async def ensure_streams(
     if wire.server_id not in {report.server_id for report in reports}:
         raise ConfigDrift("no monitoring address reports on the server that we talk to")
     for spec in specs:
-        info = await _info(wire, spec) or await _create(wire, spec)
+        info = await _info(wire, spec)
+        if info is None:
+            if not create:
+                raise LogDiverged(f"{spec.name} is gone from the server")
+            info = await _create(wire, spec)
         check_stream(spec, info["config"])
         _check_peers(spec, info, reports)
 
