@@ -6,11 +6,11 @@ from typing import Final
 from everything.schemas.errors import LogUnavailable
 from everything.schemas.limits import MAX_VERIFY_WAITING_BYTES, READ_BATCH
 from everything.schemas.stored import Stored
-from everything.schemas.subjects import matches
+from everything.schemas.subjects import covering, matches
 from everything.streams.log.ports import Log, Reader
 
 _ANSWER_S: Final = 1.0
-_ANSWERS: Final = 20
+_SILENCES: Final = 20
 
 IsInert = Callable[[Stored], bool]
 
@@ -23,6 +23,7 @@ class Inputs:
         self._reads = reads
         self._reader: Reader | None = None
         self._ahead: list[Stored] = []
+        self._known: dict[str, bool] = {}
         self.taken = 0
 
     async def through(self, last: int, is_inert: IsInert) -> list[Stored]:
@@ -50,6 +51,13 @@ class Inputs:
                 held = sum([len(message.payload) for message in found])
         return found
 
+    def _is_input(self, subject: str) -> bool:
+        known = self._known.get(subject)
+        if known is None:
+            known = any(matches(pattern, subject) for pattern in self._reads)
+            self._known[subject] = known
+        return known
+
     async def close(self) -> None:
         """Let go of the log."""
         if self._reader is not None:
@@ -58,14 +66,20 @@ class Inputs:
     async def _more(self, last: int) -> bool:
         """Read on; False when nothing up to `last` is left, as `last` is no input itself."""
         if self._reader is None:
-            self._reader = await self._log.open_reader(self._reads, 0)
-        for _ in range(_ANSWERS):
-            self._ahead = await self._reader.poll(READ_BATCH, _ANSWER_S)
+            self._reader = await self._log.open_reader([covering(self._reads)], 0)
+        silences = 0
+        while silences < _SILENCES:
+            messages = await self._reader.poll(READ_BATCH, _ANSWER_S)
+            self._ahead = [message for message in messages if self._is_input(message.subject)]
             if self._ahead:
                 return True
-            end = await self._log.get(last)
-            if end is None or not any(matches(pattern, end.subject) for pattern in self._reads):
+            if messages and messages[-1].sequence >= last:
                 return False
+            if not messages:
+                silences += 1
+                end = await self._log.get(last)
+                if end is None or not self._is_input(end.subject):
+                    return False
         raise LogUnavailable(f"sequence {last} cannot be read")
 
 

@@ -11,7 +11,7 @@ seal elsewhere passes it as an anchor.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from everything.engines.kernel import Engine
 from everything.replay.accounting import Accounting
@@ -25,7 +25,9 @@ from everything.schemas.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE, READ_BAT
 from everything.schemas.stored import Stored
 from everything.streams.log.ports import Log, Reader
 
-POLL_S = 5.0
+_POLL_S: Final = 5.0
+_SILENCES: Final = 6
+"""Polls in a row that may bring nothing although there must be more."""
 
 Progress = Callable[[int, int], None]
 """Called now and then with the sequence reached and the one to reach."""
@@ -57,6 +59,7 @@ class _Walk:
         self._readers: dict[str, tuple[str, ...]] = {}
         self._records: dict[str, EngineCheck[Any]] = {}
         self._epochs: dict[str, EngineCheck[Any]] = {}
+        self._silences = 0
         self._unknown: dict[str, None] = {}
         self._alike: dict[tuple[str, str], int] = {}
         self._events = f"{shard}.evt."
@@ -126,11 +129,12 @@ class _Walk:
     async def _some(self, reader: Reader, end: int) -> bool:
         """Check the next messages; False when there are no more to be had."""
         try:
-            messages = await reader.poll(READ_BATCH, POLL_S)
+            messages = await reader.poll(READ_BATCH, _POLL_S)
         except (LogGap, LogDiverged) as error:
             await self._up_to_the_gap(end, error)
             return False
-        if not messages:
+        self._silences = 0 if messages else self._silences + 1
+        if self._silences >= _SILENCES:
             note = f"nothing can be read behind sequence {self.report.through}"
             self.report.unable.append(note)
             return False

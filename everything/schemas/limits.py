@@ -129,7 +129,6 @@ MAX_PULL_BYTES: Final = 2 * MAX_PAYLOAD_BYTES
 """Bytes that one pull may bring, so that large records do not fill the memory."""
 READER_IDLE_S: Final = 60
 """The server forgets a reader that has not pulled for this long."""
-MAX_READ_FILTERS: Final = 32
 
 # -- streams ---------------------------------------------------------------------------
 FEED_MAX_AGE_NS: Final = 7 * DAY_NS

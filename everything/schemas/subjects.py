@@ -5,6 +5,7 @@ Everything of one shard's log begins with the shard's name, so the stream takes
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 DEFAULT_SHARD: Final = "main"
@@ -100,3 +101,29 @@ def matches(pattern: str, subject: str) -> bool:
 def status(shard: str, process: str) -> str:
     """Return the subject of a process's heartbeats; they are on no stream."""
     return f"status.{shard}.{process}"
+
+
+def covering(patterns: Sequence[str]) -> str:
+    """Return one pattern that all of `patterns` fall under, and possibly more does.
+
+    >>> covering(["main.evt.exchange", "main.evt.governance"])
+    'main.evt.*'
+    >>> covering(["main.cmd.order.*", "main.evt.governance"])
+    'main.>'
+    """
+    split = [pattern.split(".") for pattern in patterns]
+    shortest = min(len(tokens) for tokens in split)
+    common: list[str] = []
+    for tokens in zip(*split, strict=False):
+        if ">" in tokens:
+            return _open_ended(common)
+        common.append(tokens[0] if len(set(tokens)) == 1 else "*")
+    if all(len(tokens) == shortest for tokens in split):
+        return ".".join(common)
+    return _open_ended(common[: shortest - 1])
+
+
+def _open_ended(tokens: list[str]) -> str:
+    while tokens and tokens[-1] == "*":
+        tokens = tokens[:-1]
+    return ".".join([*tokens, ">"])

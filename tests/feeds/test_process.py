@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from msgspec.structs import replace
 
 from everything.projections.feeds.channels import PROGRESS, WRITER
 from everything.projections.feeds.outbox import decode_progress
 from everything.projections.feeds.process import Feeds
 from everything.schemas.errors import Fenced, Halt, LogDiverged, UnknownRecord
 from everything.schemas.events import exchange as ex
-from everything.schemas.feed import Envelope, decode_envelope
+from everything.schemas.feed import Envelope, decode_envelope, encode_envelope
 from everything.schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
 from everything.schemas.records import EVENT_MESSAGES
 from everything.streams.log.faults import Faults, Rates, SeededFaults, SimulatedCrash
@@ -198,6 +199,18 @@ def _continued(log: SimulatedServer) -> Scribe:
 def test_the_feed_can_be_made_again_from_the_log_alone() -> None:
     log = some_history()
     assert reference(log) == reference(log)
+
+
+def test_a_version_with_other_messages_goes_on_where_readers_are() -> None:
+    log, feed = some_history(), feed_server()
+    simulate(run_to_the_end(log, feed))
+    last = next(m for m in reversed(published(feed)) if m.channel == "market.TEST.depth")
+    other = replace(last, sequence_number=last.sequence_number + 5)
+    feed.store([("feed.main.market.TEST.depth", encode_envelope(other))])
+    _continued(log).write(placed(900, "a0000", "buy", 1, 1))
+    simulate(run_to_the_end(log, feed, "two"))
+    newest = [m for m in published(feed) if m.channel == "market.TEST.depth"][-1]
+    assert newest.sequence_number == last.sequence_number + 6
 
 
 def test_a_log_whose_past_changed_halts_the_process() -> None:

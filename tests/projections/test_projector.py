@@ -30,6 +30,7 @@ from everything.schemas.errors import (
 )
 from everything.schemas.events import exchange as ex
 from everything.schemas.records import Epoch
+from everything.schemas.subjects import last_token
 from everything.streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
@@ -164,6 +165,21 @@ async def test_a_truncated_log_that_grew_again_is_not_followed(dsn: str) -> None
     while server.last_sequence < checkpoint + 3:
         story.scribe.command()
     error = await halts(Projector(server.connect("b"), dsn))
+    assert isinstance(error, LogDiverged)
+    assert str(checkpoint) in str(error)
+
+
+async def test_another_record_in_the_checkpoints_place_is_noticed(dsn: str) -> None:
+    server = told(seed=4).scribe.server
+    await project_all(server, dsn)
+    checkpoint = last_record(server)
+    other = told(seed=4)
+    other.scribe.server.truncate(checkpoint - 1)
+    engine = last_token(server.messages()[checkpoint - 1].subject)
+    other.scribe._heads.pop(engine)
+    data, _ = other.scribe.build(engine, [])
+    server.replace(checkpoint, data)
+    error = await halts(Projector(server.connect("a"), dsn))
     assert isinstance(error, LogDiverged)
     assert str(checkpoint) in str(error)
 

@@ -7,6 +7,8 @@ import pytest
 
 from everything.projections.projector import Projector
 from everything.projections.rebuild import Progress, rebuild, rollback
+from everything.projections.store.checkpoint import Checkpoint, Follower
+from everything.projections.store.model import Model, Switched
 from everything.projections.store.postgres import connect
 from everything.projections.store.schemas import ensure_live, find_live
 from everything.projections.store.shape import Projection
@@ -182,25 +184,24 @@ async def test_a_new_version_is_reached_by_a_rebuild_only(dsn: str) -> None:
 
 
 async def test_a_zombie_does_not_follow_a_switch(dsn: str) -> None:
-    story = told(seed=7)
-    server = story.scribe.server
-    await project_all(server, dsn, "first")
-    zombie = Projector(server.connect("zombie"), dsn)
-    async with running(zombie) as old:
-        await wait_until(lambda: zombie.status()["epoch"] == 2, old)
-        zombie_log = zombie._log
-        zombie_log.stall()  # type: ignore[attr-defined]
-        rival = Projector(server.connect("rival"), dsn)
-        async with running(rival) as task:
-            await wait_until(lambda: rival.status()["epoch"] == 3, task)
-            await rebuild(server.connect("rebuild"), dsn, switch=True)
-            await wait_until(lambda: rival.status()["model"] == 2, task)
-            zombie_log.resume()  # type: ignore[attr-defined]
-            story.trade(2)
-            await wait_until(old.done)
-            with pytest.raises(Fenced):
-                old.result()
-            await wait_until(lambda: rival.status()["sequence"] == last_record(server), task)
+    server = told(seed=7).scribe.server
+    messages = [message for message in server.messages() if ".evt." in message.subject]
+    connections = [await connect(dsn, "test") for _ in range(3)]
+    try:
+        live = await ensure_live(connections[0], PROJECTIONS)
+        zombie = Model(connections[0], live.model, PROJECTIONS)
+        rival = Model(connections[1], live.model, PROJECTIONS)
+        await zombie.open("zombie")
+        await rival.open("rival")
+        await rebuild(server.connect("rebuild"), dsn, switch=True)
+        batch = next(Follower(Checkpoint()).batches(messages))
+        with pytest.raises(Fenced):
+            await zombie.commit(batch, must_be_live=True)
+        with pytest.raises(Switched):
+            await rival.commit(batch, must_be_live=True)
+    finally:
+        for connection in connections:
+            await connection.close()
 
 
 async def test_a_changed_past_stops_a_rebuild_too(dsn: str) -> None:

@@ -8,45 +8,26 @@ import pytest
 from msgspec.structs import replace
 
 from everything.engines import kernel
-from everything.engines.exchange.engine import ExchangeEngine
 from everything.engines.notary.engine import NotaryEngine
 from everything.replay import inputs
-from everything.replay.report import Finding, Report
-from everything.replay.verify import Anchor, verify
+from everything.replay.verify import verify
 from everything.schemas import signatures
 from everything.schemas.chain import link
 from everything.schemas.codec import encode
 from everything.schemas.decisions import SIGNED_DECISIONS
-from everything.schemas.errors import LogUnavailable
 from everything.schemas.events.exchange import BalancesChanged, OrderPlaced
 from everything.schemas.events.notary import Sealed
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
+from everything.schemas.subjects import matches
 from everything.schemas.units import SECOND_NS
-from everything.streams.log.faults import DeliveryFault, Faults
-from everything.streams.log.simulated import SimulatedServer
 from everything.streams.log.virtual_time import simulate
 from tests.engines.governance.people import BERT, NOTARY
+from tests.replay.checking import Messages, check, check_server, only
 from tests.replay.forger import flip, forge, records_of, swap
-from tests.replay.venue import engines, history, live, server_with
+from tests.replay.venue import history, live, server_with
 from tests.streams.host.rig import Running, add, new_server
 from tests.streams.host.toys import COMMAND, Toy
-
-Messages = list[Stored] | tuple[Stored, ...]
-
-
-def check(messages: Messages, **options: object) -> Report:
-    return check_server(server_with(messages), **options)
-
-
-def check_server(server: SimulatedServer, **options: object) -> Report:
-    return simulate(verify(server.connect(), engines(), **options))  # type: ignore[arg-type]  # passed on
-
-
-def only(report: Report, kind: str) -> Finding:
-    found = [finding for finding in report.findings if finding.kind == kind]
-    assert found, report.findings
-    return found[0]
 
 
 def first(kind: type, messages: Messages, engine: str = "exchange", skip: int = 0) -> Stored:
@@ -240,6 +221,23 @@ def test_states_are_hashed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (found.engine, found.record, found.found) == ("pricing", 4, f'"{"ab" * 32}"')
 
 
+@pytest.mark.parametrize(
+    ("patterns", "one"),
+    [
+        (("main.evt.exchange",), "main.evt.exchange"),
+        (("main.evt.exchange", "main.evt.governance"), "main.evt.*"),
+        (("main.cmd.order.*", "main.cmd.account.*", "main.evt.governance"), "main.*.>"),
+        (("main.cmd.order.*", "main.>"), "main.>"),
+    ],
+)
+def test_one_filter_covers_several(patterns: tuple[str, ...], one: str) -> None:
+    assert inputs.covering(patterns) == one
+    for pattern in patterns:
+        subject = pattern.replace("*", "alice").replace(">", "evt.pricing.epoch")
+        assert matches(pattern, subject)
+        assert matches(one, subject)
+
+
 @pytest.mark.parametrize("held", [1, 1_000, 20_000])
 def test_inputs_that_lead_to_nothing_need_not_be_held(
     held: int, monkeypatch: pytest.MonkeyPatch
@@ -401,84 +399,3 @@ def test_findings_are_bounded() -> None:
     messages += [Stored(0, "main.evt.exchange", b"{}")] * 100
     report = check(messages)
     assert (len(report.findings), report.more_findings, report.exit_code) == (5, 95, 1)
-
-
-# -- how far ---------------------------------------------------------------------------
-
-
-def test_commands_without_a_record_yet_are_pending_and_no_finding() -> None:
-    messages = history()
-    last = records_of(messages, "exchange")[0].sequence
-    cut = messages[: last - 1]
-    report = check(cut)
-    assert (report.exit_code, report.through) == (0, len(cut))
-    assert report.engines["exchange"].pending > 0
-    assert report.account.lost == 0
-
-
-def test_it_stops_where_it_is_told() -> None:
-    report = check(history(), until=100)
-    assert (report.exit_code, report.through, report.end) == (0, 100, 100)
-    beyond = check(history(), until=10**6)
-    assert beyond.exit_code == 2
-
-
-def test_a_tail_that_was_cut_off_is_found_by_who_kept_a_seal() -> None:
-    messages = history()
-    kept = Anchor(len(messages), check(messages).chain)
-    assert check(messages, anchors=[kept]).exit_code == 0
-    cut = check(messages[:-30], anchors=[kept])
-    assert only(cut, "truncated")
-    other = check(messages, anchors=[Anchor(50, "ef" * 32)])
-    assert only(other, "seal").sequence == 50
-
-
-def test_it_reads_a_log_that_grows_up_to_where_it_ended_at_first() -> None:
-    server = server_with(history())
-    end = server.last_sequence
-
-    def grow(_: int, __: int) -> None:
-        server.store([("main.cmd.order.late", b"{}")])
-
-    report = check_server(server, progress=grow)
-    assert (report.exit_code, report.through, report.end) == (0, end, end)
-    assert server.last_sequence > end
-
-
-def test_an_empty_log_is_clean() -> None:
-    report = check([])
-    assert (report.exit_code, report.through) == (0, 0)
-
-
-class _Unreachable(Faults):
-    def on_poll(self, client: str) -> DeliveryFault:
-        return DeliveryFault(fails=True)
-
-
-def test_what_could_not_be_checked_is_not_called_clean() -> None:
-    messages = history()
-    server = server_with(messages)
-    away = simulate(verify(server.connect(faults=_Unreachable()), engines()))
-    assert (away.exit_code, away.findings) == (2, [])
-    some = simulate(verify(server.connect(), [ExchangeEngine()]))
-    assert some.exit_code == 2
-    assert len(some.unable) == 3
-
-    class Newer(ExchangeEngine):
-        decider = "exchange/99"
-
-    others = [engine for engine in engines() if engine.name != "exchange"]
-    newer = simulate(verify(server.connect(), [*others, Newer()]))
-    assert (newer.exit_code, newer.findings) == (2, [])
-    assert "exchange/1 decided it" in newer.unable[0]
-
-
-def test_a_server_that_goes_away_is_no_clean_log() -> None:
-    server = server_with(history())
-    log = server.connect()
-
-    async def gone() -> int:
-        raise LogUnavailable("gone")
-
-    log.last_sequence = gone  # type: ignore[method-assign]  # a server that is down
-    assert simulate(verify(log, engines())).exit_code == 2

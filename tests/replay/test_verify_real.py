@@ -9,7 +9,8 @@ import pytest
 from everything.replay.verify import verify
 from everything.schemas.limits import MAX_ATOMIC_BATCH
 from everything.streams.log import nats_log
-from tests.replay.test_verify import an_order, only
+from tests.replay.checking import only
+from tests.replay.test_verify import an_order
 from tests.replay.venue import engines, history
 from tests.support.nats import TestServer, nats_server
 

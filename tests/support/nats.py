@@ -7,12 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from everything.schemas.codec import encode
 from everything.schemas.subjects import DEFAULT_SHARD
 from everything.streams.broker.server import NatsServer, free_port
 from everything.streams.log import nats_log
 from everything.streams.log.nats_log import NatsLog
 from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+from everything.streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec
 
 _CONF = """
 listen: "127.0.0.1:{port}"
@@ -35,6 +36,11 @@ class TestServer(NatsServer):
         conf = folder / "nats.conf"
         conf.write_text(_CONF.format(port=port, monitor=monitor, store=self.store, sync=sync))
         super().__init__(conf, port, folder / "nats.log")
+
+    @staticmethod
+    def encoded(spec: StreamSpec) -> bytes:
+        """Return the body of a request that creates or updates a stream."""
+        return encode(spec.config())
 
     async def freeze(self) -> None:
         """Stop every thread of the server, as a paused machine would, until `thaw`."""

@@ -29,6 +29,10 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="em-pg-"))
         self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
         self._databases = 0
+        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
+            # The tests kill processes, not the machine, so nothing need reach the disk.
+            connection.execute("ALTER SYSTEM SET fsync TO off")
+            connection.execute("SELECT pg_reload_conf()")
 
     def dsn(self, database: str) -> str:
         return str(self._server.get_uri(database=database))

@@ -15,6 +15,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
+from everything.deploy.place import Place
+from everything.deploy.settings import Settings
+from everything.deploy.supervisor import python
+
 READY_WITHIN_S = 90
 T = TypeVar("T")
 
@@ -51,7 +57,7 @@ class Venue:
             "EVERYTHING_NATS_PORT": str(free_port()),
             "EVERYTHING_MONITOR_PORT": str(free_port()),
         }
-        for name in ("EVERYTHING_URL", "NATS_URL", "DATABASE_URL"):
+        for name in ("EVERYTHING_URL", "EVERYTHING_SHARD", "NATS_URL", "DATABASE_URL"):
             self.environment.pop(name, None)
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -87,6 +93,64 @@ class Venue:
         assert self._up is not None
         self._up.send_signal(signal.SIGINT)
         return self._up.wait(60)
+
+    @property
+    def up_pid(self) -> int:
+        assert self._up is not None
+        return self._up.pid
+
+    def kill_up(self) -> None:
+        """Kill -9 `everything up` itself; what it started is left running."""
+        assert self._up is not None
+        self._up.kill()
+        self._up.wait()
+
+    @contextlib.contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Hold `everything up` still, so that it starts nothing again meanwhile."""
+        os.kill(self.up_pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.up_pid, signal.SIGCONT)
+
+    def leftovers(self) -> list[str]:
+        """Return the command lines of this venue's processes that run, `up` included."""
+        home = str(self.home)
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                ours = any(home in part for part in process.cmdline())
+                if not ours and "python" in process.name():
+                    ours = process.environ().get("EVERYTHING_HOME") == home
+                if ours and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(" ".join(process.cmdline()))
+        return found
+
+    def start_process(self, name: str) -> "subprocess.Popen[bytes]":
+        """Start one more process of the venue by hand, beside what `up` runs."""
+        with self.log_of(f"{name}.by-hand").open("ab") as log:
+            return subprocess.Popen(
+                python("everything.deploy.process", name),
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def log_of(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
+
+    @property
+    def place(self) -> Place:
+        """What the processes know of the venue."""
+        settings = Settings(
+            home=self.home,
+            http_port=self.http_port,
+            nats_port=int(self.environment["EVERYTHING_NATS_PORT"]),
+            monitor_port=int(self.environment["EVERYTHING_MONITOR_PORT"]),
+        )
+        return Place(settings)
 
     def up_log(self) -> str:
         return (self.home / "up.log").read_text()

@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -92,6 +93,30 @@ def _next_steps(founded: bool) -> list[str]:
         f"{program} admin list-market --help",
         f"{program} account new alice",
     ]
+
+
+@app.command("nats-conf")
+def nats_conf(
+    store: Annotated[Path, typer.Option(help="Where that server keeps its streams.")],
+    port: Annotated[int, typer.Option(min=1, max=65_535)] = 4222,
+    monitor_port: Annotated[int, typer.Option(min=1, max=65_535)] = 8222,
+    as_json: Json = False,
+) -> None:
+    """Print the nats.conf for a server of your own: this venue's users and permissions.
+
+    Run that server with it, then set NATS_URL (and NATS_MONITOR_URL) for `everything up`.
+    """
+    from everything.streams.broker.config import Place as BrokerPlace
+    from everything.streams.broker.config import render
+
+    place = Place(Settings())
+    place.home.prepare()
+    where = BrokerPlace(store=store.resolve(), port=port, monitor_port=monitor_port)
+    text = render(where, place.shard, place.keyring)
+    if as_json:
+        document({"conf": text})
+    else:
+        print(text)
 
 
 @app.command()

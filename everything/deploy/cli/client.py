@@ -85,6 +85,15 @@ class Client:
         answer: dict[str, Any] = self.post("/accounts", body)
         return answer
 
+    def session(self, account: str) -> str:
+        """Return a fresh session token, for which the account's key signs. Raises KeyMissing."""
+        seed = keys.load(self.home.keys / "accounts", account)
+        challenge = self.post("/session/challenge", {"account": account})
+        nonce = challenge["nonce"]
+        text = opening_text(account, nonce, challenge["venue_id"])
+        body = {"account": account, "nonce": nonce, "signature": signatures.sign(seed, text)}
+        return str(self.post("/session", body)["token"])
+
     def venue_id(self) -> str:
         """Return what ties decisions to this venue. Raises Refused before it is founded."""
         venue = self.get("/venue")
@@ -117,15 +126,7 @@ class Client:
         }
 
     def _headers(self, account: str | None) -> dict[str, str]:
-        return {} if account is None else {"Authorization": f"Bearer {self._session(account)}"}
-
-    def _session(self, account: str) -> str:
-        seed = keys.load(self.home.keys / "accounts", account)
-        challenge = self.post("/session/challenge", {"account": account})
-        nonce = challenge["nonce"]
-        text = opening_text(account, nonce, challenge["venue_id"])
-        body = {"account": account, "nonce": nonce, "signature": signatures.sign(seed, text)}
-        return str(self.post("/session", body)["token"])
+        return {} if account is None else {"Authorization": f"Bearer {self.session(account)}"}
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:

@@ -39,6 +39,16 @@ def account_show(name: Account, as_json: Json = False) -> None:
         say(f"{name}: cash {answer['cash']}, reserved for orders {answer['reserved']}")
 
 
+@account_app.command("token")
+def account_token(name: Account, as_json: Json = False) -> None:
+    """Open a session and print its token, for programs that call the API."""
+    token = Client().session(name)
+    if as_json:
+        document({"account": name, "token": token})
+    else:
+        print(token)
+
+
 @app.command()
 def order(
     account: Account,

@@ -136,8 +136,8 @@ def place(
         if order.post_only:
             return (rejected(sequence, order_id, name, order, Refusal.WOULD_CROSS),)
         fills, left, stop, own_order_id = match(opposite, cost, quantity, holding, max_trades)
-    if left and not stop:
-        stop = _why_not_rest(order)
+    if left and not stop and (order.time_in_force != "gtc" or order.price_ticks is None):
+        stop = "ioc" if order.order_type == "limit" else "no_liquidity"
     resting = 0 if stop else left
     code = _bounds(state, account, holding, order, direction, cost, fills, left, resting)
     if code is not None:
@@ -183,13 +183,6 @@ def _terms(book: Book, order: PlaceOrder | Order) -> Refusal | None:
     elif order.post_only:
         return Refusal.BAD_COMBINATION
     return None
-
-
-def _why_not_rest(order: PlaceOrder | Order) -> CancelReason:
-    """Return why what is left of the order may not rest, empty if it may."""
-    if order.order_type == "market":
-        return "no_liquidity"
-    return "" if order.time_in_force == "gtc" else "ioc"
 
 
 def _bounds(

@@ -38,7 +38,7 @@ from everything.schemas.limits import (
 )
 from everything.schemas.stored import Stored
 from everything.streams.log.nats_appends import Appends
-from everything.streams.log.nats_reader import NatsReader, reduce_filters
+from everything.streams.log.nats_reader import NatsReader
 from everything.streams.log.nats_wire import Wire
 from everything.streams.log.ports import Fence
 
@@ -146,9 +146,7 @@ class NatsLog:
 
     async def open_reader(self, subjects: Sequence[str], after: int) -> NatsReader:
         """Read what matches any of `subjects` behind sequence `after`. See `ports.Log`."""
-        filters = reduce_filters(subjects)
-        everything = filters == [f"{self.prefix}>"]
-        reader = NatsReader(self, filters, after, everything, self.dense and everything)
+        reader = NatsReader(self, subjects, after)
         await reader.attach()
         return reader
 

@@ -6,6 +6,10 @@ put aside at once. When the consumer is gone (a lost connection, a restarted ser
 is made anew behind the last message, after checking that this message still stands as it
 was read: a truncated store uses its sequences again.
 
+A consumer has one filter, which covers all that is wanted, and the rest is dropped here:
+nats-server 2.15.1 gives what is past to a consumer with several filters at 12,000
+messages/s, to one with a single filter at 70,000 and more, to one with none at 170,000.
+
 A damaged block makes the server skip its messages without a word, or stop delivering.
 Where everything is read, the sequences show it. Where a filter leaves gaps anyway, the
 server's own count does: each delivery says how many are still to come, so if the server
@@ -30,7 +34,6 @@ from everything.schemas.errors import (
 from everything.schemas.limits import (
     LOG_REQUEST_ATTEMPTS,
     MAX_PULL_BYTES,
-    MAX_READ_FILTERS,
     READ_BATCH,
     READ_HEARTBEAT_S,
     READ_PULL_LIFE_S,
@@ -56,34 +59,17 @@ _PULL: Final = encode(
 )
 
 
-def reduce_filters(subjects: Sequence[str]) -> list[str]:
-    """Return `subjects` without those that another one covers; the server refuses both."""
-    distinct = sorted(set(subjects))
-    return [
-        one
-        for one in distinct
-        if not any(other != one and _covers(other, one) for other in distinct)
-    ]
-
-
-def _covers(wide: str, narrow: str) -> bool:
-    if narrow.endswith(".>") and not wide.endswith(".>"):
-        return False
-    return names.matches(wide, narrow)
-
-
 class NatsReader:
     """Implements `ports.Reader`; made by `NatsLog.open_reader`."""
 
-    def __init__(
-        self, log: "NatsLog", filters: list[str], after: int, everything: bool, dense: bool
-    ) -> None:
-        if len(filters) > MAX_READ_FILTERS:
-            raise ValueError(f"more than {MAX_READ_FILTERS} filters")
+    def __init__(self, log: "NatsLog", subjects: Sequence[str], after: int) -> None:
         self._log = log
-        self._filters = filters
-        self._everything = everything
-        self._dense = dense
+        self._subjects = tuple(subjects)
+        self._filter = names.covering(self._subjects)
+        self._everything = self._filter == f"{log.prefix}>"
+        self._dense = log.dense and self._everything
+        self._wanted: dict[bytes, str] = {}
+        """Subjects that have come, as text; empty text for those that nobody asked for."""
         self._after = after
         """Sequence of the last message that came, handed over or not."""
         self._anchor: Stored | None = None
@@ -259,10 +245,9 @@ class NatsReader:
         self._left_at_first, self._last_reply = 0, b""
 
     def _create_subject(self, consumer: str) -> str:
-        """A lone filter is part of the subject, where permissions can see it."""
+        """The filter is part of the subject, where permissions can see it."""
         subject = f"$JS.API.CONSUMER.CREATE.{self._log.stream}.{consumer}"
-        alone = len(self._filters) == 1 and not self._everything
-        return f"{subject}.{self._filters[0]}" if alone else subject
+        return subject if self._everything else f"{subject}.{self._filter}"
 
     def _consumer_config(self, consumer: str, after: int) -> bytes:
         config: dict[str, object] = {
@@ -277,10 +262,7 @@ class NatsReader:
             "mem_storage": True,
         }
         if not self._everything:
-            if len(self._filters) == 1:
-                config["filter_subject"] = self._filters[0]
-            else:
-                config["filter_subjects"] = self._filters
+            config["filter_subject"] = self._filter
         return encode({"stream_name": self._log.stream, "config": config, "action": "create"})
 
     def _receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
@@ -304,13 +286,24 @@ class NatsReader:
         self._last_reply = reply
         self._after = sequence
         self._asked -= 1
-        message = Stored(sequence, subject.decode(), payload)
+        name = self._wanted.get(subject)
+        if name is None:
+            name = self._wanted[subject] = self._judge(subject.decode())
+        if not name:
+            self._anchor = Stored(sequence, subject.decode(), payload)
+            self._pull()
+            return
+        message = Stored(sequence, name, payload)
         self._anchor = message
         self._arrived.append(message)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._heard = asyncio.get_running_loop().time()
             waiter.set_result(None)
+
+    def _judge(self, subject: str) -> str:
+        asked_for = any(names.matches(pattern, subject) for pattern in self._subjects)
+        return subject if asked_for else ""
 
     def _receive_status(self, header: bytes) -> None:
         """Count out a pull that ended, or notice that the consumer is gone.

@@ -34,6 +34,8 @@ Handler = Callable[[bytes, bytes, bytes, bytes], None]
 """Takes subject, reply subject, header (b"" if none) and payload. It must not block."""
 
 DEFAULT_INBOX_PREFIX: Final = "_INBOX"
+_NO_PUBLISH: Final = 'permissions violation for publish to "'
+_NO_SUBSCRIBE: Final = "permissions violation for subscription to"
 _CRLF: Final = b"\r\n"
 _M, _H = b"MH"
 _OUR_SID: Final = b"e"
@@ -142,6 +144,7 @@ class Wire:
         self._answers: dict[bytes, tuple[str, Callable[[bytes, bytes], None]]] = {}
         self._numbers = 0
         self._lost = False
+        self._reason = "the connection is lost"
         self._on_lost: list[Callable[[], None]] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self.inbox = ""
@@ -215,18 +218,18 @@ class Wire:
         """
         transport = self._client._transport
         if self._lost or transport is None or not self._client.is_connected:
-            raise LogUnavailable("the connection is lost")
+            raise LogUnavailable(self._reason)
         transport.write(data)
 
     async def drain(self) -> None:
         """Wait until the socket has taken most of what was written."""
         transport = self._client._transport
         if self._lost or transport is None:
-            raise LogUnavailable("the connection is lost")
+            raise LogUnavailable(self._reason)
         try:
             await transport.drain()  # type: ignore[no-untyped-call]  # nats-py's is bare
         except OSError as error:
-            raise LogUnavailable("the connection is lost") from error
+            raise LogUnavailable(self._reason) from error
 
     def subscribe(self, subject: str, handler: Handler) -> bytes:
         """Listen on `subject`; return the subscription's id."""
@@ -269,13 +272,15 @@ class Wire:
 
         def lost() -> None:
             if not answer.done():
-                answer.set_exception(LogUnavailable(f"{subject}: the connection was lost"))
+                answer.set_exception(LogUnavailable(f"{subject}: {self._reason}"))
 
         reply = self.expect(subject, answered)
         try:
             self.write(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply, len(payload), payload))
             self._on_lost.append(lost)
-            return await asyncio.wait_for(answer, timeout_s)
+            # Not wait_for: in Python 3.11 it loses a cancellation that comes with the answer.
+            async with asyncio.timeout(timeout_s):
+                return await answer
         except TimeoutError as error:
             raise LogUnavailable(f"{subject}: no answer within {timeout_s} s") from error
         finally:
@@ -294,16 +299,19 @@ class Wire:
             expected[1](header, payload)
 
     async def _error(self, error: Exception) -> None:
-        """Answer whoever waits on a publish that the server's permissions forbid.
+        """Take note of what the server's permissions forbid; the rest ends the connection.
 
-        The server names the subject and says nothing else, so the oldest question to it
-        is the one that was refused; nats-py has put the text in lower case.
+        Of a forbidden publish the server tells only the subject, so the oldest question to
+        it is the one that was refused; nats-py has put the text in lower case. Without a
+        subscription no answer can come: the connection is of no use.
         """
         text = str(error)
-        marker = 'permissions violation for publish to "'
-        if marker not in text:
+        if _NO_SUBSCRIBE in text:
+            self._break(error)
             return
-        refused = text.partition(marker)[2].partition('"')[0]
+        if _NO_PUBLISH not in text:
+            return
+        refused = text.partition(_NO_PUBLISH)[2].partition('"')[0]
         for reply, (asked, callback) in self._answers.items():
             if asked.lower() == refused:
                 del self._answers[reply]
@@ -314,7 +322,8 @@ class Wire:
         self._lose()
 
     def _break(self, error: Exception) -> None:
-        """Hang up because the stream of bytes cannot be followed any more."""
+        """Hang up because nothing useful can come any more."""
+        self._reason = f"the connection is lost: {error}"
         task = asyncio.get_running_loop().create_task(self._client.close())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

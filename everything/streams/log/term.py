@@ -76,6 +76,7 @@ class Term(Generic[S]):
         self._flights: deque[Flight] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
+        self._over = False
         self._uncovered = 0
         """The first input that was decided and that no record covers yet, else 0."""
         self._tick_not_before_ns = 0
@@ -142,6 +143,8 @@ class Term(Generic[S]):
         finally:
             for flight in self._flights:
                 forget(flight.answer)
+            # A cancellation can get lost on its way through a library; this cannot.
+            self._over = True
             watch.cancel()
             pump.cancel()
             await asyncio.gather(pump, watch, return_exceptions=True)
@@ -159,7 +162,7 @@ class Term(Generic[S]):
         """Keep the intake filled."""
         epochs = self._setup.epoch_subject
         only_epochs = epochs in self._subjects()
-        while True:
+        while not self._over:
             while self._intake.full:
                 self._room.clear()
                 await self._room.wait()

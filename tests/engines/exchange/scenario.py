@@ -202,7 +202,7 @@ def _price(ticks: int) -> str:
     return to_decimal(ticks).removesuffix(".00")
 
 
-def tidy(text: str) -> str:
-    """Return the lines of a scenario without comments and white space around them."""
+def check(text: str, cash: str = "10000", policy: ExchangePolicy | None = None) -> None:
+    """Assert that running the scenario says what stands in it."""
     lines = [line.split("#")[0].strip() for line in text.strip().splitlines()]
-    return "\n".join(line for line in lines if line)
+    assert Scenario(cash, policy).run(text) == "\n".join(line for line in lines if line)

@@ -6,6 +6,7 @@ import pytest
 
 from everything.schemas.errors import Fenced, LogDiverged, LogUnavailable, UnknownRecord
 from everything.schemas.limits import HOST_ATTEMPTS
+from everything.schemas.stored import Stored
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.faults import (
     AppendFault,
@@ -15,7 +16,7 @@ from everything.streams.log.faults import (
     SeededFaults,
     SimulatedCrash,
 )
-from everything.streams.log.simulated import SimulatedServer
+from everything.streams.log.simulated import SimulatedReader, SimulatedServer
 from everything.streams.log.snapshots import SnapshotMemory
 from everything.streams.log.virtual_time import simulate
 from tests.streams.host.checks import check_accounts, records, redecide
@@ -463,3 +464,29 @@ def test_under_all_faults_each_command_has_one_outcome(seed: int) -> None:
     assert drawn
     if seed % 20 == 0:
         assert simulate(_chaos(seed)) == (log, drawn), "a run is not repeatable"
+
+
+def test_a_cancellation_lost_in_a_library_does_not_hang_the_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """asyncio.wait_for of Python 3.11 can swallow one; then a failed term never ended."""
+    poll = SimulatedReader.poll
+
+    async def deaf(self: SimulatedReader, max_messages: int, timeout_s: float) -> list[Stored]:
+        try:
+            return await poll(self, max_messages, timeout_s)
+        except asyncio.CancelledError:
+            return []
+
+    monkeypatch.setattr(SimulatedReader, "poll", deaf)
+
+    async def main() -> None:
+        server = new_server()
+        async with running(server, Toy(), faults=Nth(3, AppendFault(lost=True))) as run:
+            for number in range(10):
+                server.store([add(number)])
+                await asyncio.sleep(0.1)
+            await asyncio.wait_for(until(settled(server), run), 30)
+        assert check_accounts(server.messages(), Toy()) == 10
+
+    simulate(main())

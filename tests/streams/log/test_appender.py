@@ -87,15 +87,22 @@ async def test_what_comes_while_all_groups_fly_waits_and_grows(log: Watched) -> 
     assert log.batches == [50]
 
 
-async def test_a_bad_message_fails_alone(log: Watched) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [(SUBJECT, b"x" * (MAX_PAYLOAD_BYTES + 1)), ("main.cmd.>", b"x"), ("other.cmd", b"x")],
+    ids=["too large", "wildcard", "foreign"],
+)
+async def test_a_bad_message_fails_alone(log: Watched, bad: tuple[str, bytes]) -> None:
     appender = Appender(log)
-    payloads = [b"x"] * 100
-    payloads[37] = b"x" * (MAX_PAYLOAD_BYTES + 1)
+    messages = [(SUBJECT, b"%d" % number) for number in range(100)]
+    messages[37] = bad
     got = await asyncio.gather(
-        *[appender.append(SUBJECT, payload) for payload in payloads], return_exceptions=True
+        *[appender.append(*message) for message in messages], return_exceptions=True
     )
     assert isinstance(got[37], AppendFailed)
     assert [one for one in got if isinstance(one, int)] == list(range(1, 100))
+    stored = [one.payload for one in log.server.messages()]
+    assert stored == [payload for number, (_, payload) in enumerate(messages) if number != 37]
 
 
 async def test_no_caller_is_told_anything_but_unknown_when_the_ack_is_lost() -> None:

@@ -1,0 +1,94 @@
+"""Trade straight over NATS: one order, an atomic batch of three, and what became of them.
+
+Needs only nats-py and the account's key file. Usage:
+
+    python examples/native_trader.py ACCOUNT SYMBOL PRICE_TICKS [--home FOLDER] [--server URL]
+
+The ack of a message is its place on the log; the
+outcome comes on the account's own feed channel.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import nats
+from nats.aio.client import Client
+
+WAIT_S = 10
+
+
+def order(symbol: str, side: str, quantity: int, price_ticks: int) -> bytes:
+    """Return a PlaceOrder as it will stand on the log."""
+    command = {
+        "type": "place_order/1",
+        "client_order_id": os.urandom(8).hex(),
+        "client_time_ns": time.time_ns(),
+        "symbol": symbol,
+        "side": side,
+        "quantity_lots": quantity,
+        "price_ticks": price_ticks,
+    }
+    return json.dumps(command).encode()
+
+
+async def batch(trader: Client, subject: str, commands: list[bytes]) -> dict[str, object]:
+    """Append two or more commands, all or none, with one sync to disk (NATS ADR-50)."""
+    name = os.urandom(8).hex()
+    for number, command in enumerate(commands[:-1], 1):
+        headers = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
+        await trader.publish(subject, command, headers=headers)
+    headers = {
+        "Nats-Batch-Id": name,
+        "Nats-Batch-Sequence": str(len(commands)),
+        "Nats-Batch-Commit": "1",
+    }
+    answer = await trader.request(subject, commands[-1], timeout=WAIT_S, headers=headers)
+    return dict(json.loads(answer.data))
+
+
+async def main(account: str, symbol: str, price_ticks: int, seed: str, server: str) -> None:
+    """Send four buy orders and print what the feed says of each."""
+    login = {"nkeys_seed_str": seed, "inbox_prefix": f"_INBOX_{account}".encode()}
+    # Orders and feeds are separate sessions; the connection's name says which one this is.
+    trader = await nats.connect(server, name="orders", **login)
+    listener = await nats.connect(server, name="feeds", **login)
+    try:
+        feed = await listener.subscribe(f"feed.main.account.{account}.orders")
+        await listener.flush()
+        subject = f"main.cmd.order.{account}"
+
+        one = await trader.request(subject, order(symbol, "buy", 1, price_ticks), timeout=WAIT_S)
+        ack = json.loads(one.data)
+        print(f"one order: message {ack['seq']}, so order id {ack['seq'] * 100}")
+
+        three = [order(symbol, "buy", 1, price_ticks) for _ in range(3)]
+        ack = await batch(trader, subject, three)
+        print(f"a batch of {ack['count']}: the last is message {ack['seq']}")
+
+        told = 0
+        while told < 4:
+            envelope = json.loads((await feed.next_msg(timeout=WAIT_S)).data)
+            for event in envelope["payload"]["events"]:
+                if event["type"] in ("placed", "rejected"):
+                    told += 1
+                    facts = ("order_id", "filled", "resting", "code")
+                    print(event["type"], *(f"{key} {event[key]}" for key in facts if key in event))
+    finally:
+        await trader.close()
+        await listener.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("account")
+    parser.add_argument("symbol")
+    parser.add_argument("price_ticks", type=int, help="6250 is 62.50")
+    parser.add_argument("--home", type=Path, default=Path("data"), help="the venue's folder")
+    parser.add_argument("--server", default=os.environ.get("NATS_URL", "nats://127.0.0.1:4222"))
+    given = parser.parse_args()
+    key = (given.home / "keys" / "accounts" / f"{given.account}.nk").read_text().strip()
+    asyncio.run(main(given.account, given.symbol, given.price_ticks, key, given.server))

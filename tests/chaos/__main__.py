@@ -1,0 +1,42 @@
+"""`python -m tests.chaos`: kill every process of a venue under load and account for it all."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.chaos.run import Chaos, Plan
+from tests.support.venue import Venue
+
+
+def main() -> int:
+    """Run, print the table, and return 0 only if all of it adds up."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20, help="of each main process (20)")
+    parser.add_argument("--other-kills", type=int, default=5, help="of each other process (5)")
+    parser.add_argument("--rate", type=int, default=1_200, help="commands per second (1200)")
+    parser.add_argument("--seconds", type=float, default=0, help="go on for at least this long")
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 10_000)
+    parser.add_argument("--keep", type=Path, help="the venue's folder, kept afterwards")
+    given = parser.parse_args()
+    plan = Plan(given.kills, given.other_kills, given.rate, seed=given.seed, seconds=given.seconds)
+    print(f"seed {plan.seed}: {len(plan.accounts)} traders, {plan.symbols} markets", flush=True)
+    with tempfile.TemporaryDirectory(prefix="everything-chaos-") as folder:
+        venue = Venue(given.keep or Path(folder) / "home")
+        venue.start()
+        chaos = Chaos(venue, plan, lambda text: print(text, flush=True))
+        try:
+            asyncio.run(chaos.run())
+        finally:
+            code = venue.stop()
+        if code or venue.leftovers():
+            chaos.reckoning.blame("did not stop well", f"exit {code}, {venue.leftovers()}")
+    print("\n".join(["", *chaos.kills.lines(), "", *chaos.reckoning.lines()]))
+    print("ALL ACCOUNTED FOR" if chaos.reckoning.sound else "NOT SOUND")
+    return 0 if chaos.reckoning.sound else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Found a throwaway venue with many markets and accounts, by signed messages only."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from everything.deploy import keys
+from everything.deploy.place import NOTARY_KEY, Place
+from everything.schemas import policy, signatures, subjects
+from everything.schemas.chain import digest
+from everything.schemas.codec import encode
+from everything.schemas.commands import AccountOpening, OpenAccount
+from everything.schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from everything.schemas.limits import MAX_ATOMIC_BATCH
+from everything.schemas.units import HOUR_NS
+from everything.streams.log.nats_log import NatsLog
+
+SHARD: Final = subjects.DEFAULT_SHARD
+RICH_CENTS: Final = 10**10
+POOR_CENTS: Final = 50_000
+_KNOWN_WITHIN_S: Final = 30
+POOR_EVERY: Final = 10
+"""Every tenth account can pay for a few orders only, so that some are refused for funds."""
+
+
+class Founder:
+    """Signs and appends what a venue begins with. Seeds of accounts are in `seeds`."""
+
+    def __init__(self, place: Place, log: NatsLog) -> None:
+        self._place = place
+        self._log = log
+        self._root = keys.ensure(place.home.keys, "root")
+        self._venue_id = ""
+        self._counter = 0
+        self.seeds: dict[str, str] = {}
+
+    async def found(self, symbols: Sequence[str], accounts: Sequence[str]) -> int:
+        """Append the genesis, accounts, markets and mints; return the last sequence."""
+        genesis = Genesis(
+            venue="chaos",
+            root_key=signatures.public_key(self._root),
+            notary_key=signatures.public_key(keys.ensure(self._place.home.keys, NOTARY_KEY)),
+            policy=policy.SEED_PLAN,
+            time_ns=time.time_ns(),
+        )
+        text = encode(genesis)
+        self._venue_id = digest(text)
+        await self._log.found(*self._signed(text))
+        await self._until_known()
+        messages = [self._opening(account) for account in accounts]
+        for symbol in symbols:
+            messages.append(
+                self._decision(ListMarket, symbol=symbol, name=symbol, market_type="technology")
+            )
+        for number, account in enumerate(accounts):
+            cents = RICH_CENTS if (number + 1) % POOR_EVERY else POOR_CENTS
+            messages.append(self._decision(Mint, account=account, amount_cents=cents))
+        last = 0
+        for start in range(0, len(messages), MAX_ATOMIC_BATCH):
+            last = await self._log.append_batch(messages[start : start + MAX_ATOMIC_BATCH])
+        return last
+
+    async def _until_known(self) -> None:
+        """Wait until the exchange knows the venue, for which alone it opens accounts."""
+        async with asyncio.timeout(_KNOWN_WITHIN_S):
+            while await self._log.last(subjects.events(SHARD, subjects.EXCHANGE)) is None:
+                await asyncio.sleep(0.05)
+
+    def _signed(self, text: bytes) -> tuple[str, bytes]:
+        key = signatures.public_key(self._root)
+        signed = SignedDecision(key, text.decode(), signatures.sign(self._root, text))
+        return subjects.admin_command(SHARD, key), encode(signed)
+
+    def _decision(self, kind: type[Decision], **fields: object) -> tuple[str, bytes]:
+        self._counter += 1
+        decision = kind(
+            venue_id=self._venue_id,
+            counter=self._counter,
+            expires_ns=time.time_ns() + HOUR_NS,
+            **fields,
+        )
+        return self._signed(encode(decision))
+
+    def _opening(self, account: str) -> tuple[str, bytes]:
+        seed = signatures.seed_from(secrets.token_bytes(signatures.SEED_BYTES))
+        self.seeds[account] = seed
+        key, now_ns = signatures.public_key(seed), time.time_ns()
+        opening = AccountOpening(
+            account=account, public_key=key, client_time_ns=now_ns, venue_id=self._venue_id
+        )
+        command = OpenAccount(now_ns, key, signatures.sign(seed, encode(opening)))
+        return subjects.account_command(SHARD, account), encode(command)

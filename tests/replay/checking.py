@@ -1,0 +1,24 @@
+"""Run `verify` on messages, and look at what it found."""
+
+from everything.replay.report import Finding, Report
+from everything.replay.verify import verify
+from everything.schemas.stored import Stored
+from everything.streams.log.simulated import SimulatedServer
+from everything.streams.log.virtual_time import simulate
+from tests.replay.venue import engines, server_with
+
+Messages = list[Stored] | tuple[Stored, ...]
+
+
+def check(messages: Messages, **options: object) -> Report:
+    return check_server(server_with(messages), **options)
+
+
+def check_server(server: SimulatedServer, **options: object) -> Report:
+    return simulate(verify(server.connect(), engines(), **options))  # type: ignore[arg-type]  # passed on
+
+
+def only(report: Report, kind: str) -> Finding:
+    found = [finding for finding in report.findings if finding.kind == kind]
+    assert found, report.findings
+    return found[0]
