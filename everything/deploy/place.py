@@ -54,9 +54,12 @@ class Place:
         """Return the arguments by which `role` connects to the broker."""
         return {"name": role, "seed": self.keyring.seed(role), "inbox_prefix": roles.inbox(role)}
 
-    async def log(self, role: str) -> NatsLog:
-        """Return a connection to the shard's log as `role`."""
-        return await connect(self.settings.broker_url, self.shard, **self.login(role))
+    async def log(self, role: str, *, dense: bool = True) -> NatsLog:
+        """Return a connection to the shard's log as `role`.
+
+        With `dense` a log that has lost messages is refused; `verify` must see it.
+        """
+        return await connect(self.settings.broker_url, self.shard, dense=dense, **self.login(role))
 
     async def feed(self, role: str) -> NatsLog:
         """Return a connection to the shard's FEED as `role`."""

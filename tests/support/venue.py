@@ -117,8 +117,11 @@ class Venue:
     def leftovers(self) -> list[str]:
         """Return the command lines of this venue's processes that run, `up` included."""
         home = str(self.home)
+        ourselves = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         found = []
         for process in psutil.process_iter():
+            if process.pid in ourselves:
+                continue
             with contextlib.suppress(psutil.Error):
                 ours = any(home in part for part in process.cmdline())
                 if not ours and "python" in process.name():

@@ -74,7 +74,7 @@ async def _verify(until: int | None, quiet: bool) -> Any:
     from everything.replay import verify as replay
 
     place = Place(Settings())
-    log = await place.log("replay")
+    log = await place.log("replay", dense=False)
     try:
         with _bar("verifying", quiet) as update:
             engines = all_engines(place.shard)

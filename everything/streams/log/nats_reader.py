@@ -66,7 +66,8 @@ class NatsReader:
         self._log = log
         self._subjects = tuple(subjects)
         self._filter = names.covering(self._subjects)
-        self._everything = self._filter == f"{log.prefix}>"
+        # every subject of a log has at least two tokens behind the shard's name
+        self._everything = self._filter in (f"{log.prefix}>", f"{log.prefix}*.>")
         self._dense = log.dense and self._everything
         self._wanted: dict[bytes, str] = {}
         """Subjects that have come, as text; empty text for those that nobody asked for."""
