@@ -95,6 +95,11 @@ class Home:
         """Where a running `up` notes the address of its Postgres."""
         return self.run / "database_url"
 
+    @property
+    def founded(self) -> Path:
+        """Holds the venue's id once it has been founded: from then on its log must be there."""
+        return self.root / "venue_id"
+
     def prepare(self) -> None:
         """Make the folders that do not exist yet."""
         for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):

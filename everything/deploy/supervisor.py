@@ -92,11 +92,6 @@ class Supervisor:
         """Also keep something up that is no Child of ours, such as a server."""
         self._watched.append((name, alive, revive))
 
-    def run(self) -> None:
-        """Watch over everything until `stopping` is set."""
-        while not self.stopping.wait(WATCH_EVERY_S):
-            self.look()
-
     def look(self) -> None:
         """Look at everything once, and start again what has ended."""
         for name, alive, revive in self._watched:

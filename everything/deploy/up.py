@@ -19,6 +19,7 @@ from everything.deploy.place import NOTARY_KEY, Place
 from everything.deploy.postgres import Postgres
 from everything.deploy.supervisor import (
     STOP_AFTER_S,
+    WATCH_EVERY_S,
     Child,
     StartFailed,
     Supervisor,
@@ -53,6 +54,7 @@ class Venue:
         self._nats: NatsServer | None = None
         self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
+        self._look_again = 0.0
 
     def start(self) -> None:
         """Start everything, in the order in which one needs the other.
@@ -82,6 +84,7 @@ class Venue:
                 self._write_pids()
         with self._step("waiting for the gateway"):
             self._wait_for_gateway()
+        self._note_founding()
         self._ready_file.touch()
 
     def run(self) -> None:
@@ -95,9 +98,10 @@ class Venue:
         if self._postgres is not None:
             postgres = self._postgres
             supervisor.watch("Postgres", lambda: postgres.running, lambda: postgres.start(0))
-        while not supervisor.stopping.wait(0.2):
+        while not supervisor.stopping.wait(WATCH_EVERY_S):
             supervisor.look()
             self._write_pids()
+            self._note_founding()
 
     def stop(self) -> None:
         """Stop everything, writers before the servers that they write to."""
@@ -142,8 +146,12 @@ class Venue:
         login = self.place.login("operator")
         wire = await Wire.open(settings.broker_url, **login)
         try:
-            specs = (log_spec(self.place.shard), feed_spec(self.place.shard))
-            await ensure_streams(wire, specs, settings.monitor_urls, settings.relaxed_sync)
+            monitors, relaxed = settings.monitor_urls, settings.relaxed_sync
+            # A store that lost its log must not get an empty one in its place.
+            new = not self._home.founded.exists()
+            log, feed = log_spec(self.place.shard), feed_spec(self.place.shard)
+            await ensure_streams(wire, [log], monitors, relaxed, create=new)
+            await ensure_streams(wire, [feed], monitors, relaxed)
         finally:
             await wire.close()
 
@@ -178,6 +186,18 @@ class Venue:
                 pass
             time.sleep(0.1)
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
+
+    def _note_founding(self) -> None:
+        """Note the venue's id as soon as there is one."""
+        if self._home.founded.exists() or time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + 1
+        try:
+            venue = httpx.get(f"{self._settings.gateway_url}/api/v1/venue", timeout=2).json()
+        except (httpx.TransportError, ValueError):
+            return
+        if venue.get("founded"):
+            self._home.founded.write_text(venue["venue_id"] + "\n")
 
     def _write_pids(self) -> None:
         pids = {

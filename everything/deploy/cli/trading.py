@@ -1,6 +1,5 @@
 """Accounts, orders, books: what a trader types."""
 
-import time
 import uuid
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 
 from everything.deploy.cli.client import Client
 from everything.deploy.cli.output import Json, document, rows, say
+from everything.deploy.cli.watching import describe
 from everything.schemas.commands import Side, TimeInForce
 
 app = typer.Typer()
@@ -195,16 +195,7 @@ def watch(
         if as_json:
             document(envelope)
         else:
-            say(describe_envelope(envelope))
+            for line in describe(envelope):
+                say(line)
         if shown == count:
             return
-
-
-def describe_envelope(envelope: dict[str, Any]) -> str:
-    """Say one feed message in one line."""
-    payload = ", ".join(
-        f"{name} {value}" for name, value in envelope["payload"].items() if value is not None
-    )
-    when = envelope["ts"].partition("T")[2].rstrip("Z")[:12] or time.strftime("%H:%M:%S")
-    number = f"{envelope['channel']}#{envelope['sequence_number']}"
-    return f"{when}  {number:<28} {envelope['kind']:<14} {payload}"

@@ -84,8 +84,6 @@ class Appends:
         self._flights: set[_Flight] = set()
         self._resolving: set[asyncio.Task[None]] = set()
         self._office: tuple[Fence, Wire] | None = None
-        self._batches = 0
-        self._batch_name = token_hex(6)
 
     def send(self, subject: str, payload: bytes, fence: Fence | None) -> "asyncio.Future[int]":
         """Put one message on the wire now, or return why not as a failed future."""
@@ -108,12 +106,12 @@ class Appends:
             raise AppendFailed("an empty batch")
         self._check_office(wire, fence)
         flight = _Flight(wire, messages[0], messages[-1], len(messages), fence, self._log.floor)
-        self._batches += 1
         first, last = self._expect_first(flight), self._expect_ack(flight)
         try:
             data = publishing.batch(
                 coded,
-                f"{self._batch_name}{self._batches:x}".encode(),
+                # stream-wide, and stored: whoever could guess one could commit our batch early
+                token_hex(12).encode(),
                 first,
                 last,
                 publishing.fence_header(fence),

@@ -1,0 +1,40 @@
+"""One feed message in words, for `everything watch`."""
+
+from typing import Any
+
+
+def describe(envelope: dict[str, Any]) -> list[str]:
+    """Return a line for each thing that `envelope` tells of."""
+    when = envelope["ts"].partition("T")[2][:12]
+    number = f"#{envelope['sequence_number']}"
+    return [f"{when}  {number:<6} {text}" for text in _texts(envelope)]
+
+
+def _texts(envelope: dict[str, Any]) -> list[str]:
+    payload = envelope["payload"]
+    match envelope["kind"]:
+        case "trades":
+            return [_trade(trade) for trade in payload["trades"]]
+        case "top":
+            return [f"best      {_level(payload['bid'])} bid, {_level(payload['ask'])} ask"]
+        case "market_update":
+            return [f"market    {payload['market_price']} by {payload['basis']}"]
+        case "final_update":
+            return [f"final     {payload['final_price']}"]
+        case "pressure_update":
+            return [
+                f"pressure  last minute {payload['buy_lots_1m']} bought, "
+                f"{payload['sell_lots_1m']} sold; last hour {payload['buy_lots_1h']}, "
+                f"{payload['sell_lots_1h']}"
+            ]
+        case kind:
+            return [f"{kind}: {payload}"]
+
+
+def _trade(trade: dict[str, Any]) -> str:
+    doing = "bought" if trade["taker_side"] == "buy" else "sold"
+    return f"trade     {trade['quantity']} {doing} at {trade['price']} (trade {trade['trade_id']})"
+
+
+def _level(level: dict[str, Any] | None) -> str:
+    return "nothing" if level is None else f"{level['quantity']} at {level['price']}"

@@ -1,0 +1,3 @@
+"""Imported before any test, so that hypothesis's plugin is never first loaded in a failure."""
+
+import hypothesis  # noqa: F401
