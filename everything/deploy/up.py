@@ -59,8 +59,10 @@ class Venue:
     def start(self) -> None:
         """Start everything, in the order in which one needs the other.
 
-        Raises StartFailed or the Halt that says what is not as it must be.
+        Raises StartFailed or the Halt that says what is not as it must be, KeyboardInterrupt
+        on SIGINT or SIGTERM.
         """
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         with self._step("keys and folders"):
             self._home.prepare()
             self._ready_file.unlink(missing_ok=True)
@@ -105,6 +107,9 @@ class Venue:
 
     def stop(self) -> None:
         """Stop everything, writers before the servers that they write to."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A second Ctrl-C must not leave half of it running; each step has its bound.
+            signal.signal(number, signal.SIG_IGN)
         self._ready_file.unlink(missing_ok=True)
         with self._step("stopping the processes"):
             self._supervisor.stop()

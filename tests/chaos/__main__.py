@@ -5,9 +5,11 @@ import asyncio
 import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 
-from tests.chaos.run import Chaos, Plan
+from tests.chaos.run import Chaos, Plan, halts
+from tests.chaos.trading import Load
 from tests.support.venue import Venue
 
 
@@ -21,16 +23,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 10_000)
     parser.add_argument("--keep", type=Path, help="the venue's folder, kept afterwards")
     given = parser.parse_args()
-    plan = Plan(given.kills, given.other_kills, given.rate, seed=given.seed, seconds=given.seconds)
-    print(f"seed {plan.seed}: {len(plan.accounts)} traders, {plan.symbols} markets", flush=True)
+    load = Load(rate=given.rate, seed=given.seed)
+    plan = Plan(given.kills, given.other_kills, given.seconds, load)
+    print(f"seed {load.seed}: {len(load.accounts)} traders, {load.symbols} markets", flush=True)
     with tempfile.TemporaryDirectory(prefix="everything-chaos-") as folder:
         venue = Venue(given.keep or Path(folder) / "home")
         venue.start()
         chaos = Chaos(venue, plan, lambda text: print(text, flush=True))
         try:
             asyncio.run(chaos.run())
+        except Exception as error:  # whatever it is, what was counted so far must be told
+            traceback.print_exc()
+            chaos.reckoning.blame("the run ended", repr(error)[:200])
         finally:
             code = venue.stop()
+        for line in halts(venue):
+            chaos.reckoning.blame("a process halted", line)
         if code or venue.leftovers():
             chaos.reckoning.blame("did not stop well", f"exit {code}, {venue.leftovers()}")
     print("\n".join(["", *chaos.kills.lines(), "", *chaos.reckoning.lines()]))

@@ -21,6 +21,7 @@ SHARD: Final = subjects.DEFAULT_SHARD
 RICH_CENTS: Final = 10**10
 POOR_CENTS: Final = 50_000
 _KNOWN_WITHIN_S: Final = 30
+_LOOK_EVERY_S: Final = 0.05
 POOR_EVERY: Final = 10
 """Every tenth account can pay for a few orders only, so that some are refused for funds."""
 
@@ -64,9 +65,10 @@ class Founder:
 
     async def _until_known(self) -> None:
         """Wait until the exchange knows the venue, for which alone it opens accounts."""
-        async with asyncio.timeout(_KNOWN_WITHIN_S):
-            while await self._log.last(subjects.events(SHARD, subjects.EXCHANGE)) is None:
-                await asyncio.sleep(0.05)
+        end = time.monotonic() + _KNOWN_WITHIN_S
+        while await self._log.last(subjects.events(SHARD, subjects.EXCHANGE)) is None:
+            assert time.monotonic() < end, "the exchange does not learn of the venue"
+            await asyncio.sleep(_LOOK_EVERY_S)
 
     def _signed(self, text: bytes) -> tuple[str, bytes]:
         key = signatures.public_key(self._root)

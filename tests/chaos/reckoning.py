@@ -41,7 +41,7 @@ class Reckoning:
 
     def lines(self) -> list[str]:
         """Return the table."""
-        width = max(len(name) for name in self.figures)
+        width = max(map(len, self.figures), default=0)
         table = [f"{name:<{width}}  {count:>12,}" for name, count in self.figures.items()]
         for kind, examples in self.wrong.items():
             shown = "; ".join(examples[:_EXAMPLES])

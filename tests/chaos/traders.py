@@ -6,6 +6,7 @@ letter most of the time, as a careful client does, and sometimes leaves alone.
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -58,7 +59,6 @@ class NativeDoor:
         self._subject = subjects.order_command(subjects.DEFAULT_SHARD, account)
         self._wire: Wire | None = None
         self._pending: set[asyncio.Future[Answer]] = set()
-        self._number = 0
 
     async def ready(self, stop: asyncio.Event) -> bool:
         while not stop.is_set():
@@ -94,7 +94,6 @@ class NativeDoor:
 
     async def _batch(self, wire: Wire, payloads: list[bytes]) -> Answer:
         answer = self._expected()
-        self._number += 1
 
         def opened(header: bytes, payload: bytes) -> None:
             if payload or status_of(header):
@@ -105,7 +104,7 @@ class NativeDoor:
 
         subject = self._subject.encode()
         replies = wire.expect(self._subject, opened), wire.expect(self._subject, committed)
-        name = f"{self._account}-{self._number}-{wire.inbox[-8:]}".encode()
+        name = secrets.token_hex(12).encode()  # who knows a batch's id could add to it
         messages = [(subject, payload) for payload in payloads]
         return await self._sent(wire, publishing.batch(messages, name, *replies), answer, replies)
 

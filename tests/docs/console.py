@@ -27,9 +27,10 @@ VARYING: Final = (
     rf"(?<=\")(?:{_KEYS})\": ?\d+",
     r"(?<=\"event_id\": \")\d+",
     r"\b(?:message|order|order id|order_id|counter|through) [\d,]+",
-    r"#\d+",
+    r"#\d+ *",
     r"\b\d+\.\d s\b",
     r"[\d,]+ (?:of [\d,]+ )?(?:messages|records|events(?:/s)?|signed seals|terms|inputs)\b",
+    r"last minute \d+ bought, \d+ sold",
     r"(?<=\|)\s+\d+ \|\s+\d+$",
 )
 """What differs from venue to venue. A line that is matched has these made equal first."""

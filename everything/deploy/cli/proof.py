@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -12,11 +12,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from everything.deploy.cli.output import Json, document, errors, rows, say
 from everything.deploy.place import Place
 from everything.deploy.settings import Settings
+from everything.schemas import subjects
 from everything.schemas.errors import Halt, InputError, OperatingError
+from everything.streams.log.nats_log import NatsLog
+from everything.streams.log.snapshots import SnapshotFolder
+
+if TYPE_CHECKING:
+    from everything.replay.report import Finding
 
 app = typer.Typer()
 
 COULD_NOT_CHECK = 2
+TAIL_BYTES = 256
+"""A record's hash and signature stand in its last bytes (see `schemas.records`)."""
 
 
 @contextmanager
@@ -45,7 +53,8 @@ def verify(
     """Decide every record again from its inputs and compare: bytes, chain, seals, signatures.
 
     Exit code 0: everything had to be as it is. 1: something is not, and the first place is
-    named. 2: it could not be checked.
+    named. 2: it could not be checked. What this machine's engines remember of the log is
+    compared, too, so that an end that was cut off is found.
     """
     from everything.replay.text import describe
 
@@ -78,9 +87,36 @@ async def _verify(until: int | None, quiet: bool) -> Any:
     try:
         with _bar("verifying", quiet) as update:
             engines = all_engines(place.shard)
-            return await replay.verify(log, engines, until=until, progress=update)
+            report = await replay.verify(log, engines, until=until, progress=update)
+            report.findings += await _forgotten(place, log, report.through)
+            return report
     finally:
         await log.close()
+
+
+async def _forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]":
+    """Return what engines that ran here know to have stood on the log, and no longer does.
+
+    Each keeps the sequence and hash of its newest record beside its snapshots. A log whose
+    end was cut off is whole in itself: only who has seen the rest can tell.
+    """
+    from everything.replay.report import Finding
+
+    end = await log.last_sequence()
+    findings = []
+    for engine in subjects.ENGINES:
+        anchor = await SnapshotFolder(place.home.snapshots, engine).recall()
+        if anchor is None or through < anchor.sequence <= end:
+            continue  # it stands behind what was to be checked
+        stored = await log.get(anchor.sequence)
+        if stored is None or anchor.record_hash.encode() not in stored.payload[-TAIL_BYTES:]:
+            known = f"record {anchor.record_hash[:12]} that stood at sequence {anchor.sequence}"
+            note = f"the log no longer holds {known}; it ends at {end}"
+            kind: Any = "truncated" if anchor.sequence > end else "record_chain"
+            findings.append(
+                Finding(kind=kind, sequence=min(end, anchor.sequence), engine=engine, note=note)
+            )
+    return findings
 
 
 @app.command()

@@ -19,7 +19,8 @@ from everything.streams.broker import roles
 from everything.streams.broker.logins import Logins
 
 _QUEUE: Final = "door"
-_RECONNECT_EVERY_S: Final = 1
+_RECONNECT_EVERY_S: Final = 0.1
+"""Short: who asks while the desk is away is kept waiting for LOGIN_TIMEOUT_S, and then denied."""
 _log = structlog.get_logger(__name__)
 
 

@@ -1,0 +1,164 @@
+"""A damaged JetStream store under a running venue: everything halts, nothing is skipped.
+
+The server itself says nothing of it: it drops what does not fit its checksum, cuts the log
+off, or uses sequences again. So each process of the venue must notice, and `verify` must
+find what they could not.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from everything.schemas.errors import LogDiverged, LogGap
+from tests.chaos.trading import Load, trading
+from tests.chaos.watch import Watch
+from tests.support.venue import Venue, wait_for
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+MUST_HALT = (
+    "engine-governance",
+    "engine-exchange",
+    "engine-pricing",
+    "engine-notary",
+    "projector",
+    "feeds",
+    "gateway",
+)
+HALTS = {LogDiverged.exit_code: LogDiverged.code, LogGap.exit_code: LogGap.code}
+HALTED = re.compile(r"(\S+) halted: (\w+) \(exit (\d+)\)")
+NOTICED_WITHIN_S = 60
+ENOUGH_MESSAGES = 3_000
+
+
+@dataclass
+class Aftermath:
+    """What became of a venue whose store was damaged."""
+
+    halted: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    verify_exit: int = 0
+    verify: dict[str, Any] = field(default_factory=dict)
+
+    def lines(self) -> list[str]:
+        said = [f"{name:<18} {code}: {self.reasons[name]}" for name, code in self.halted.items()]
+        found = [finding["note"] for finding in self.verify.get("findings", [])]
+        return [*said, f"verify             exit {self.verify_exit}: {found or self.verify}"]
+
+
+@pytest.fixture
+async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
+    it = Venue(tmp_path / "home")
+    it.start()
+    yield it
+    assert it.stop() == 0
+    assert it.leftovers() == []
+
+
+async def traded(venue: Venue) -> int:
+    """Trade for a while, let all of it be decided, and return where the log ends."""
+    watch = Watch(venue)
+    await watch.open()
+    async with trading(venue, Load(rate=3_000)) as now:
+
+        async def enough() -> bool:
+            return now.ledger.highest > ENOUGH_MESSAGES
+
+        await watch.until("enough is traded", enough)
+    await watch.quiet(now.load.accounts)
+    end = await watch.log.last_sequence()
+    await watch.close()
+    return end
+
+
+def damage(venue: Venue, kind: str) -> None:
+    """Change the log's blocks as a bad disk would."""
+    blocks = list((venue.home / "nats").rglob("LOG_main/msgs/*.blk"))
+    path = max(blocks, key=lambda block: int(block.stem) if block.stat().st_size else -1)
+    data = bytearray(path.read_bytes())
+    match kind:
+        case "a bit in the middle":
+            data[len(data) // 2] ^= 1
+        case "a bit of the last message":
+            data[-20] ^= 1
+        case "cut in the middle":
+            del data[len(data) // 2 :]
+        case "cut in the last message":
+            del data[-20:]
+    path.write_bytes(data)
+
+
+def damaged(venue: Venue, kind: str, how: str) -> None:
+    """End the server, damage its store, and let `up` start it again."""
+    pid = venue.pids()["nats-server"]
+    with venue.unwatched():
+        os.kill(pid, signal.SIGKILL if how == "killed" else signal.SIGTERM)
+        wait_for("the server has ended", lambda: _ended(pid))
+        damage(venue, kind)
+
+
+def _ended(pid: int) -> bool:
+    """Tell whether a process has ended; `up` is held still, so it stays a zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return state.rpartition(")")[2].split()[0] == "Z"
+
+
+def aftermath(venue: Venue) -> Aftermath:
+    """Wait until every process has halted, or time is up, and ask `verify`."""
+    after = Aftermath()
+
+    def all_halted() -> bool:
+        for name, code, number in HALTED.findall(venue.up_log()):
+            assert HALTS.get(int(number)) == code, f"{name}: {code} {number}"
+            after.halted[name] = code
+        return set(after.halted) >= set(MUST_HALT)
+
+    with contextlib.suppress(AssertionError):
+        wait_for("all have halted", all_halted, NOTICED_WITHIN_S)
+    for name in after.halted:
+        after.reasons[name] = _reason(venue, name)
+    done = venue.run("verify", "--json", check=False)
+    after.verify_exit = done.returncode
+    after.verify = json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
+    return after
+
+
+def _reason(venue: Venue, name: str) -> str:
+    for line in reversed(venue.log_of(name).read_text().splitlines()):
+        if '"halted"' in line:
+            return str(json.loads(line)["reason"])
+    return ""
+
+
+@pytest.mark.parametrize("how", ["killed", "stopped"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "a bit in the middle",
+        "a bit of the last message",
+        "cut in the middle",
+        "cut in the last message",
+    ],
+)
+async def test_damage_halts_the_venue(venue: Venue, kind: str, how: str) -> None:
+    end = await traded(venue)
+    await asyncio.to_thread(damaged, venue, kind, how)
+    after = await asyncio.to_thread(aftermath, venue)
+    print(f"\n{kind}, server {how}, log of {end}:", *after.lines(), sep="\n  ")
+    silent = set(MUST_HALT) - set(after.halted)
+    assert silent == set(), f"went on as if nothing had happened: {sorted(silent)}"
+    for name, reason in after.reasons.items():
+        assert re.search(r"sequences? \d+|ends at \d+", reason), f"{name} names no place: {reason}"
+    assert after.verify_exit != 0

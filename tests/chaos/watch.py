@@ -1,0 +1,131 @@
+"""Looking at a running venue from outside: how far its log, tables and feed are."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import psycopg
+
+from everything.projections.feeds.channels import PROGRESS
+from everything.projections.feeds.outbox import decode_progress
+from everything.schemas import subjects
+from everything.schemas.errors import OperatingError
+from everything.schemas.records import EVENT_MESSAGES
+from everything.streams.log.nats_log import NatsLog
+from tests.support.venue import Venue
+
+SHARD: Final = subjects.DEFAULT_SHARD
+RECOVER_WITHIN_S: Final = 90
+QUIET_WITHIN_S: Final = 180
+LOOK_EVERY_S: Final = 0.05
+
+Check = Callable[[], Awaitable[bool]]
+
+
+class NotInTime(AssertionError):
+    """Something did not happen within its bound; the text says what the processes said."""
+
+
+class Watch:
+    """Reads as the role `replay`. While a server is down it sees nothing new."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+        self.log: NatsLog
+
+    async def open(self) -> None:
+        self.log = await self._venue.place.log("replay")
+
+    async def close(self) -> None:
+        await self.log.close()
+
+    async def until(self, what: str, check: Check, within_s: float = RECOVER_WITHIN_S) -> None:
+        """Wait for `check`. Raises NotInTime."""
+        end = time.monotonic() + within_s
+        while not await check():
+            if time.monotonic() > end:
+                raise NotInTime(f"{what}: not within {within_s:.0f} s\n{self._told()}")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def covered(self) -> tuple[int, int]:
+        """Return the exchange's newest input that is decided, and where that is recorded."""
+        try:
+            stored = await self.log.last(subjects.events(SHARD, subjects.EXCHANGE))
+        except OperatingError:
+            return 0, 0
+        if stored is None:
+            return 0, 0
+        return EVENT_MESSAGES.decode(stored.payload).last_input, stored.sequence
+
+    async def epoch(self, engine: str) -> int:
+        """Return the sequence of the engine's newest Epoch, 0 if there is none."""
+        stored = await self.log.last(subjects.epoch(SHARD, engine))
+        return stored.sequence if stored else 0
+
+    def projected_to(self, sequence: int) -> Check:
+        """Postgres has what is recorded up to `sequence`."""
+
+        async def check() -> bool:
+            return await self._checkpoint() >= sequence
+
+        return check
+
+    def told_to(self, sequence: int) -> Check:
+        """The FEED has what is recorded up to `sequence`."""
+
+        async def check() -> bool:
+            return await self._feed_at() >= sequence
+
+        return check
+
+    async def quiet(self, accounts: Sequence[str]) -> None:
+        """Wait until all that `accounts` asked is decided, projected and on the feed."""
+        last = 0
+        for account in accounts:
+            stored = await self.log.last(subjects.order_command(SHARD, account))
+            last = max(last, stored.sequence if stored else 0)
+
+        async def decided() -> bool:
+            return (await self.covered())[0] >= last
+
+        await self.until("all is decided", decided, QUIET_WITHIN_S)
+        recorded = (await self.covered())[1]
+        await self.until("all is projected", self.projected_to(recorded), QUIET_WITHIN_S)
+        await self.until("all is on the feed", self.told_to(recorded), QUIET_WITHIN_S)
+
+    async def _checkpoint(self) -> int:
+        try:
+            dsn = self._venue.place.database_url
+            connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
+        except (psycopg.Error, OSError):
+            return 0
+        try:
+            live = "SELECT model FROM control.switches ORDER BY number DESC LIMIT 1"
+            model = await (await connection.execute(live)).fetchone()
+            query = f"SELECT sequence FROM rm_{int(model[0]) if model else 0}.checkpoint"
+            row = await (await connection.execute(query.encode())).fetchone()
+        except psycopg.Error:
+            return 0
+        finally:
+            await connection.close()
+        return int(row[0]) if row else 0
+
+    async def _feed_at(self) -> int:
+        feed = await self._venue.place.feed("replay")
+        try:
+            stored = await feed.last(subjects.feed(SHARD, PROGRESS))
+        finally:
+            await feed.close()
+        if stored is None:
+            return 0
+        progress = decode_progress(stored.payload)
+        return progress.log_sequence if progress.complete else progress.log_sequence - 1
+
+    def _told(self) -> str:
+        """Return what the processes said last, for whoever must find out why."""
+        tails = [
+            f"-- {path.name}\n" + "\n".join(path.read_text().splitlines()[-3:])
+            for path in sorted((self._venue.home / "logs").iterdir())
+        ]
+        return "\n".join([self._venue.up_log()[-2_000:], *tails])
