@@ -72,8 +72,10 @@ READ_BATCH: Final = 500
 READ_PULLS: Final = 2
 """Pulls outstanding at once."""
 SNAPSHOT_EVERY_RECORDS: Final = 20_000
-SNAPSHOT_EVERY_EVENTS: Final = 5_000_000
-"""Records grow under load, so events bound how long the fold behind a snapshot takes."""
+SNAPSHOT_EVERY_EVENTS: Final = 250_000
+"""Records grow under load, so events bound how long the fold behind a snapshot takes: some
+seconds at most. A host then waits for a record with a state hash, so at full speed it saves
+every STATE_HASH_EVERY_RECORDS, which is some millions of events."""
 SNAPSHOTS_KEPT: Final = 2
 FILL_GROUP_INPUTS: Final = 500
 """While a record is in flight, the next one waits for this many inputs: few, full records."""

@@ -22,8 +22,8 @@ from tests.chaos.reckoning import (
     count_log,
 )
 from tests.chaos.trading import Load, Trading, trading
-from tests.chaos.watch import Check, NotInTime, Watch
-from tests.support.venue import Venue
+from tests.chaos.watch import Check, Watch
+from tests.support.venue import NotInTime, Venue
 
 MAIN: Final = ("engine-exchange", "nats-server", "projector")
 OTHERS: Final = (

@@ -13,7 +13,7 @@ from everything.schemas import subjects
 from everything.schemas.errors import OperatingError
 from everything.schemas.records import EVENT_MESSAGES
 from everything.streams.log.nats_log import NatsLog
-from tests.support.venue import Venue
+from tests.support.venue import NotInTime, Venue
 
 SHARD: Final = subjects.DEFAULT_SHARD
 RECOVER_WITHIN_S: Final = 90
@@ -21,10 +21,6 @@ QUIET_WITHIN_S: Final = 180
 LOOK_EVERY_S: Final = 0.05
 
 Check = Callable[[], Awaitable[bool]]
-
-
-class NotInTime(AssertionError):
-    """Something did not happen within its bound; the text says what the processes said."""
 
 
 class Watch:
@@ -41,7 +37,7 @@ class Watch:
         await self.log.close()
 
     async def until(self, what: str, check: Check, within_s: float = RECOVER_WITHIN_S) -> None:
-        """Wait for `check`. Raises NotInTime."""
+        """Wait for `check`. Raises NotInTime with what the processes said last."""
         end = time.monotonic() + within_s
         while not await check():
             if time.monotonic() > end:

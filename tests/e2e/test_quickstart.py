@@ -146,8 +146,9 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         story = Walk(at, Heard(at.broker_url, "alice", seed))
         story.buy = at.json("order", "alice", "buy", SYMBOL, "10", "--price", "62.50")
         story.sell = at.json("order", "bob", "sell", SYMBOL, "4", "--price", "60")
-        rest, _ = watching.communicate(timeout=60)
-        story.watched = [json.loads(line) for line in (first + rest).splitlines()]
+        assert watching.wait(60) == 0
+        with watching.stdout as rest:
+            story.watched = [json.loads(line) for line in (first, *rest)]
         streaming.close()
         story.streamed = streaming.events
         yield story

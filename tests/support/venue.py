@@ -32,15 +32,19 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+class NotInTime(AssertionError):
+    """Something did not happen within its bound."""
+
+
 def wait_for(what: str, check: Callable[[], T | None], within_s: float = 30) -> T:
-    """Return the first true result of `check`; fail when there is none in time."""
+    """Return the first true result of `check`. Raises NotInTime when there is none."""
     end = time.monotonic() + within_s
     while True:
         found = check()
         if found:
             return found
         if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {within_s} s")
+            raise NotInTime(f"{what}: not within {within_s} s")
         time.sleep(0.05)
 
 

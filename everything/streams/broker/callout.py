@@ -62,7 +62,8 @@ async def start(url: str, seed: str, logins: Logins) -> Callout:
                 nkeys_seed_str=seed,
                 inbox_prefix=roles.door().inbox,
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=_RECONNECT_EVERY_S,
+                # typed as whole seconds, and only slept for
+                reconnect_time_wait=_RECONNECT_EVERY_S,  # type: ignore[arg-type]
                 error_cb=_on_error,
             )
             await connection.subscribe(
