@@ -15,17 +15,18 @@ Three rules make a record decidable again from the log alone:
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
 
-from everything.schemas.chain import GENESIS_HASH, digest
+from everything.schemas.chain import digest
 from everything.schemas.errors import LogDiverged, UnknownRecord
 from everything.schemas.events import Event
 from everything.schemas.events.exchange import OrdersCancelled
+from everything.schemas.heads import Head, follow
 from everything.schemas.limits import (
     IDS_LIKE_AN_EVENT,
     MAX_GROUP_EVENTS,
     MAX_GROUP_INPUTS,
     STATE_HASH_EVERY_RECORDS,
 )
-from everything.schemas.records import Record, check_hash, seal
+from everything.schemas.records import Record, seal
 from everything.schemas.stored import Stored
 
 S = TypeVar("S")
@@ -83,16 +84,6 @@ class Engine(Protocol[S]):
 
     def load(self, data: bytes) -> S:
         """Return the state that `dump` wrote."""
-
-
-class Head(NamedTuple):
-    """Where an engine's chain of records ends."""
-
-    number: int = 0
-    hash: str = GENESIS_HASH
-    last_input: int = 0
-    time_ns: int = 0
-    epoch: int = 0
 
 
 class Group(NamedTuple):
@@ -159,22 +150,6 @@ def write(
     )
     data, hash_ = seal(record, sign)
     return data, Head(number, hash_, last, now_ns, epoch)
-
-
-def follow(head: Head, record: Record, data: bytes) -> Head:
-    """Return the head after `record`, or raise LogDiverged if it does not continue `head`."""
-    check_hash(record, data)
-    expected = (head.number + 1, head.hash)
-    if (record.number, record.prev) != expected:
-        raise LogDiverged(
-            f"{record.engine}: record {record.number} (prev {record.prev[:12]}) follows "
-            f"record {head.number} ({head.hash[:12]})"
-        )
-    if record.last_input < head.last_input or record.time_ns < head.time_ns:
-        raise LogDiverged(f"{record.engine}: record {record.number} goes back in time")
-    if record.epoch < head.epoch:
-        raise LogDiverged(f"{record.engine}: record {record.number} is of an epoch gone by")
-    return Head(record.number, record.hash, record.last_input, record.time_ns, record.epoch)
 
 
 def fold(engine: Engine[S], state: S, head: Head, record: Record, data: bytes) -> Head:

@@ -5,12 +5,13 @@ from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
-from everything.engines.kernel import Engine, Head, decide_group, follow, write
+from everything.engines.kernel import Engine, decide_group, write
 from everything.replay.difference import first_difference
 from everything.replay.inputs import Inputs
 from everything.replay.report import EngineReport, Finding, Kind
 from everything.schemas.errors import EverythingError, InputError, LogDiverged, OperatingError
 from everything.schemas.events import Event
+from everything.schemas.heads import Head, follow
 from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Record, body, check_hash
 from everything.schemas.stored import Stored
 from everything.streams.log.ports import Log

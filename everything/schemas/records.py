@@ -6,7 +6,7 @@ by cutting its tail off: nothing is ever encoded again.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Protocol
 
 from everything.schemas.chain import digest
 from everything.schemas.codec import Codec, Message, encode
@@ -74,7 +74,20 @@ def body(data: bytes) -> bytes:
     return data[: data.rfind(b',"hash":"')]
 
 
-def check_hash(record: Record, data: bytes) -> None:
+class Sealed(Protocol):
+    """What says how a record's bytes are sealed: a Record does, and so may part of one."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def hash(self) -> str: ...
+    @property
+    def signature(self) -> str: ...
+
+
+def check_hash(record: Sealed, data: bytes) -> None:
     """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says.
 
     The bytes behind the hashed ones must be the very ones that `seal` writes; whether the

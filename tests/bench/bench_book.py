@@ -24,7 +24,7 @@ from everything.engines.exchange.engine import ExchangeEngine
 from everything.engines.exchange.matching import match
 from everything.engines.exchange.orders import judge
 from everything.engines.exchange.state import State
-from everything.engines.kernel import Head, decide_group, write
+from everything.engines.kernel import decide_group, write
 from everything.schemas.codec import encode
 from everything.schemas.commands import CancelOrder, OrderCommand, PlaceOrder
 from everything.schemas.events import Event
@@ -35,6 +35,7 @@ from everything.schemas.events.exchange import (
     LimitsSet,
     Traded,
 )
+from everything.schemas.heads import Head
 from everything.schemas.limits import MAX_BATCH_ORDERS, MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
 from everything.schemas.policy import ExchangePolicy
 from everything.schemas.stored import Stored

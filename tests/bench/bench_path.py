@@ -171,13 +171,13 @@ async def run(count: int) -> None:
         print("|---|---|---|")
         print(f"| one publish per order, 64 connections | {single.per_s:,.0f} | |")
         print(
-            f"| atomic batches of {BATCH:,}, no engine (the yardstick) | {yardstick.per_s:,.0f} | 1 |"
+            f"| atomic batches of {BATCH:,}, no engine: the yardstick | {yardstick.per_s:,.0f} | 1 |"
         )
         print(f"| the same, again after the runs below | {again.per_s:,.0f} | |")
         for number, one in enumerate(runs, 1):
             print(
-                f"| end to end, run {number} | {one.per_s:,.0f} | {one.per_s / yardstick.per_s:.2f} "
-                f"(x {one.per_s / single.per_s:.1f} of single publishes) |"
+                f"| end to end, run {number} | {one.per_s:,.0f} "
+                f"| {one.per_s / yardstick.per_s:.2f} ({one.per_s / single.per_s:.1f} x single) |"
             )
         print(
             f"\nmedian run: engine {best.engine_cpu_s / best.orders * 1e6:.1f} µs CPU per order, "

@@ -16,13 +16,14 @@ import structlog
 
 from everything.projections.feeds.channels import PROGRESS
 from everything.projections.feeds.fold import FeedFold
-from everything.projections.feeds.follow import Chains
 from everything.projections.feeds.nats_feed import NatsFeed
 from everything.projections.feeds.outbox import decode_progress
 from everything.projections.feeds.process import Feeds
 from everything.replay.report import Report
 from everything.replay.verify import verify
+from everything.schemas.heads import Chains
 from everything.schemas.limits import MAX_ATOMIC_BATCH
+from everything.schemas.records import EVENT_MESSAGES
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import feed, matches
 from everything.streams.log.clock import SystemClock
@@ -48,7 +49,7 @@ async def _copy(log: NatsLog, messages: list[Stored]) -> None:
 
 
 def _fold(records: list[Stored]) -> tuple[int, float]:
-    chains, fold, events = Chains(), FeedFold(), 0
+    chains, fold, events = Chains(EVENT_MESSAGES.decode), FeedFold(), 0
     started = time.perf_counter()
     for message in records:
         record = chains.read(message)

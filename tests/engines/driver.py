@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from everything.engines.kernel import Engine, Head, decide_group, fold, state_hash, write
+from everything.engines.kernel import Engine, decide_group, fold, state_hash, write
 from everything.schemas.events import Event
+from everything.schemas.heads import Head
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
 

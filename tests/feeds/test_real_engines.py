@@ -7,16 +7,16 @@ import msgspec
 import pytest
 
 from everything.projections.feeds.fold import FeedFold
-from everything.projections.feeds.follow import Chains
 from everything.schemas.events import exchange as ex
-from everything.schemas.records import Record
+from everything.schemas.heads import Chains
+from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.subjects import matches
 from everything.schemas.units import to_decimal
 from tests.projections.real import RealVenue, busy_day
 
 
 def records(venue: RealVenue) -> list[Record]:
-    chains = Chains()
+    chains = Chains(EVENT_MESSAGES.decode)
     return [
         chains.read(message)
         for message in venue.server.messages()

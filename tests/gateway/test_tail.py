@@ -14,7 +14,7 @@ from everything.schemas.subjects import EXCHANGE, GOVERNANCE, events
 from everything.streams.gateway import outcomes, tail
 from everything.streams.gateway.directory import Directory
 from everything.streams.gateway.outcomes import Outcomes
-from everything.streams.gateway.tail import Arrived, Tail
+from everything.streams.gateway.tail import HEADS, Arrived, Tail
 from everything.streams.log.simulated import SimulatedServer
 from tests.gateway.house import House, SetClock, eventually, open_house
 
@@ -52,7 +52,7 @@ class Writer:
 def arrived(server: SimulatedServer, sequence: int) -> Arrived:
     stored = server.get(sequence)
     assert stored is not None
-    return Arrived(stored)
+    return Arrived(stored, HEADS.decode(stored.payload))
 
 
 async def test_a_record_that_does_not_follow_ends_the_door(house: House) -> None:

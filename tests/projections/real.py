@@ -8,7 +8,7 @@ import msgspec
 
 from everything.engines.exchange.engine import ExchangeEngine
 from everything.engines.governance.engine import GovernanceEngine
-from everything.engines.kernel import Head, decide_group, write
+from everything.engines.kernel import decide_group, write
 from everything.engines.notary.engine import NotaryEngine
 from everything.engines.pricing.engine import PricingEngine
 from everything.schemas import signatures, subjects
@@ -31,6 +31,7 @@ from everything.schemas.decisions import (
     ResolveMarket,
     ResumeMarket,
 )
+from everything.schemas.heads import Head
 from everything.schemas.policy import SEED_PLAN
 from everything.schemas.stored import Stored
 from everything.schemas.units import HOUR_NS, SECOND_NS

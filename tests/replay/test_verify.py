@@ -19,7 +19,7 @@ from everything.schemas.events.exchange import BalancesChanged, OrderPlaced
 from everything.schemas.events.notary import Sealed
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
-from everything.schemas.subjects import matches
+from everything.schemas.subjects import covering, matches
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.virtual_time import simulate
 from tests.engines.governance.people import BERT, NOTARY
@@ -231,7 +231,7 @@ def test_states_are_hashed_again(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_one_filter_covers_several(patterns: tuple[str, ...], one: str) -> None:
-    assert inputs.covering(patterns) == one
+    assert covering(patterns) == one
     for pattern in patterns:
         subject = pattern.replace("*", "alice").replace(">", "evt.pricing.epoch")
         assert matches(pattern, subject)

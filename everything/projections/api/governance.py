@@ -28,7 +28,7 @@ from everything.projections.api.words import (
     time_of,
     time_or_none,
 )
-from everything.projections.store.checkpoint import Head
+from everything.projections.store.checkpoint import End
 from everything.schemas.errors import MalformedMessage
 
 _AUDIT: Final = """
@@ -43,7 +43,7 @@ _DECISIONS: Final = """
 """
 _KEYS: Final = 'SELECT * FROM keys WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s'
 
-_decode_heads = msgspec.json.Decoder(dict[str, Head]).decode
+_decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -124,7 +124,7 @@ def create_governance_router(store: ReadStore) -> APIRouter:
                 switch=reading.live.switch,
                 record_hash=row["record_hash"],
                 chain=row["chain"],
-                engines={name: _engine(head) for name, head in _decode_heads(row["heads"]).items()},
+                engines={name: _engine(end) for name, end in _decode_ends(row["ends"]).items()},
             )
 
     return router
@@ -188,10 +188,11 @@ def _decision(row: dict[str, Any]) -> DecisionOut:
     )
 
 
-def _engine(head: Head) -> EngineOut:
+def _engine(end: End) -> EngineOut:
+    head = end.head
     return EngineOut(
         record=head.number,
-        sequence=head.sequence,
+        sequence=end.sequence,
         last_input=head.last_input,
         epoch=head.epoch,
         hash=head.hash,

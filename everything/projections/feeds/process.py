@@ -16,14 +16,14 @@ import structlog
 
 from everything.projections.feeds.channels import PROGRESS
 from everything.projections.feeds.fold import Draft, FeedFold
-from everything.projections.feeds.follow import Chains
 from everything.projections.feeds.office import RETRY_PAUSE_S, Office
 from everything.projections.feeds.outbox import Batch, Outbox, Progress, decode_progress
 from everything.projections.feeds.ports import FeedLog
 from everything.schemas.errors import LogDiverged, LogUnavailable
 from everything.schemas.feed import decode_envelope
+from everything.schemas.heads import Chains
 from everything.schemas.limits import CONNECT_ATTEMPTS, MAX_ATOMIC_BATCH, READ_BATCH
-from everything.schemas.records import Record
+from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import feed as feed_subject
 from everything.streams.log.ports import Clock, Log, Reader
@@ -42,7 +42,7 @@ class Feeds:
         self._feed = feed
         self._clock = clock
         self._office = Office(feed, clock, writer)
-        self._chains = Chains()
+        self._chains = Chains(EVENT_MESSAGES.decode)
         self._fold = FeedFold()
         self._outbox = Outbox(log.shard)
         self._reader: Reader | None = None

@@ -18,37 +18,28 @@ from everything.schemas.errors import (
     Halt,
     InputError,
     LogDiverged,
-    MalformedMessage,
-    UnknownMessage,
-    UnknownRecord,
 )
+from everything.schemas.heads import Chains, Head
 from everything.schemas.limits import PROJECT_BATCH_EVENTS, PROJECT_BATCH_RECORDS
-from everything.schemas.records import EVENT_MESSAGES, Record, check_hash
+from everything.schemas.records import EVENT_MESSAGES, check_hash
 from everything.schemas.stored import Stored
 from everything.streams.log.ports import Log
 
 
-class Head(msgspec.Struct, frozen=True):
-    """Where an engine's chain of records ends, as far as it was projected."""
+class End(msgspec.Struct, frozen=True):
+    """Where an engine's chain was followed to, and at which sequence that record stands."""
 
-    sequence: int = 0
-    number: int = 0
-    hash: str = GENESIS_HASH
-    last_input: int = 0
-    time_ns: int = 0
-    epoch: int = 0
-
-
-NO_HEAD = Head()
+    sequence: int
+    head: Head
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """All is 0 or empty before the first record. `heads` is by engine."""
+    """All is 0 or empty before the first record. `ends` is by engine."""
 
     sequence: int = 0
     record_hash: str = GENESIS_HASH
     chain: str = GENESIS_HASH
-    heads: dict[str, Head] = msgspec.field(default_factory=dict)
+    ends: dict[str, End] = msgspec.field(default_factory=dict)
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -65,11 +56,13 @@ class Follower:
         self._sequence = checkpoint.sequence
         self._record_hash = checkpoint.record_hash
         self._chain = bytes.fromhex(checkpoint.chain)
-        self._heads = dict(checkpoint.heads)
+        self._ends = dict(checkpoint.ends)
+        heads = {engine: end.head for engine, end in self._ends.items()}
+        self._chains = Chains(EVENT_MESSAGES.decode, heads)
 
     @property
     def checkpoint(self) -> Checkpoint:
-        return Checkpoint(self._sequence, self._record_hash, self._chain.hex(), dict(self._heads))
+        return Checkpoint(self._sequence, self._record_hash, self._chain.hex(), dict(self._ends))
 
     def follow(self, message: Stored) -> Entry:
         """Return the next record, or halt: nothing on the log is ever skipped.
@@ -77,17 +70,9 @@ class Follower:
         Raises UnknownRecord for what cannot be read, LogDiverged for a record that does not
         continue its engine's chain; both name the sequence.
         """
-        record = _decode(message)
-        head = self._heads.get(record.engine, NO_HEAD)
-        _check_continues(head, record, message)
-        self._heads[record.engine] = Head(
-            message.sequence,
-            record.number,
-            record.hash,
-            record.last_input,
-            record.time_ns,
-            record.epoch,
-        )
+        record = self._chains.read(message)
+        head = self._chains.heads[record.engine]
+        self._ends[record.engine] = End(message.sequence, head)
         self._chain = link(self._chain, *message)
         self._sequence = message.sequence
         self._record_hash = record.hash
@@ -116,35 +101,6 @@ class Follower:
             yield Batch(entries, self.checkpoint)
 
 
-def _decode(message: Stored) -> Record:
-    try:
-        record = EVENT_MESSAGES.decode(message.payload)
-    except (MalformedMessage, UnknownMessage) as error:
-        raise UnknownRecord(f"sequence {message.sequence} on {message.subject}: {error}") from error
-    engine = subjects.last_token(message.subject)
-    if record.engine != engine or engine not in subjects.ENGINES:
-        raise UnknownRecord(
-            f"sequence {message.sequence}: a record of {record.engine!r} on {message.subject}"
-        )
-    return record
-
-
-def _check_continues(head: Head, record: Record, message: Stored) -> None:
-    where = f"sequence {message.sequence}, {record.engine} record {record.number}"
-    try:
-        check_hash(record, message.payload)
-    except LogDiverged as error:
-        raise LogDiverged(f"{where}: bytes do not match the hash") from error
-    if (record.number, record.prev) != (head.number + 1, head.hash):
-        raise LogDiverged(
-            f"{where} (prev {record.prev[:12]}) follows record {head.number} ({head.hash[:12]})"
-        )
-    if record.epoch < head.epoch:
-        raise LogDiverged(f"{where}: is of an epoch gone by")
-    if record.last_input < head.last_input or record.time_ns < head.time_ns:
-        raise LogDiverged(f"{where}: goes back in time")
-
-
 async def check_past(log: Log, checkpoint: Checkpoint, venue_id: str | None) -> None:
     """Check that `log` is still the one that led to `checkpoint`.
 
@@ -162,10 +118,10 @@ async def check_past(log: Log, checkpoint: Checkpoint, venue_id: str | None) -> 
             f"which ends at {await log.last_sequence()}"
         )
     engine = subjects.last_token(stored.subject)
-    head = checkpoint.heads.get(engine)
+    end = checkpoint.ends.get(engine)
     same = (
-        head is not None
-        and head.sequence == checkpoint.sequence
+        end is not None
+        and end.sequence == checkpoint.sequence
         and stored.subject == subjects.events(log.shard, engine)
         and _hash_of(stored) == checkpoint.record_hash
     )

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import psycopg
 
-from everything.projections.store.checkpoint import Batch, Checkpoint, Head
+from everything.projections.store.checkpoint import Batch, Checkpoint, End
 from everything.projections.store.postgres import Connection, fetch_one, typed_errors
 from everything.projections.store.schemas import (
     Live,
@@ -18,15 +18,15 @@ from everything.projections.store.shape import Change, Projection, gather
 from everything.schemas.codec import encode
 from everything.schemas.errors import BrokenInvariant, Fenced
 
-_decode_heads = msgspec.json.Decoder(dict[str, Head]).decode
+_decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 
-_READ = "SELECT sequence, record_hash, chain, heads, epoch FROM checkpoint"
+_READ = "SELECT sequence, record_hash, chain, ends, epoch FROM checkpoint"
 _TAKE_OFFICE = (
     "UPDATE checkpoint SET epoch = epoch + 1, writer = %s "
-    "RETURNING sequence, record_hash, chain, heads, epoch"
+    "RETURNING sequence, record_hash, chain, ends, epoch"
 )
 _ADVANCE = (
-    "UPDATE checkpoint SET sequence = %s, record_hash = %s, chain = %s, heads = %s "
+    "UPDATE checkpoint SET sequence = %s, record_hash = %s, chain = %s, ends = %s "
     "WHERE epoch = %s AND sequence = %s"
 )
 
@@ -148,7 +148,7 @@ class Model:
                 to.sequence,
                 to.record_hash,
                 to.chain,
-                encode(to.heads).decode(),
+                encode(to.ends).decode(),
                 self._epoch,
                 self._checkpoint.sequence,
             ),
@@ -197,13 +197,13 @@ class Model:
 
 
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    sequence, record_hash, chain, heads = row[:4]
-    return Checkpoint(int(sequence), record_hash, chain, _decode_heads(heads))
+    sequence, record_hash, chain, ends = row[:4]
+    return Checkpoint(int(sequence), record_hash, chain, _decode_ends(ends))
 
 
 async def read_checkpoint(connection: Connection, model: int) -> Checkpoint:
     """Return a read model's checkpoint, as the connection's transaction sees it."""
-    query = f"SELECT sequence, record_hash, chain, heads FROM {schema_name(model)}.checkpoint"
+    query = f"SELECT sequence, record_hash, chain, ends FROM {schema_name(model)}.checkpoint"
     with typed_errors("read the checkpoint"):
         row = await fetch_one(connection, query)
     if row is None:

@@ -22,11 +22,11 @@ CREATE TABLE checkpoint (
     sequence bigint NOT NULL,
     record_hash text NOT NULL,
     chain text NOT NULL,
-    heads text NOT NULL
+    ends text NOT NULL
 )
 """
 _FIRST_CHECKPOINT: Final = (
-    "INSERT INTO checkpoint (epoch, writer, sequence, record_hash, chain, heads) "
+    "INSERT INTO checkpoint (epoch, writer, sequence, record_hash, chain, ends) "
     "VALUES (0, '', 0, repeat('0', 64), repeat('0', 64), '{}')"
 )
 

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from everything.engines.kernel import Engine, Head, fold, state_hash
+from everything.engines.kernel import Engine, fold, state_hash
 from everything.schemas.chain import digest
 from everything.schemas.codec import encode
 from everything.schemas.errors import (
@@ -25,6 +25,7 @@ from everything.schemas.errors import (
     LogUnavailable,
     UnknownRecord,
 )
+from everything.schemas.heads import Head
 from everything.schemas.limits import (
     FOLD_PATIENCE,
     FOLD_POLL_S,

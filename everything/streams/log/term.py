@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from everything.engines.kernel import Group, Head, decide_group, write
+from everything.engines.kernel import Group, decide_group, write
 from everything.schemas.errors import BrokenInvariant, Fenced, Halt, LogDiverged, OperatingError
+from everything.schemas.heads import Head
 from everything.schemas.limits import (
     COLLECT_EVERY_RECORDS,
     EMPTY_TICK_PAUSE_NS,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from everything.engines.exchange.engine import ExchangeEngine
 from everything.engines.exchange.snapshot import dump, load
-from everything.engines.kernel import Head, decide_group, fold, write
+from everything.engines.kernel import decide_group, fold, write
 from everything.schemas.codec import encode
 from everything.schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
 from everything.schemas.events import Event
@@ -27,6 +27,7 @@ from everything.schemas.events.governance import (
     MarketResolved,
     MarketResumed,
 )
+from everything.schemas.heads import Head
 from everything.schemas.limits import MAX_BATCH_ORDERS
 from everything.schemas.policy import ExchangePolicy
 from everything.schemas.units import PAR_TICKS, SECOND_NS

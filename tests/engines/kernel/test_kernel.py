@@ -7,20 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.kernel import (
-    Engine,
-    Head,
-    decide_group,
-    fold,
-    follow,
-    state_hash,
-    write,
-)
+from everything.engines.kernel import Engine, decide_group, fold, state_hash, write
 from everything.schemas import limits
 from everything.schemas.chain import GENESIS_HASH, digest
 from everything.schemas.errors import LogDiverged, UnknownRecord
 from everything.schemas.events.exchange import BookHalted, BookOpened
 from everything.schemas.events.notary import Sealed
+from everything.schemas.heads import Head, follow
 from everything.schemas.records import Record, seal
 from everything.schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded

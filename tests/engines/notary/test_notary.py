@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.kernel import Head, write
+from everything.engines.kernel import write
 from everything.engines.notary import NotaryEngine, verify_seal
 from everything.engines.notary.engine import State
 from everything.schemas import signatures
@@ -12,6 +12,7 @@ from everything.schemas.chain import GENESIS_HASH, link
 from everything.schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
 from everything.schemas.events.exchange import BookHalted
 from everything.schemas.events.notary import Sealed
+from everything.schemas.heads import Head
 from everything.schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored

@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from everything.engines.kernel import Engine, Head, decide_group, follow, write
+from everything.engines.kernel import Engine, decide_group, write
+from everything.schemas.heads import Head, follow
 from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import epoch, events, matches

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
-from everything.engines.kernel import Grouping, Head, fold, state_hash
+from everything.engines.kernel import Grouping, fold, state_hash
 from everything.schemas.errors import BrokenInvariant
+from everything.schemas.heads import Head
 from everything.schemas.limits import MAX_RECORDS_IN_FLIGHT
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.faults import AppendFault, Faults
