@@ -1,4 +1,6 @@
 # Everything Market. `make help` lists what can be done here.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -33,7 +35,7 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 chaos: $(VENV)/.installed-dev ## kill every process under load, 20 times each, and account for every order
 	$(BIN)/python -m tests.chaos
 
-bench: $(VENV)/.installed-dev ## measure, and write the figures into docs/performance.md
+bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/performance.md
 	$(BIN)/python -m tests.bench
 
 clean: ## remove what was installed here (never a venue's data)
@@ -50,12 +52,17 @@ $(VENV)/bin/python:
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "==> installing Everything Market and what it needs"
-	@$(PIP) install --progress-bar on -c constraints.txt -e . | grep -Ev '^(Requirement already|Looking in)' || true
+	@$(PIP) install --progress-bar on -c constraints.txt -e . | sed -E '/^(Requirement already|Looking in)/d'
 	@test -x $(BIN)/everything
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "==> installing what the tests need"
-	@$(PIP) install -c constraints.txt -e '.[dev]' | grep -Ev '^(Requirement already|Looking in)' || true
+	@$(PIP) install -c constraints.txt -e '.[dev]' | sed -E '/^(Requirement already|Looking in)/d'
 	@test -x $(BIN)/pytest
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	@echo "==> installing the peers that the benchmarks compare with"
+	@$(PIP) install -c constraints.txt -e '.[bench]' | sed -E '/^(Requirement already|Looking in)/d'
 	@touch $@

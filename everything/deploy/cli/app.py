@@ -17,7 +17,7 @@ from everything.deploy.place import NOTARY_KEY, Place
 from everything.deploy.settings import Settings
 from everything.schemas import policy, signatures
 from everything.schemas.decisions import Genesis
-from everything.schemas.errors import EverythingError, InputError
+from everything.schemas.errors import EverythingError, Halt, InputError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -192,6 +192,8 @@ def main() -> None:
         app()
     except GatewayError as error:
         _end(fail(error.answer_code, str(error), as_json=as_json))
+    except Halt as error:
+        _end(fail(error.code, str(error), as_json=as_json, exit_code=error.exit_code))
     except EverythingError as error:
         _end(fail(error.code, str(error), as_json=as_json))
 
