@@ -21,7 +21,7 @@ from everything.schemas.errors import Halt, OperatingError
 STOP_AFTER_S = 10
 """How long a child may take to end after SIGTERM before it is killed."""
 MAX_PAUSE_S = 10
-STEADY_AFTER_S = 30
+STEADY_AFTER_S = 5
 """A child that ran this long starts again at once."""
 WATCH_EVERY_S = 0.2
 
@@ -128,7 +128,8 @@ class Supervisor:
         steady = now - child.started_at >= STEADY_AFTER_S
         child.quick_ends = 0 if steady else child.quick_ends + 1
         pause = 0.0 if child.quick_ends <= 1 else min(MAX_PAUSE_S, 2.0 ** (child.quick_ends - 2))
-        self._say(f"{child.name} ended ({_reason(code)}); starting it again")
+        when = f" in {pause:.0f} s" if pause else ""
+        self._say(f"{child.name} ended ({_reason(code)}); starting it again{when}")
         child.not_before = now + pause if pause else 0.0
         if not pause:
             child.start()

@@ -60,7 +60,8 @@ class LogBook:
         self.order_outcomes: dict[int, list[int]] = defaultdict(list)
         self.other_outcomes: Counter[int] = Counter()
         self.executed: Counter[tuple[str, str]] = Counter()
-        self.placed = self.rejected = self.trades = self.cancelled = self.records = 0
+        self.placed = self.rejected = self.refused = 0
+        self.trades = self.cancelled = self.records = 0
         self.money: dict[str, tuple[int, int]] = {}
         self.positions: dict[tuple[str, str], int] = {}
         self.minted_cents = 0
@@ -137,7 +138,7 @@ class LogBook:
                 self.other_outcomes[event.cause] += 1
                 self.executed[event.account, event.client_id] += 1
             case ex.CommandRefused():
-                self.rejected += 1
+                self.refused += 1
                 self.other_outcomes[event.cause] += 1
             case ex.Traded():
                 self.trades += 1
@@ -269,8 +270,10 @@ def check_postgres(book: LogBook, dsn: str, reckoning: Reckoning) -> None:
         reckoning.blame("Postgres: balances differ", sorted(different)[:_EXAMPLES])
     if positions != {key: lots for key, lots in book.positions.items() if lots}:
         reckoning.blame("Postgres: positions differ", len(positions))
-    orders = sum(1 for _ in book.executed)
     assert counts is not None
+    orders = book.placed + book.rejected
+    if counts[1] != orders:
+        reckoning.blame("Postgres: orders", f"{counts[1]} of {orders}")
     if counts[0] != book.trades:
         reckoning.blame("Postgres: trades", f"{counts[0]} of {book.trades}")
     reckoning.figures |= {
@@ -278,7 +281,6 @@ def check_postgres(book: LogBook, dsn: str, reckoning: Reckoning) -> None:
         "orders in Postgres": counts[1],
         "accounts in Postgres": len(money),
         "positions in Postgres": len(positions),
-        "client ids executed": orders,
     }
 
 
@@ -317,7 +319,9 @@ def count_log(book: LogBook, reckoning: Reckoning) -> None:
         "records": book.records,
         "offices taken": sum(book.offices.values()),
         "orders placed": book.placed,
-        "refusals by the exchange": book.rejected,
+        "orders rejected": book.rejected,
+        "other commands refused": book.refused,
+        "client ids executed": len(book.executed),
         "orders cancelled": book.cancelled,
         "trades": book.trades,
     }

@@ -6,6 +6,9 @@ but where a test says so.
 
 import asyncio
 import json
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -369,4 +372,24 @@ def test_up_recovers_from_its_own_kill(tmp_path: Path) -> None:
         assert all(one["alive"] for one in at.json("status")["processes"].values())
     finally:
         assert at.stop() == 0
+    assert at.leftovers() == []
+
+
+def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
+    at = Venue(tmp_path / "home")
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", at.http_port))
+        stranger.listen()
+        done = at.run("up", check=False)
+    assert done.returncode == 1
+    assert f"port {at.http_port} is in use: set EVERYTHING_HTTP_PORT" in done.stderr
+    assert at.leftovers() == []
+
+
+def test_being_stopped_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
+    at = Venue(tmp_path / "home")
+    at.launch()
+    wait_for("the first server runs", lambda: (at.home / "run" / "processes.json").exists())
+    os.kill(at.up_pid, signal.SIGTERM)
+    assert at.wait() == 0
     assert at.leftovers() == []

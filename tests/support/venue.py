@@ -69,11 +69,9 @@ class Venue:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.http_port}"
 
-    def start(self) -> None:
-        """Run `everything up` and wait until it says that it is ready."""
+    def launch(self) -> None:
+        """Run `everything up`."""
         self.home.mkdir(parents=True, exist_ok=True)
-        ready = self.home / "run" / "ready"
-        ready.unlink(missing_ok=True)
         with (self.home / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
                 [sys.executable, "-m", "everything.deploy.cli", "up"],
@@ -83,7 +81,14 @@ class Venue:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def start(self) -> None:
+        """Run `everything up` and wait until it says that it is ready."""
+        ready = self.home / "run" / "ready"
+        ready.unlink(missing_ok=True)
+        self.launch()
         up = self._up
+        assert up is not None
 
         def is_ready() -> bool:
             if up.poll() is not None:
@@ -96,6 +101,11 @@ class Venue:
         """Stop as Ctrl-C does; return the exit code."""
         assert self._up is not None
         self._up.send_signal(signal.SIGINT)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until `everything up` has ended; return the exit code."""
+        assert self._up is not None
         return self._up.wait(60)
 
     @property
