@@ -67,9 +67,10 @@ MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 """nats.conf max_payload; the server advises against more."""
 STATE_HASH_EVERY_RECORDS: Final = 1_000
 MAX_RECORDS_IN_FLIGHT: Final = 2
+"""Records of an engine not yet known to be on the log: one sent, one decided behind it."""
 READ_BATCH: Final = 500
 """Messages asked for by one pull."""
-READ_PULLS: Final = 2
+READ_PULLS: Final = 4
 """Pulls outstanding at once."""
 SNAPSHOT_EVERY_RECORDS: Final = 20_000
 SNAPSHOT_EVERY_EVENTS: Final = 250_000
@@ -77,7 +78,7 @@ SNAPSHOT_EVERY_EVENTS: Final = 250_000
 seconds at most. A host then waits for a record with a state hash, so at full speed it saves
 every STATE_HASH_EVERY_RECORDS, which is some millions of events."""
 SNAPSHOTS_KEPT: Final = 2
-FILL_GROUP_INPUTS: Final = 500
+FILL_GROUP_INPUTS: Final = 1_000
 """While a record is in flight, the next one waits for this many inputs: few, full records."""
 MAX_WAITING_INPUTS: Final = 20_000
 """Inputs that a host holds undecided before it stops reading."""

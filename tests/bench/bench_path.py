@@ -6,6 +6,7 @@ same client sending the same orders while no engine runs, in the same run.
 
 import asyncio
 import random
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ SYMBOLS = [f"BENCH-{number:02d}" for number in range(50)]
 BATCH = 1_000
 IN_FLIGHT = 8
 SEED = 20_261_120
+ROUNDS = 5
 
 
 def make_load(count: int, seed: int) -> dict[str, list[list[bytes]]]:
@@ -149,6 +151,22 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
     return took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3, len(took)
 
 
+async def rounds(rig: Rig, count: int) -> list[tuple[Throughput, Throughput]]:
+    """Return yardstick and end-to-end runs in turn, so that both meet the same machine.
+
+    For the yardstick the engine is stopped (SIGSTOP); before the next run it catches up.
+    """
+    engine = rig.processes[f"engine-{subjects.EXCHANGE}"]
+    done = []
+    for number in range(ROUNDS):
+        engine.send_signal(signal.SIGSTOP)
+        yardstick = await append_only(rig, count, SEED + 2 * number)
+        engine.send_signal(signal.SIGCONT)
+        await rig.covered(subjects.EXCHANGE, await _last_order(rig))
+        done.append((yardstick, await end_to_end(rig, count, SEED + 2 * number + 1)))
+    return done
+
+
 async def run(count: int) -> None:
     """Print the tables."""
     async with Rig() as rig:
@@ -158,31 +176,24 @@ async def run(count: int) -> None:
         await rig.ready()
         await rig.log_in()
         rig.stop("engine-governance")
-        rig.stop("engine-exchange")
         single = await one_at_a_time(rig, 20_000)
-        yardstick = await append_only(rig, count, SEED)
-        rig.start("engine-exchange")
         await rig.covered(subjects.EXCHANGE, await _last_order(rig))
-        runs = [await end_to_end(rig, count, SEED + number) for number in (1, 2, 3)]
-        best = sorted(runs, key=lambda run: run.per_s)[1]
-        again = await append_only_beside(rig, count)
-        print(f"\n{machine()}; {count:,} orders, {len(ACCOUNTS)} accounts, {len(SYMBOLS)} books\n")
-        print("| path | orders/s | ratio |")
-        print("|---|---|---|")
-        print(f"| one publish per order, 64 connections | {single.per_s:,.0f} | |")
-        print(
-            f"| atomic batches of {BATCH:,}, no engine: the yardstick | {yardstick.per_s:,.0f} |  |"
-        )
-        print(f"| the same, again after the runs below | {again.per_s:,.0f} | |")
-        for number, one in enumerate(runs, 1):
+        pairs = await rounds(rig, count)
+        print(f"\n{machine()}; {count:,} orders a run, {len(ACCOUNTS)} accounts, ", end="")
+        print(f"{len(SYMBOLS)} books\n")
+        print("| run | batches of 1,000, no engine | end to end, orders/s | ratio | x single |")
+        print("|---|---|---|---|---|")
+        for number, (yardstick, whole) in enumerate(pairs, 1):
             print(
-                f"| end to end, run {number} | {one.per_s:,.0f} "
-                f"| {one.per_s / yardstick.per_s:.2f} ({one.per_s / single.per_s:.1f} x single) |"
+                f"| {number} | {yardstick.per_s:,.0f} | {whole.per_s:,.0f} "
+                f"| {whole.per_s / yardstick.per_s:.2f} | {whole.per_s / single.per_s:.1f} |"
             )
+        middle = sorted((whole for _, whole in pairs), key=lambda one: one.per_s)[len(pairs) // 2]
         print(
-            f"\nmedian run: engine {best.engine_cpu_s / best.orders * 1e6:.1f} µs CPU per order, "
-            f"{best.engine_mb} MB; nats-server {best.server_cpu_s / best.orders * 1e6:.1f} µs, "
-            f"{best.server_mb} MB\n"
+            f"\nOne publish per order, {len(ACCOUNTS)} connections: {single.per_s:,.0f} orders/s. "
+            f"In the median run an order costs the engine {middle.engine_cpu_s / count * 1e6:.1f} "
+            f"µs of CPU and nats-server {middle.server_cpu_s / count * 1e6:.1f} µs; they hold "
+            f"{middle.engine_mb} MB and {middle.server_mb} MB.\n"
         )
         print("| orders/s offered | p50 ms | p99 ms | orders |")
         print("|---|---|---|---|")
@@ -191,19 +202,10 @@ async def run(count: int) -> None:
             print(f"| {rate:,} | {p50:.2f} | {p99:.2f} | {measured:,} |")
 
 
-async def append_only_beside(rig: Rig, count: int) -> Throughput:
-    """The yardstick once more, on the log as the runs left it."""
-    rig.stop("engine-exchange")
-    again = await append_only(rig, count, SEED + 9)
-    rig.start("engine-exchange")
-    await rig.covered(subjects.EXCHANGE, await _last_order(rig))
-    return again
-
-
 async def _last_order(rig: Rig) -> int:
     last = [await rig.log.last(subjects.order_command(SHARD, account)) for account in ACCOUNTS]
     return max(stored.sequence for stored in last if stored is not None)
 
 
 if __name__ == "__main__":
-    uvloop.run(run(int(sys.argv[1]) if len(sys.argv) > 1 else 320_000))
+    uvloop.run(run(int(sys.argv[1]) if len(sys.argv) > 1 else 192_000))

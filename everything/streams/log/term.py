@@ -46,14 +46,24 @@ class GroupTooLarge(OperatingError):
         self.inputs = inputs
 
 
-class Flight(NamedTuple):
-    """A record that was sent and is not yet known to be on the log."""
+class Decided(NamedTuple):
+    """A record that is not yet known to be on the log."""
 
-    answer: "asyncio.Future[int]"
     head: Head
     data: bytes
     events: list[Any]
     inputs: int
+
+
+class Flight(NamedTuple):
+    """The one record that is on the wire.
+
+    The next one is decided meanwhile and waits: should the server refuse a record and take
+    the one behind it, the chain on the log would be broken for good.
+    """
+
+    answer: "asyncio.Future[int]"
+    record: Decided
 
 
 class Term(Generic[S]):
@@ -74,7 +84,8 @@ class Term(Generic[S]):
             own if reads_own else (),
             narrowed_to=max_inputs,
         )
-        self._flights: deque[Flight] = deque()
+        self._flight: Flight | None = None
+        self._decided: deque[Decided] = deque()
         self._wake = asyncio.Event()
         self._room = asyncio.Event()
         self._over = False
@@ -105,12 +116,14 @@ class Term(Generic[S]):
 
     @property
     def in_flight(self) -> int:
-        return len(self._flights)
+        """Records decided and not yet known to be on the log."""
+        return len(self._decided) + (self._flight is not None)
 
     @property
     def lag(self) -> int:
         """Inputs read whose outcome is not yet known to be on the log."""
-        return len(self._intake) + sum(flight.inputs for flight in self._flights)
+        sent = self._flight.record.inputs if self._flight else 0
+        return len(self._intake) + sent + sum(record.inputs for record in self._decided)
 
     @property
     def last_seen(self) -> int:
@@ -142,8 +155,8 @@ class Term(Generic[S]):
             await self._land()
             await self._snapshot()
         finally:
-            for flight in self._flights:
-                forget(flight.answer)
+            if self._flight is not None:
+                forget(self._flight.answer)
             # A cancellation can get lost on its way through a library; this cannot.
             self._over = True
             watch.cancel()
@@ -192,14 +205,14 @@ class Term(Generic[S]):
 
     def _step(self, now_ns: int) -> bool:
         """Decide one group, or a tick, if it is time to; tell whether one was."""
-        if len(self._flights) >= MAX_RECORDS_IN_FLIGHT or self._holds_for_snapshot():
+        if self.in_flight >= MAX_RECORDS_IN_FLIGHT or self._holds_for_snapshot():
             return False
-        count = self._intake.ripe(now_ns, len(self._flights))
+        count = self._intake.ripe(now_ns, self.in_flight)
         if count:
             self._decide(self._intake.first(count), now_ns)
             return True
         due_ns = self._due_ns()
-        if due_ns is None or due_ns > now_ns or self._flights:
+        if due_ns is None or due_ns > now_ns or self.in_flight:
             return False
         self._tick(now_ns)
         return True
@@ -256,42 +269,51 @@ class Term(Generic[S]):
         self._head = head
         self._unsaved_events += len(events)
         self._tick_not_before_ns = 0
-        answer = asyncio.ensure_future(setup.log.send(setup.events_subject, data, self._fence))
+        self._decided.append(Decided(head, data, events, inputs))
+        self._launch()
+
+    def _launch(self) -> None:
+        """Send the next record if none is on the wire."""
+        if self._flight is not None or not self._decided:
+            return
+        setup = self._setup
+        record = self._decided.popleft()
+        sent = setup.log.send(setup.events_subject, record.data, self._fence)
+        answer = asyncio.ensure_future(sent)
         answer.add_done_callback(lambda _: self._wake.set())
-        self._flights.append(Flight(answer, head, data, events, inputs))
+        self._flight = Flight(answer, record)
 
     def _settle(self) -> None:
-        """Take note of the records that landed; raise what befell one that did not."""
-        flights = self._flights
-        while flights and flights[0].answer.done():
-            sequence = flights[0].answer.result()
-            flight = flights.popleft()
-            if sequence <= max(self.sequence, self.epoch):
-                raise LogDiverged(
-                    f"record {flight.head.number} got sequence {sequence}, "
-                    f"which the log had given before (to {max(self.sequence, self.epoch)})"
-                )
-            self._commit(sequence, flight)
-        for flight in flights:
-            if flight.answer.done():
-                flight.answer.result()
+        """Note a record that landed and send the next; raise what befell one that did not."""
+        flight = self._flight
+        if flight is None or not flight.answer.done():
+            return
+        sequence, record = flight.answer.result(), flight.record
+        if sequence <= max(self.sequence, self.epoch):
+            raise LogDiverged(
+                f"record {record.head.number} got sequence {sequence}, "
+                f"which the log had given before (to {max(self.sequence, self.epoch)})"
+            )
+        self._flight = None
+        self._launch()
+        self._commit(sequence, record)
 
-    def _commit(self, sequence: int, flight: Flight) -> None:
+    def _commit(self, sequence: int, record: Decided) -> None:
         setup = self._setup
-        self.sequence, self.committed = sequence, flight.head
+        self.sequence, self.committed = sequence, record.head
         self.records += 1
         self._intake.widen()
-        self.inputs += flight.inputs
+        self.inputs += record.inputs
         if setup.on_commit is not None:
-            setup.on_commit(Committed(sequence, flight.head, flight.data, flight.events))
+            setup.on_commit(Committed(sequence, record.head, record.data, record.events))
         if setup.collection is not None and self.records % COLLECT_EVERY_RECORDS == 0:
             setup.collection.step()
 
     async def _land(self) -> None:
         """Wait until nothing is in flight."""
-        while self._flights:
+        while self.in_flight:
             self._settle()
-            if self._flights:
+            if self.in_flight:
                 await self._rest(None)
 
     # -- snapshots -------------------------------------------------------------------
@@ -311,7 +333,7 @@ class Term(Generic[S]):
         )
 
     def _snapshot_is_due(self) -> bool:
-        return not self._flights and self._holds_for_snapshot()
+        return not self.in_flight and self._holds_for_snapshot()
 
     async def _snapshot(self) -> None:
         """Save the state. Only when nothing is in flight: then it is that on the log."""
@@ -324,9 +346,9 @@ class Term(Generic[S]):
 
     def _next_moment_ns(self, now_ns: int) -> int | None:
         """Return when something has to be done even if nothing arrives."""
-        if len(self._flights) >= MAX_RECORDS_IN_FLIGHT or self._holds_for_snapshot():
+        if self.in_flight >= MAX_RECORDS_IN_FLIGHT or self._holds_for_snapshot():
             return None
-        moments = (self._intake.ripe_at_ns(), None if self._flights else self._due_ns())
+        moments = (self._intake.ripe_at_ns(), None if self.in_flight else self._due_ns())
         later = [moment for moment in moments if moment is not None and moment > now_ns]
         return min(later, default=None)
 
