@@ -32,7 +32,7 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
 
-chaos: $(VENV)/.installed-dev ## kill every process under load, 20 times each, and account for every order
+chaos: $(VENV)/.installed-dev ## kill -9 every process under load (engine, server, projector 20 times each), account for every order
 	$(BIN)/python -m tests.chaos
 
 bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/performance.md

@@ -31,7 +31,8 @@ from everything.streams.broker.server import NatsServer
 from everything.streams.log.nats_wire import Wire
 from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
 
-READY_WITHIN_S: Final = 60
+READY_WITHIN_S: Final = 600
+"""The gateway folds the log's records before it opens, and a log can be long."""
 LOOPBACK: Final = "127.0.0.1"
 PIDS: Final = "processes.json"
 Step = Callable[[str], Any]
@@ -170,7 +171,6 @@ class Venue:
         environment = {
             "DATABASE_URL": self._database_url,
             "EVERYTHING_HOME": str(self._home.root),
-            # every process reads these; one thread is what one event loop can use
             "PYTHONUNBUFFERED": "1",
         }
         command = python("everything.deploy.process", name)

@@ -1,51 +1,18 @@
 """Check the notary's seals against a chain of one's own over every message of the log."""
 
-from typing import Any, Final
+from typing import Any
 
 from everything.engines.kernel import Engine
 from everything.replay.engine_check import Checked, EngineCheck, Tell
 from everything.replay.report import Kind
-from everything.schemas.chain import link
+from everything.schemas.chain import Chain
 from everything.schemas.errors import BadSignature, BrokenInvariant
 from everything.schemas.events import Event
 from everything.schemas.events.notary import Sealed
-from everything.schemas.limits import MAX_UNSEALED_MESSAGES
 from everything.schemas.records import Record
 from everything.schemas.signatures import verify as verify_signature
 from everything.schemas.stored import Stored
 from everything.streams.log.ports import Log
-
-_BYTES: Final = 32
-
-
-class Chain:
-    """The chain hash after each message since the last seal, and after the last message."""
-
-    def __init__(self) -> None:
-        self.last = bytes(_BYTES)
-        self._through = 0
-        self._base = 0
-        self._hashes = bytearray()
-
-    def add(self, message: Stored) -> None:
-        """Take the next message."""
-        self.last = link(self.last, *message)
-        self._through = message.sequence
-        self._hashes += self.last
-        if len(self._hashes) > MAX_UNSEALED_MESSAGES * _BYTES:
-            self.forget(self._through)
-
-    def at(self, sequence: int) -> str | None:
-        """Return the chain hash after message `sequence`, None if it is not held."""
-        if not self._base < sequence <= self._through:
-            return None
-        place = (sequence - self._base) * _BYTES
-        return self._hashes[place - _BYTES : place].hex()
-
-    def forget(self, through: int) -> None:
-        """Let go of the hashes up to message `through`."""
-        del self._hashes[: (through - self._base) * _BYTES]
-        self._base = through
 
 
 class NotaryCheck(EngineCheck[Any]):

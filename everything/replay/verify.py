@@ -16,9 +16,10 @@ from typing import Any, Final, NamedTuple
 from everything.engines.kernel import Engine
 from everything.replay.accounting import Accounting
 from everything.replay.engine_check import Checked, EngineCheck
-from everything.replay.notary_check import Chain, NotaryCheck
+from everything.replay.notary_check import NotaryCheck
 from everything.replay.report import Finding, Report
 from everything.schemas import subjects
+from everything.schemas.chain import Chain
 from everything.schemas.errors import EverythingError, LogDiverged, LogGap, OperatingError
 from everything.schemas.events.governance import VenueFounded
 from everything.schemas.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE, READ_BATCH

@@ -6,8 +6,13 @@ Both are SHA-256, written as 64 hexadecimal characters.
 from hashlib import sha256
 from typing import Final
 
+from everything.schemas.limits import MAX_UNSEALED_MESSAGES
+from everything.schemas.stored import Stored
+
 GENESIS_HASH: Final = "0" * 64
 """What comes before the first link."""
+
+_BYTES: Final = 32
 
 
 def digest(data: bytes) -> str:
@@ -23,3 +28,33 @@ def link(previous: bytes, sequence: int, subject: str, payload: bytes) -> bytes:
     name = subject.encode()
     head = b"%d %d %d " % (sequence, len(name), len(payload))
     return sha256(b"".join((previous, head, name, payload))).digest()
+
+
+class Chain:
+    """The chain hash after each message since the last seal, and after the last message."""
+
+    def __init__(self) -> None:
+        self.last = bytes(_BYTES)
+        self._through = 0
+        self._base = 0
+        self._hashes = bytearray()
+
+    def add(self, message: Stored) -> None:
+        """Take the next message."""
+        self.last = link(self.last, *message)
+        self._through = message.sequence
+        self._hashes += self.last
+        if len(self._hashes) > MAX_UNSEALED_MESSAGES * _BYTES:
+            self.forget(self._through)
+
+    def at(self, sequence: int) -> str | None:
+        """Return the chain hash after message `sequence`, None if it is not held."""
+        if not self._base < sequence <= self._through:
+            return None
+        place = (sequence - self._base) * _BYTES
+        return self._hashes[place - _BYTES : place].hex()
+
+    def forget(self, through: int) -> None:
+        """Let go of the hashes up to message `through`."""
+        del self._hashes[: (through - self._base) * _BYTES]
+        self._base = through

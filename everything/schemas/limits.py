@@ -152,6 +152,14 @@ SEAL_AFTER_NS: Final = 5 * SECOND_NS
 MAX_BALANCE_ROWS: Final = 10_000
 """Balances, and positions, in one BalancesChanged; tops in one TopsChanged."""
 
+SCRUB_MESSAGES_PER_S: Final = 20_000
+"""How fast the notary's process reads the log again: some tenth of a core."""
+SCRUB_PAUSE_S: Final = 10
+"""From the end of one walk along the log to the next."""
+SCRUB_POLL_S: Final = 1
+SCRUB_PATIENCE: Final = 30
+"""Polls without a message, although there are some, before a walk is given up."""
+
 # -- projections ---------------------------------------------------------------------
 PROJECT_BATCH_RECORDS: Final = 200
 PROJECT_BATCH_EVENTS: Final = 20_000

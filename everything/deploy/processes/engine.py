@@ -1,38 +1,73 @@
 """The host of one engine. At most one is in office; a newcomer takes over at once."""
 
 import asyncio
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
+
+import structlog
 
 from everything.deploy import keys
 from everything.deploy.engines import engine_of
 from everything.deploy.heartbeat import heartbeat
 from everything.deploy.place import NOTARY_KEY, Place, writer_name
 from everything.schemas import signatures, subjects
+from everything.schemas.errors import OperatingError
+from everything.schemas.limits import SCRUB_PAUSE_S
 from everything.streams.log.clock import SystemClock
 from everything.streams.log.host import EngineHost
 from everything.streams.log.memory import ManualCollection
+from everything.streams.log.ports import Clock, Log
+from everything.streams.log.scrub import scrub
 from everything.streams.log.snapshots import SnapshotFolder
+
+_log = structlog.get_logger(__name__)
 
 
 async def run(place: Place, name: str, stop: asyncio.Event) -> None:
     """Host the engine `name` until `stop`."""
     role = f"engine-{name}"
-    log = await place.log(role)
+    log, clock = await place.log(role), SystemClock()
     try:
         host: EngineHost[Any] = EngineHost(
             engine_of(name, place.shard),
             log,
-            SystemClock(),
+            clock,
             writer=writer_name(),
             snapshots=SnapshotFolder(place.home.snapshots, name),
             sign=_signer(place) if name == subjects.NOTARY else None,
             collection=ManualCollection(),
         )
         async with heartbeat(place, role, host.status):
-            await host.run(stop)
+            if name == subjects.NOTARY:
+                await _beside(_scrubbing(log, clock), host.run(stop))
+            else:
+                await host.run(stop)
     finally:
         await log.close()
+
+
+async def _scrubbing(log: Log, clock: Clock) -> None:
+    """Scrub the log for ever. Raises only a Halt: what passes is tried again."""
+    while True:
+        try:
+            await scrub(log, clock)
+        except OperatingError as error:
+            _log.warning("scrub interrupted", code=error.code, reason=str(error))
+        await clock.sleep(SCRUB_PAUSE_S)
+
+
+async def _beside(background: Awaitable[None], work: Awaitable[None]) -> None:
+    """Run both until `work` ends or either fails; end the other, and raise what was raised."""
+    both = [asyncio.ensure_future(background), asyncio.ensure_future(work)]
+    try:
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in both:
+            task.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 def _signer(place: Place) -> "partial[str]":
