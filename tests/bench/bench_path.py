@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import uvloop
 
 from everything.schemas import subjects
+from everything.schemas.limits import APPEND_SINGLES
 from everything.schemas.records import EVENT_MESSAGES
 from tests.bench.load import orders
 from tests.bench.rig import SHARD, Rig, machine, pour
@@ -124,8 +125,9 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
 
     async def send(trader_number: int, payloads: list[bytes], at: float) -> None:
         trader = rig.traders[trader_number]
-        if len(payloads) == 1:
-            sent[await trader.one(payloads[0])] = at
+        if len(payloads) <= APPEND_SINGLES:  # as the appender does: few are faster alone
+            for sequence in await asyncio.gather(*(trader.one(one) for one in payloads)):
+                sent[sequence] = at
             return
         last = await trader.batch(payloads)
         for offset in range(len(payloads)):
