@@ -1,6 +1,7 @@
 """The exchange engine, as the kernel knows it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from everything.engines.exchange import (
     conclude,
@@ -27,6 +28,13 @@ from everything.schemas.events.exchange import CommandRefused
 from everything.schemas.limits import MAX_COMMAND_BYTES
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
+
+_UNREADABLE: Final = {
+    Refusal.MALFORMED: "not a readable command",
+    Refusal.UNKNOWN_MESSAGE: "no such command, or not in this version",
+    Refusal.TOO_LARGE: f"a command has at most {MAX_COMMAND_BYTES} bytes",
+}
+"""Our own words: a decoder's may change with its version, and an event may not."""
 
 
 class ExchangeEngine:
@@ -103,7 +111,8 @@ def _too_large(payload: bytes) -> TooLarge:
 
 
 def _unreadable(sequence: int, account: str, error: InputError) -> CommandRefused:
-    return refused(sequence, sayable(account), "", Refusal(error.code), str(error))
+    code = Refusal(error.code)
+    return refused(sequence, sayable(account), "", code, _UNREADABLE[code])
 
 
 def _governance_record(sequence: int, payload: bytes) -> Record:
