@@ -201,6 +201,8 @@ CHALLENGE_LIFE_S: Final = 60
 MAX_FEED_BACKLOG: Final = 10_000
 """A feed reader that is more messages behind on a channel than this is disconnected."""
 MAX_HTTP_CONNECTIONS: Final = 2_000
+HTTP_GRACE_S: Final = 2
+"""How long requests under way, and open feeds, may go on after the door was told to stop."""
 BODY_TIMEOUT_S: Final = 10
 """A request body that has not arrived by then is refused."""
 RETRY_AFTER_S: Final = 1

@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from everything.schemas.errors import BrokenInvariant, EverythingError
-from everything.schemas.limits import MAX_HTTP_CONNECTIONS
+from everything.schemas.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
 from everything.streams.gateway.context import GatewayContext
 from everything.streams.gateway.edge import Edge
 from everything.streams.gateway.errors import install_handlers
@@ -95,4 +95,6 @@ def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         limit_concurrency=MAX_HTTP_CONNECTIONS,
+        # open feeds end only when they are cut off
+        timeout_graceful_shutdown=HTTP_GRACE_S,
     )
