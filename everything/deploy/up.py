@@ -61,10 +61,12 @@ class Venue:
         """Start everything, in the order in which one needs the other.
 
         Raises StartFailed or the Halt that says what is not as it must be, KeyboardInterrupt
-        on SIGINT or SIGTERM.
+        between two steps on SIGINT or SIGTERM: a step that was begun is ended, so that
+        nothing starts behind our back.
         """
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with self._step("keys and folders"):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._supervisor.stopping.set())
+        with self._begun("keys and folders"):
             self._home.prepare()
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
@@ -72,20 +74,20 @@ class Venue:
             _ = self.place.keyring
         self._check_ports()
         if self._settings.nats_url is None:
-            with self._step("nats-server"):
+            with self._begun("nats-server"):
                 self._start_nats()
-        with self._step("streams: declared, compared, fsync always"):
+        with self._begun("streams: declared, compared, fsync always"):
             asyncio.run(self._check_streams())
         if self._settings.database_url is None:
-            with self._step("Postgres (the first start takes some seconds)"):
+            with self._begun("Postgres (the first start takes some seconds)"):
                 self._start_postgres()
         self._home.database_url.write_text(self._database_url)
         self._home.database_url.chmod(0o600)
         for name in process.NAMES:
-            with self._step(name):
+            with self._begun(name):
                 self._supervisor.add(self._child(name))
                 self._write_pids()
-        with self._step("waiting for the gateway"):
+        with self._begun("waiting for the gateway"):
             self._wait_for_gateway()
         self._note_founding()
         self._ready_file.touch()
@@ -93,8 +95,6 @@ class Venue:
     def run(self) -> None:
         """Keep everything up until SIGINT or SIGTERM."""
         supervisor = self._supervisor
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: supervisor.stopping.set())
         if self._nats is not None:
             nats = self._nats
             supervisor.watch("nats-server", lambda: nats.running, lambda: asyncio.run(nats.start()))
@@ -120,6 +120,14 @@ class Venue:
         if self._nats is not None:
             with self._step("stopping nats-server"):
                 asyncio.run(self._nats.stop())
+
+    @contextmanager
+    def _begun(self, what: str) -> Iterator[None]:
+        """Show a step of the start while it runs, unless we have been told to stop."""
+        if self._supervisor.stopping.is_set():
+            raise KeyboardInterrupt
+        with self._step(what):
+            yield
 
     @property
     def _ready_file(self) -> Path:
@@ -180,6 +188,8 @@ class Venue:
         end = time.monotonic() + READY_WITHIN_S
         address = f"{self._settings.gateway_url}/api/v1/venue"
         while time.monotonic() < end:
+            if self._supervisor.stopping.is_set():
+                raise KeyboardInterrupt
             self._supervisor.look()
             halted = [child for child in self._supervisor.children if child.halted]
             if halted:
