@@ -34,7 +34,7 @@ class StartFailed(OperatingError):
 
 @dataclass
 class Child:
-    """One process of the venue, its log file, and how often it was started."""
+    """One process of the venue, its log file, and how it last ended."""
 
     name: str
     command: list[str]
@@ -42,7 +42,6 @@ class Child:
     log_path: Path
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
-    starts: int = 0
     quick_ends: int = 0
     not_before: float = 0.0
     halted: str | None = None
@@ -59,7 +58,6 @@ class Child:
             start_new_session=True,
         )
         self.started_at = time.monotonic()
-        self.starts += 1
 
     def stop(self) -> None:
         """Ask the process to end, and kill it if it does not in time."""

@@ -11,8 +11,6 @@ import msgspec
 
 from everything.schemas.codec import encode
 
-FEED_VERSION = "feed/1"
-
 
 class Envelope(msgspec.Struct, kw_only=True, frozen=True):
     channel: str

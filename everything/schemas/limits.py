@@ -153,7 +153,7 @@ MAX_BALANCE_ROWS: Final = 10_000
 """Balances, and positions, in one BalancesChanged; tops in one TopsChanged."""
 
 SCRUB_MESSAGES_PER_S: Final = 20_000
-"""How fast the notary's process reads the log again: some tenth of a core."""
+"""How fast the notary's process reads the log again, at most."""
 SCRUB_PAUSE_S: Final = 10
 """From the end of one walk along the log to the next."""
 SCRUB_POLL_S: Final = 1

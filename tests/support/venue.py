@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,16 +19,10 @@ import psutil
 from everything.deploy.place import Place
 from everything.deploy.settings import Settings
 from everything.deploy.supervisor import python
+from everything.streams.broker.server import free_port
 
 READY_WITHIN_S = 90
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class NotInTime(AssertionError):
