@@ -12,6 +12,7 @@ import msgspec
 
 from everything.schemas.codec import Codec, Message
 from everything.schemas.policy import MarketType, Policy
+from everything.schemas.sources import Source
 
 Role = Literal["viewer", "editor", "admin", "super-admin"]
 RiskLevel = Literal["low", "medium", "high"]
@@ -156,6 +157,43 @@ class OpsOverride(Decision, tag="ops_override/1", frozen=True):
     reason: str
 
 
+class AddSource(Decision, tag="add_source/1", frozen=True):
+    """Let articles come from a new source (EM-64)."""
+
+    source: Source
+
+
+class ChangeSource(Decision, tag="change_source/1", frozen=True):
+    """State a source anew, whole: its id and kind stay, all else is as given."""
+
+    source: Source
+
+
+class QuarantineSource(Decision, tag="quarantine_source/1", frozen=True):
+    """Let nothing that a source says count before `until_ns`; 0 releases it."""
+
+    source: str
+    until_ns: int
+    reason: str
+
+
+class ApproveReview(Decision, tag="approve_review/1", frozen=True):
+    """Let exactly the move with this hash be applied (EM-05, EM-105).
+
+    A signer who holds the symbol, or has orders in it, is barred.
+    """
+
+    proposal_hash: str
+    symbol: str
+    reason: str
+
+
+class RejectReview(Decision, tag="reject_review/1", frozen=True):
+    proposal_hash: str
+    symbol: str
+    reason: str
+
+
 AnyDecision = (
     ListMarket
     | EditMarket
@@ -171,6 +209,11 @@ AnyDecision = (
     | SetPolicy
     | CoSign
     | OpsOverride
+    | AddSource
+    | ChangeSource
+    | QuarantineSource
+    | ApproveReview
+    | RejectReview
 )
 
 SIGNED_DECISIONS: Codec[SignedDecision] = Codec(SignedDecision)

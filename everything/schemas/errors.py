@@ -23,7 +23,9 @@
         ├── BrokenInvariant         the engine's own books do not add up
         ├── ConfigDrift             the server or a stream is not set up as declared
         ├── SchemaDrift             the read models are of another version
-        └── GenesisMismatch         this log is another venue's
+        ├── GenesisMismatch         this log is another venue's
+        ├── ModelMismatch           a model that measures is missing, or not the pinned one
+        └── ArchiveDamaged          a segment of the archive is not what was written
 
 A refusal that reached the log is not an exception but an event with a `Refusal`.
 """
@@ -97,6 +99,13 @@ class Refusal(StrEnum):
     HOLDS_THE_SYMBOL = "holds_the_symbol"
     TOO_MANY_KEYS = "too_many_keys"
     TOO_MANY_MARKETS = "too_many_markets"
+    # sources and reviews
+    BAD_SOURCE = "bad_source"
+    SOURCE_EXISTS = "source_exists"
+    UNKNOWN_SOURCE = "unknown_source"
+    TOO_MANY_SOURCES = "too_many_sources"
+    BAD_PROPOSAL = "bad_proposal"
+    UNKNOWN_REVIEW = "unknown_review"
 
 
 class EverythingError(Exception):
@@ -225,3 +234,13 @@ class SchemaDrift(Halt):
 class GenesisMismatch(Halt):
     code = "genesis_mismatch"
     exit_code = 78
+
+
+class ModelMismatch(Halt):
+    code = "model_mismatch"
+    exit_code = 79
+
+
+class ArchiveDamaged(Halt):
+    code = "archive_damaged"
+    exit_code = 80

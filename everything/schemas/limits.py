@@ -55,6 +55,187 @@ MAX_KEYS: Final = 10_000
 ROTATION_OVERLAP_NS: Final = DAY_NS
 """A rotated key is still accepted for this long (EM-152)."""
 
+# -- sources and articles --------------------------------------------------------------
+MAX_SOURCES: Final = 10_000
+MAX_QUARANTINE_NS: Final = 365 * DAY_NS
+MAX_URL_CHARS: Final = 2_048
+MAX_SELECTOR_CHARS: Final = 200
+MIN_CRAWL_DELAY_S: Final = 1
+MAX_CRAWL_DELAY_S: Final = 86_400
+MIN_POLL_INTERVAL_S: Final = 30
+MAX_POLL_INTERVAL_S: Final = 7 * 86_400
+MAX_TITLE_CHARS: Final = 300
+MAX_EXCERPT_CHARS: Final = 2_000
+"""Of an article's text on the log (EM-33)."""
+MAX_KEEP_RAW_DAYS: Final = 30
+"""Also the life of the bucket that holds raw bytes."""
+MAX_RAW_BYTES: Final = 1024 * 1024 * 1024
+"""Of all that the bucket holds; with it full, nothing more is kept until some has expired.
+The server sets so much of its disk aside."""
+MAX_FEED_ITEMS: Final = 200
+"""Items of one document that are looked at; a feed's newest come first."""
+MAX_LANGUAGE_CHARS: Final = 35
+"""A language tag, as RFC 5646 bounds it in practice."""
+
+# -- fetching --------------------------------------------------------------------------
+MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
+"""Of a document, after decompression."""
+MAX_ROBOTS_BYTES: Final = 500 * 1024
+"""Of a robots.txt: what RFC 9309 asks to be read at least."""
+ROBOTS_LIFE_S: Final = 3_600
+"""How long a robots.txt that was read holds; RFC 9309 allows a day."""
+MAX_ROBOTS_HOSTS: Final = 10_000
+ROBOTS_RETRY_S: Final = 300
+"""How long one that could not be read forbids everything before it is asked for again."""
+MAX_THROTTLED_HOSTS: Final = 10_000
+MAX_HELD_TURN_S: Final = 20
+"""A job whose turn at its host is further off than this goes back to the queue for so long."""
+MAX_HELD_REDIRECT_S: Final = 120
+"""The same for a host that a redirect leads to."""
+READ_DOCUMENT_S: Final = 5
+"""Processor seconds that the reader may take over one document before it is ended."""
+READ_WALL_S: Final = 30
+"""The same by the clock, for a machine that has other things to do."""
+MAX_XML_DEPTH: Final = 100
+MAX_JSON_LD_NODES: Final = 10_000
+MAX_READER_BYTES: Final = 1024 * 1024 * 1024
+"""Memory that the reader may take."""
+MAX_ITEM_CHARS: Final = 200_000
+"""Of one article's text as it is read; what is longer is cut there."""
+FETCH_CONNECT_S: Final = 10
+FETCH_TOTAL_S: Final = 30
+"""From the first byte sent to the last one read, redirects included."""
+MAX_REDIRECTS: Final = 5
+DEFAULT_CRAWL_DELAY_S: Final = 30
+"""EM-62: one request to a domain in so many seconds; the larger of it and robots' wins."""
+MAX_OBEYED_DELAY_S: Final = 3_600
+"""A robots.txt that asks for longer pauses is taken at this."""
+FETCHES_AT_ONCE: Final = 16
+MAX_VALIDATOR_CHARS: Final = 500
+"""Of an ETag or a Last-Modified that is sent back."""
+BROWSER_RENDER_S: Final = 20
+MAX_BROWSER_REQUESTS: Final = 200
+"""Sub-resources that one page may ask for."""
+MAX_DNS_ADDRESSES: Final = 16
+JOB_ATTEMPTS: Final = 5
+JOB_DELIVERIES: Final = 20
+"""A job handed out more often than this, by crashes or with its turn far off, is given up."""
+JOB_ACK_S: Final = 90
+"""How long a job may go without a sign of life before another gets it."""
+JOB_BACKOFF_S: Final = 5
+"""Before the second attempt; it doubles with each."""
+JOB_LIFE_S: Final = 86_400
+MAX_JOBS: Final = 100_000
+JOBS_DEDUPE_S: Final = 3_600
+SERVICE_POLL_S: Final = 5
+"""How long one pull of a durable consumer waits for a message."""
+SERVICE_BACKOFF_MAX_S: Final = 300
+"""Longest wait before a message that could not be handled comes again."""
+SERVICE_GRACE_S: Final = 4
+"""How long handlers under way may go on after a service was told to stop."""
+CONSUMER_CHECK_S: Final = 10
+"""How often a service looks whether its consumers still stand."""
+MAX_ACK_PENDING: Final = 1_000
+"""Messages of a consumer that are handed out, or put off, and not yet done."""
+SCHEDULE_EVERY_S: Final = 1
+FAILING_BACKOFF: Final = 8
+"""A source that keeps failing is asked this many times more rarely, at most."""
+
+# -- measuring -------------------------------------------------------------------------
+MIN_ARTICLE_CHARS: Final = 40
+"""Title and excerpt together; less is not judged."""
+MEASURE_BATCH: Final = 16
+"""Articles that are measured and appended together."""
+MAX_SENTENCE_CHARS: Final = 500
+"""A longer one is measured in parts: VADER's cost grows with the square of a sentence."""
+MEASURE_LINGER_MS: Final = 50
+EMBEDDING_TOKENS: Final = 256
+EMBEDDING_DIMENSIONS: Final = 384
+MAX_NEIGHBOURS: Final = 10
+MAX_NEIGHBOURS_PER_SOURCE: Final = 2
+"""So one source that floods cannot keep the others' articles out of sight."""
+NEIGHBOUR_FLOOR_BP: Final = 5_000
+"""Less similar articles are not recorded as neighbours."""
+MAX_WINDOW_ARTICLES: Final = 200_000
+"""Also how many articles are remembered as measured."""
+MAX_KEYWORDS_LISTED: Final = 20
+MAX_ENTITIES_LISTED: Final = 20
+MAX_ENTITY_CHARS: Final = 100
+MAX_MENTIONS: Final = 20
+MEASURE_ATTEMPTS: Final = 3
+MEASURE_ACK_S: Final = 60
+"""How long a batch may go without a sign of life before another measurer gets it."""
+
+# -- the reality engine ----------------------------------------------------------------
+REMEMBER_ARTICLES_NS: Final = 30 * DAY_NS
+"""How long an article is known as seen; an older one that comes again is too old anyway."""
+MAX_REMEMBERED_ARTICLES: Final = 2_000_000
+MAX_CLUSTER_ARTICLES: Final = 500
+"""An article that would join a fuller cluster is a duplicate of it."""
+MAX_OPEN_REVIEWS: Final = 10_000
+"""One more, and the oldest one of the source that has most of them expires."""
+MAX_BARRED_LISTED: Final = 100
+"""Accounts by which those who approved a review are barred that one event names."""
+MAX_PROPOSAL_ARTICLES: Final = 20
+MAX_PROPOSAL_SOURCES: Final = 20
+SPIKE_STD_FLOOR_E2: Final = 50
+"""A symbol that always moved alike is taken to vary by this much, or any move were a spike."""
+MAX_REQUEST_ID_CHARS: Final = 48
+"""`<cluster>-<symbol>`, the id of an event and of a request to the LLM."""
+MAX_LLM_WAITING: Final = 1_000
+FORGET_EVERY_NS: Final = 600 * SECOND_NS
+MAX_DUES_AT_ONCE: Final = 1_000
+"""Timeouts and expiries that one group concludes; the rest follow with the next tick."""
+
+# -- asking the LLM --------------------------------------------------------------------
+MAX_LLM_ARTICLES: Final = 5
+MAX_LLM_ARTICLE_CHARS: Final = 600
+MAX_LLM_TOKENS: Final = 512
+LLM_CONTEXT_TOKENS: Final = 2_048
+MAX_RAW_OUTPUT_CHARS: Final = 8_000
+MAX_SUMMARY_CHARS: Final = 1_000
+"""EM-33."""
+MAX_RATIONALE_CHARS: Final = 1_000
+LLM_TEXT_CHARS: Final = 400
+"""Of a summary or rationale that the grammar lets the model write, so that it comes to an end."""
+LEAST_LLM_ARTICLE_CHARS: Final = 75
+"""Articles are halved down to this until the prompt fits; below it nothing is asked."""
+LLM_ID_CHARS: Final = 16
+"""Of a snapshot_id in the prompt and the answer: in full, five would fill half of it."""
+MAX_NUMBER_CHARS: Final = 40
+"""Of a number in an answer."""
+LLM_THREADS: Final = 2
+LLM_BATCH_TOKENS: Final = 256
+LLM_ACK_S: Final = 30
+"""How long a question may go without a sign of life: shorter than its deadline, so that after
+a crash there is time to ask again."""
+LLM_CUT_S: Final = 5
+"""How much later than its deadline a call may come back before it is given up."""
+MAX_REMEMBERED_ANSWERS: Final = 100_000
+"""Requests known to have an answer; an older one is past its deadline anyway."""
+
+# -- the door for programs -------------------------------------------------------------
+MAX_INGEST_BYTES: Final = 64 * 1024
+"""A pushed article or a request to fetch; EM-34 allows up to 10 MB, an excerpt needs less."""
+MAX_PUSHED_TEXT_CHARS: Final = 20_000
+NONCE_LIFE_S: Final = 600
+MAX_NONCES: Final = 1_000_000
+SERVICE_CLOCK_S: Final = 120
+"""How far a signed request's time may be from ours (EM-34)."""
+MAX_KEY_ID_CHARS: Final = 64
+MAX_EVENT_ID_CHARS: Final = 64
+"""A source's own id of what it pushes, and a program's key of what it wants fetched."""
+MAX_REMEMBERED_PUSHES: Final = 100_000
+"""Pushes whose answer the door gives again; what is older the engine knows as repeated."""
+PUSHES_PER_MINUTE: Final = 120
+"""Of one source at the door; how many of them count the policy says."""
+FETCHES_ASKED_PER_MINUTE: Final = 600
+"""By one service key, so that no one program fills the queue of jobs."""
+MAX_SERVICE_SECRETS: Final = 5
+"""Secrets of one service key that are accepted at once, after rotations."""
+MIN_NONCE_CHARS: Final = 8
+MAX_NONCE_CHARS: Final = 64
+
 # -- records and the engine host -----------------------------------------------------
 MAX_GROUP_INPUTS: Final = 2_000
 """Inputs that one record may cover."""
@@ -274,3 +455,46 @@ MAX_UNSEALED_MESSAGES: Final = 4_000_000
 """Chain hashes, of 32 bytes, held until a seal says which of them to compare."""
 MAX_FINDING_CHARS: Final = 300
 """Of a value that a finding quotes."""
+
+# -- archive and bundles ---------------------------------------------------------------
+SEGMENT_MESSAGES: Final = 250_000
+"""A segment ends at the first seal at which it holds this many messages,"""
+SEGMENT_BYTES: Final = 64 * 1024 * 1024
+"""or this many bytes before they are packed,"""
+SEGMENT_AFTER_NS: Final = 60 * SECOND_NS
+"""or is this old. What is younger goes with the disk of the log."""
+ARCHIVE_POLL_S: Final = 1
+ARCHIVE_PATIENCE: Final = 30
+"""Polls without a message, although there are some, before the archiver gives up."""
+ARCHIVE_ATTEMPTS: Final = 10
+"""Times in a row that another archiver may be quicker before this one gives up."""
+MAX_ARCHIVE_LINE_BYTES: Final = 512 * 1024
+"""Of a line that says what a segment or a bundle holds; a genesis or a seal is in it."""
+RESTORE_BATCH_BYTES: Final = 8 * 1024 * 1024
+MAX_BUNDLE_MESSAGES: Final = 1_000_000
+"""Messages in one evidence bundle, which is checked in memory,"""
+MAX_BUNDLE_BYTES: Final = 512 * 1024 * 1024
+"""and their bytes."""
+
+# -- why and what-if -----------------------------------------------------------------
+MAX_WHY_TRADES: Final = 200
+"""Trades behind a price that are told one by one; those before them are summed."""
+WHY_TRADE_WEIGHT_BP: Final = 10
+"""A trade that weighs less than this in MarketPrice is summed with those before it."""
+MAX_WHY_CHANGES: Final = 100
+"""Score changes that are told with all that led to them; those before them are summed."""
+MAX_WHY_ARTICLES: Final = 20
+"""Articles of one story that are told, the newest."""
+MAX_WHY_STORIES: Final = 10_000
+"""Stories of one symbol, and reviews, that are held while a log is walked."""
+MAX_MOVED_NODES: Final = 1_000
+"""Effects of one message that are told; the first ones."""
+MAX_SVG_NODES: Final = 250
+MAX_SVG_LINE_CHARS: Final = 84
+MAX_WHATIF_WAITING: Final = 1_000
+"""Inputs that an engine of a fork has not decided before those that lead to nothing go."""
+MAX_WHATIF_ROWS: Final = 1_000
+"""Reviews and clusters that a comparison lists one by one; symbols are all listed."""
+MAX_PLOT_POINTS: Final = 500
+"""Of one history in a plot; more are thinned evenly."""
+MAX_PLOT_PANELS: Final = 8

@@ -2,7 +2,7 @@
 
 from typing import Any, get_args
 
-from everything.schemas import commands, decisions, records
+from everything.schemas import commands, decisions, observations, records
 from everything.schemas.codec import Message, tag_of
 from everything.schemas.events import Event
 
@@ -14,9 +14,10 @@ def _members(family: Any) -> tuple[Any, ...]:
 COMMANDS = _members(commands.OrderCommand) + _members(commands.AccountCommand)
 ENVELOPES = (decisions.SignedDecision, records.Record, records.Epoch)
 DECISIONS = (decisions.Genesis, *_members(decisions.AnyDecision))
+OBSERVATIONS = _members(observations.Observation)
 EVENTS = _members(Event)
 
 REGISTRY: dict[str, type[Message]] = {
-    tag_of(member): member for member in COMMANDS + ENVELOPES + DECISIONS + EVENTS
+    tag_of(member): member for member in COMMANDS + ENVELOPES + DECISIONS + OBSERVATIONS + EVENTS
 }
 """Every tag with its class. Versions are never changed; a new one gets a new tag."""

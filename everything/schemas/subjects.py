@@ -1,7 +1,11 @@
 """Subjects: where a message stands, and so who may have put it there.
 
 Everything of one shard's log begins with the shard's name, so the stream takes
-`<shard>.>` and shards never overlap. What readers of the FEED see begins with `feed.`.
+`<shard>.>` and shards never overlap. What readers of the FEED see begins with `feed.`, jobs
+of ingest with `jobs.`.
+
+Records and observations have three tokens, commands four: one filter, `<shard>.*.*`,
+brings all that is decided or observed and none of the commands (decision 0029).
 """
 
 import re
@@ -12,12 +16,14 @@ DEFAULT_SHARD: Final = "main"
 
 GOVERNANCE: Final = "governance"
 EXCHANGE: Final = "exchange"
+REALITY: Final = "reality"
 PRICING: Final = "pricing"
 NOTARY: Final = "notary"
-ENGINES: Final = (GOVERNANCE, EXCHANGE, PRICING, NOTARY)
+ENGINES: Final = (GOVERNANCE, EXCHANGE, REALITY, PRICING, NOTARY)
 
 _ACCOUNT = re.compile(r"[a-z][a-z0-9_-]{1,31}")
 _SYMBOL = re.compile(r"[A-Z][A-Z0-9_-]{0,23}")
+_SOURCE = re.compile(r"[a-z][a-z0-9_-]{1,31}")
 _SHARD = re.compile(r"[a-z][a-z0-9-]{0,15}")
 
 
@@ -29,6 +35,11 @@ def is_account(text: str) -> bool:
 def is_symbol(text: str) -> bool:
     """Tell whether `text` can be a symbol: 1 to 24 of A-Z, 0-9, _ and -."""
     return _SYMBOL.fullmatch(text) is not None
+
+
+def is_source(text: str) -> bool:
+    """Tell whether `text` can name a source: 2 to 32 of a-z, 0-9, _ and -."""
+    return _SOURCE.fullmatch(text) is not None
 
 
 def is_shard(text: str) -> bool:
@@ -56,6 +67,51 @@ def account_command(shard: str, account: str) -> str:
 
 def admin_command(shard: str, key: str) -> str:
     return f"{shard}.cmd.admin.{key}"
+
+
+def articles(shard: str) -> str:
+    """Return where ArticleObserved stands."""
+    return f"{shard}.obs.article"
+
+
+def signals(shard: str) -> str:
+    """Return where SignalsMeasured stands."""
+    return f"{shard}.obs.signals"
+
+
+def llm(shard: str) -> str:
+    """Return where LlmCalled and LlmAvailability stand."""
+    return f"{shard}.obs.llm"
+
+
+def fetches(shard: str, source: str) -> str:
+    """Return where SourceFetched of `source` stands; `*` for all sources."""
+    return f"{shard}.obs-fetch.{source}"
+
+
+def listings(shard: str, source: str) -> str:
+    """Return where SourceListed of `source` stands: the last one says what was seen."""
+    return f"{shard}.obs-listing.{source}"
+
+
+def jobs_stream(shard: str) -> str:
+    """Return the name of the work queue of the shard's ingest."""
+    return f"JOBS_{shard}"
+
+
+def jobs(shard: str, kind: str) -> str:
+    """Return the subject of ingest's jobs of one kind: `source`, `page` or `browser`."""
+    return f"jobs.{shard}.{kind}"
+
+
+def raw_bucket(shard: str) -> str:
+    """Return the name of the object store bucket that keeps raw bytes for a while."""
+    return f"raw-{shard}"
+
+
+def raw_stream(shard: str) -> str:
+    """Return the name of the stream under that bucket."""
+    return f"OBJ_{raw_bucket(shard)}"
 
 
 def events(shard: str, engine: str) -> str:

@@ -30,6 +30,14 @@ HOUR_NS: Final = 60 * MINUTE_NS
 DAY_NS: Final = 24 * HOUR_NS
 
 
+def round_half_even(numerator: int, denominator: int) -> int:
+    """Return `numerator / denominator` rounded to an integer, a half to the even one."""
+    quotient, rest = divmod(numerator, denominator)
+    if 2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1):
+        return quotient + 1
+    return quotient
+
+
 def to_decimal(hundredths: int) -> str:
     """Write an integer number of hundredths as the decimal string of the public edge.
 
@@ -39,6 +47,17 @@ def to_decimal(hundredths: int) -> str:
     sign = "-" if hundredths < 0 else ""
     whole, rest = divmod(abs(hundredths), HUNDREDTHS)
     return f"{sign}{whole}.{rest:02d}"
+
+
+def to_fraction(weight_bp: int) -> str:
+    """Write an integer number of ten-thousandths as a decimal string of the public edge.
+
+    >>> to_fraction(-500)
+    '-0.0500'
+    """
+    sign = "-" if weight_bp < 0 else ""
+    whole, rest = divmod(abs(weight_bp), WEIGHT_ONE_BP)
+    return f"{sign}{whole}.{rest:04d}"
 
 
 _PLAIN_DECIMAL = re.compile(r"(-?)([0-9]{1,18})(?:\.([0-9]{1,18}))?")

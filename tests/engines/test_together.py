@@ -1,8 +1,8 @@
-"""All four engines on one log in memory, scheduled by chance: what each says must fit.
+"""All engines on one log in memory, scheduled by chance: what each says must fit.
 
 No host and no server here: the log is a list, and an engine takes as many of its inputs
 at a time as the dice say. Whatever they say, every record must be decidable again from the
-log alone, the chain of seals must hold, and prices must follow from the trades.
+log alone, the chain of seals must hold, and prices must follow from trades and articles.
 """
 
 import random
@@ -17,10 +17,20 @@ from everything.engines.kernel import Engine
 from everything.engines.notary import NotaryEngine
 from everything.engines.pricing import PricingEngine
 from everything.engines.pricing.arithmetic import smooth
+from everything.engines.reality import RealityEngine
 from everything.schemas import commands, signatures, subjects
 from everything.schemas.chain import GENESIS_HASH, digest, link
 from everything.schemas.codec import encode
-from everything.schemas.decisions import AnyDecision, ListMarket, Mint, ResolveMarket
+from everything.schemas.decisions import (
+    AddSource,
+    AnyDecision,
+    ApproveReview,
+    EnrolKey,
+    ListMarket,
+    Mint,
+    RejectReview,
+    ResolveMarket,
+)
 from everything.schemas.events import Event
 from everything.schemas.events.exchange import (
     CashCredited,
@@ -28,21 +38,43 @@ from everything.schemas.events.exchange import (
     OrderPlaced,
     OrderRejected,
     OrdersCancelled,
+    ReviewersChecked,
     Traded,
 )
+from everything.schemas.events.governance import ReviewAnswered
 from everything.schemas.events.notary import Sealed
-from everything.schemas.events.pricing import PressureChanged, PriceChanged
+from everything.schemas.events.pricing import (
+    BlendSet,
+    PressureChanged,
+    PriceChanged,
+    ProposalPriced,
+)
+from everything.schemas.events.reality import (
+    ArticleDropped,
+    ArticleGrouped,
+    ClusterOpened,
+    LlmAnswered,
+    LlmRequested,
+    ReviewAnswerRefused,
+    ReviewClosed,
+    ReviewOpened,
+    ScoreChanged,
+    ScoreOpened,
+)
 from everything.schemas.stored import Stored
 from everything.schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded
-from tests.engines.governance.people import ROOT, START_NS, genesis
+from tests.engines.governance.people import ANNA, ROOT, START_NS, Person, genesis, rss
+from tests.engines.press import Press, answered, available
 
-ACCOUNTS = ("ann", "ben", "cleo")
+ACCOUNTS = ("ann", "ben", "cleo", "boss")
+"""The boss is who also answers reviews."""
+SOURCES = ("daily", "weekly", "monthly")
 SYMBOLS = ("RAIN", "SNOW")
 
 
 class Venue:
-    """The log, and four engines that each know how far they have read."""
+    """The log, and engines that each know how far they have read."""
 
     def __init__(self, seed: int) -> None:
         self.dice = random.Random(seed)
@@ -51,6 +83,7 @@ class Venue:
         engines: list[Engine[Any]] = [
             GovernanceEngine(),
             ExchangeEngine(),
+            RealityEngine(),
             PricingEngine(),
             NotaryEngine(),
         ]
@@ -59,23 +92,27 @@ class Venue:
         }
         self.read = dict.fromkeys(self.drivers, 0)
         self.venue_id = digest(encode(genesis()))
-        self.counter = 0
+        self.counters = {ROOT.key: 0, ANNA.key: 0}
+        self.press = Press(self.dice, SOURCES, SYMBOLS)
+        self._heard = 0
+        """Of reality's records, those that the world has reacted to."""
 
     def append(self, subject: str, payload: bytes) -> int:
         self.log.append(Stored(len(self.log) + 1, subject, payload))
         return len(self.log)
 
-    def decide(self, kind: type[AnyDecision], **fields: Any) -> None:
-        self.counter += 1
+    def decide(self, kind: type[AnyDecision], by: Person = ROOT, **fields: Any) -> None:
+        self.counters[by.key] += 1
         common: dict[str, Any] = {
             "venue_id": self.venue_id,
-            "counter": self.counter,
+            "counter": self.counters[by.key],
             "expires_ns": self.now_ns + HOUR_NS,
         }
-        self.append(f"main.cmd.admin.{ROOT.key}", ROOT.sign(encode(kind(**common, **fields))))
+        self.append(f"main.cmd.admin.{by.key}", by.sign(encode(kind(**common, **fields))))
 
     def open_account(self, account: str) -> None:
-        seed = signatures.seed_from(account.ljust(32, "x").encode())
+        boss = account == "boss"
+        seed = ROOT.seed if boss else signatures.seed_from(account.ljust(32, "x").encode())
         key = signatures.public_key(seed)
         opening = commands.AccountOpening(
             account=account, public_key=key, client_time_ns=self.now_ns, venue_id=self.venue_id
@@ -88,6 +125,10 @@ class Venue:
         self.append(f"main.cmd.admin.{ROOT.key}", ROOT.sign(encode(genesis())))
         for symbol in SYMBOLS:
             self.decide(ListMarket, symbol=symbol, name=symbol, market_type="social")
+        self.decide(EnrolKey, key=ANNA.key, holder="anna", role="admin")
+        for source in SOURCES:
+            self.decide(AddSource, source=rss(source, trust_bp=self.dice.randint(3_000, 9_000)))
+        self.append(subjects.llm("main"), available(self.now_ns))
         self.settle()
         for account in ACCOUNTS:
             self.open_account(account)
@@ -120,6 +161,28 @@ class Venue:
                 price_ticks=dice.randint(4_950, 5_050),
             )
         self.append(subjects.order_command("main", account), encode(command))
+
+    def report(self) -> None:
+        """Have an article come, and the world react to some of what reality said."""
+        article = self.append(subjects.articles("main"), b"not read by any engine")
+        measured = self.press.measured(article, self.now_ns)
+        self.append(subjects.signals("main"), measured)
+        records = self.drivers[subjects.REALITY].records
+        for data in records[self._heard :]:
+            for event in decoded(data).events:
+                self._react(event)
+        self._heard = len(records)
+
+    def _react(self, event: Event) -> None:
+        roll = self.dice.random()
+        if isinstance(event, LlmRequested) and roll < 0.8:
+            payload = answered(self.dice, event, self.now_ns)
+            self.append(subjects.llm("main"), payload)
+        if isinstance(event, ReviewOpened) and roll < 0.8:
+            kind = ApproveReview if roll < 0.6 else RejectReview
+            symbol, hash_ = event.proposal.symbol, event.proposal_hash
+            by = self.dice.choice((ROOT, ANNA))
+            self.decide(kind, by, proposal_hash=hash_, symbol=symbol, reason="")
 
     def step(self, name: str) -> bool:
         """Let one engine take some of what waits for it, or a tick; tell whether it wrote."""
@@ -160,6 +223,8 @@ def session(seed: int, orders: int) -> Venue:
     venue.found()
     for number in range(orders):
         venue.order(number)
+        if number % 2:
+            venue.report()
         venue.now_ns += venue.dice.choice((0, 1, SECOND_NS // 10, SECOND_NS, 9 * SECOND_NS))
         if venue.dice.random() < 0.5:
             venue.step(venue.dice.choice([*venue.drivers]))
@@ -188,6 +253,9 @@ def test_the_same_dice_give_the_same_log() -> None:
 def test_there_was_something_to_see(venue: Venue) -> None:
     counts = {type(event) for event in venue.events(subjects.EXCHANGE)}
     assert {OrderPlaced, OrdersCancelled, CommandRefused, Traded, CashCredited} <= counts
+    counts = {type(event) for event in venue.events(subjects.REALITY)}
+    assert {ArticleDropped, ClusterOpened, ArticleGrouped, LlmRequested, LlmAnswered} <= counts
+    assert {ScoreChanged, ReviewOpened, ReviewClosed} <= counts
 
 
 def test_every_command_has_one_outcome(venue: Venue) -> None:
@@ -197,6 +265,83 @@ def test_every_command_has_one_outcome(venue: Venue) -> None:
         event.cause for event in venue.events(subjects.EXCHANGE) if isinstance(event, kinds)
     ]
     assert sorted(outcomes) == commands_in
+
+
+def test_every_measurement_has_one_outcome(venue: Venue) -> None:
+    measured = [one.sequence for one in venue.log if one.subject == subjects.signals("main")]
+    kinds = (ArticleDropped, ClusterOpened, ArticleGrouped)
+    outcomes = [event.cause for event in venue.events(subjects.REALITY) if isinstance(event, kinds)]
+    assert sorted(outcomes) == measured
+
+
+def test_every_approval_is_checked_and_then_carried_out_or_refused(venue: Venue) -> None:
+    approved = [
+        event.proposal_hash
+        for event in venue.events(subjects.GOVERNANCE)
+        if isinstance(event, ReviewAnswered) and event.approve
+    ]
+    checked = {
+        event.proposal_hash: event
+        for event in venue.events(subjects.EXCHANGE)
+        if isinstance(event, ReviewersChecked)
+    }
+    assert list(checked) == approved
+    closed = {
+        event.proposal_hash
+        for event in venue.events(subjects.REALITY)
+        if isinstance(event, ReviewClosed) and event.outcome == "approved"
+    }
+    refused = {
+        event.proposal_hash: event.code
+        for event in venue.events(subjects.REALITY)
+        if isinstance(event, ReviewAnswerRefused)
+    }
+    assert closed <= checked.keys()
+    for hash_, check in checked.items():
+        assert (hash_ in closed) != (hash_ in refused)
+        if check.barred:
+            assert check.barred == ["boss"]
+            assert refused[hash_] == "holds_the_symbol"
+
+
+def test_scores_move_by_what_was_said_and_prices_know_them(venue: Venue) -> None:
+    scores: dict[str, int] = {}
+    for event in venue.events(subjects.REALITY):
+        if isinstance(event, ScoreOpened):
+            scores[event.symbol] = event.score_e2
+        elif isinstance(event, ScoreChanged):
+            assert event.old_score_e2 == scores[event.symbol]
+            assert event.new_score_e2 == event.old_score_e2 + event.delta_e2
+            assert 0 <= event.new_score_e2 <= 10_000
+            scores[event.symbol] = event.new_score_e2
+    priced = {
+        event.symbol: event.reality_score_e2
+        for event in venue.events(subjects.PRICING)
+        if isinstance(event, BlendSet)
+    }
+    assert priced["RAIN"] == scores["RAIN"]
+
+
+def test_every_review_is_priced(venue: Venue) -> None:
+    opened = [
+        (event.proposal_hash, event.proposal.symbol)
+        for event in venue.events(subjects.REALITY)
+        if isinstance(event, ReviewOpened)
+    ]
+    priced = [
+        (event.proposal_hash, event.symbol)
+        for event in venue.events(subjects.PRICING)
+        if isinstance(event, ProposalPriced)
+    ]
+    assert priced == opened
+
+
+def test_the_final_price_is_what_the_weights_make_of_both(venue: Venue) -> None:
+    prices = [e for e in venue.events(subjects.PRICING) if isinstance(e, PriceChanged)]
+    blends = [e for e in venue.events(subjects.PRICING) if isinstance(e, BlendSet)]
+    price = [e for e in prices if e.symbol == "RAIN"][-1]
+    by = [e for e in blends if e.symbol == "RAIN"][-1]
+    assert abs(2 * price.final_price_e2 - price.market_price_e2 - by.reality_score_e2) <= 1
 
 
 def test_prices_follow_from_the_trades(venue: Venue) -> None:

@@ -22,7 +22,13 @@ def test_every_tag_is_a_name_and_a_version() -> None:
 
 
 def test_no_two_messages_share_a_tag() -> None:
-    members = registry.COMMANDS + registry.ENVELOPES + registry.DECISIONS + registry.EVENTS
+    members = (
+        registry.COMMANDS
+        + registry.ENVELOPES
+        + registry.DECISIONS
+        + registry.OBSERVATIONS
+        + registry.EVENTS
+    )
     counts = Counter(tag_of(member) for member in members)
     assert [tag for tag, count in counts.items() if count > 1] == []
     assert len(REGISTRY) == len(members)

@@ -16,6 +16,7 @@ from everything.schemas.events.exchange import (
     CreditRefused,
     Event,
     LimitsSet,
+    ReviewersChecked,
 )
 from everything.schemas.events.governance import (
     CreditsMinted,
@@ -25,9 +26,10 @@ from everything.schemas.events.governance import (
     MarketResolved,
     MarketResumed,
     PolicySet,
+    ReviewAnswered,
     VenueFounded,
 )
-from everything.schemas.limits import MAX_AMOUNT_CENTS, MAX_MINTED_CENTS
+from everything.schemas.limits import MAX_AMOUNT_CENTS, MAX_BARRED_LISTED, MAX_MINTED_CENTS
 from everything.schemas.records import Record
 
 
@@ -52,6 +54,8 @@ def _follow(state: State, sequence: int, event: AnyEvent) -> Event | None:
                 return BookOpened(sequence, event.symbol, event.tick_ticks)
         case MarketHalted() | MarketResumed() | MarketClosed() | MarketResolved():
             return _trading(state, sequence, event)
+        case ReviewAnswered(approve=True):
+            return _check_reviewers(state, sequence, event)
         case _:
             pass
     return None
@@ -84,6 +88,29 @@ def _credit(state: State, sequence: int, event: CreditsMinted) -> Event:
     if not may_mint(state, amount):
         return CreditRefused(sequence, account, amount, Refusal.AMOUNT_OUT_OF_RANGE.value)
     return CashCredited(sequence, account, amount, "mint")
+
+
+def _check_reviewers(state: State, sequence: int, answer: ReviewAnswered) -> ReviewersChecked:
+    """Look among those with an interest in the symbol: they are fewer than all accounts.
+
+    A list of accounts that is longer than its bound is cut: one bars as well as many.
+    """
+    keys = dict.fromkeys(answer.keys)
+    book = state.books.get(answer.symbol)
+    barred = sorted(
+        name
+        for name, holding in (book.holdings.items() if book is not None else ())
+        if holding.account.public_key in keys
+        and (holding.lots or holding.buying or holding.selling)
+    )
+    return ReviewersChecked(
+        cause=sequence,
+        proposal_hash=answer.proposal_hash,
+        symbol=answer.symbol,
+        reason=answer.reason,
+        signers=answer.signers,
+        barred=barred[:MAX_BARRED_LISTED],
+    )
 
 
 def may_mint(state: State, amount_cents: int) -> bool:

@@ -24,6 +24,7 @@ from everything.schemas.events.exchange import (
     OrderPlaced,
     OrderRejected,
     OrdersCancelled,
+    ReviewersChecked,
     TopsChanged,
     Traded,
 )
@@ -135,8 +136,10 @@ def _ids_forgotten(state: State, event: IdsForgotten) -> None:
     state.ids.forget(event.remember_until_ns)
 
 
-def _nothing(state: State, event: OrderRejected | CommandRefused | CreditRefused) -> None:
-    """A refusal leaves the state as it is."""
+def _nothing(
+    state: State, event: OrderRejected | CommandRefused | CreditRefused | ReviewersChecked
+) -> None:
+    """A refusal leaves the state as it is, and so does an answer to someone else's question."""
 
 
 def _balances_changed(state: State, event: BalancesChanged) -> None:
@@ -176,6 +179,7 @@ STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
     OrderRejected: _nothing,
     CommandRefused: _nothing,
     CreditRefused: _nothing,
+    ReviewersChecked: _nothing,
     BalancesChanged: _balances_changed,
     TopsChanged: _tops_changed,
     IdsForgotten: _ids_forgotten,

@@ -2,10 +2,13 @@
 
 from typing import assert_never
 
-from everything.engines.governance.people import ROOT_HOLDER, with_predecessors
+from everything.engines.governance.people import ROOT_HOLDER, keys_of, with_predecessors
 from everything.engines.governance.state import State
 from everything.schemas.decisions import (
+    AddSource,
     AnyDecision,
+    ApproveReview,
+    ChangeSource,
     CloseMarket,
     CoSign,
     EditMarket,
@@ -16,6 +19,8 @@ from everything.schemas.decisions import (
     ListMarket,
     Mint,
     OpsOverride,
+    QuarantineSource,
+    RejectReview,
     ResolveMarket,
     ResumeMarket,
     RevokeKey,
@@ -36,11 +41,16 @@ from everything.schemas.events.governance import (
     MarketResumed,
     OpsOverridden,
     PolicySet,
+    ReviewAnswered,
     RoleGranted,
+    SourceAdded,
+    SourceChanged,
+    SourceQuarantineSet,
     VenueFounded,
 )
 from everything.schemas.limits import ROTATION_OVERLAP_NS
 
+_KeyDecision = EnrolKey | RotateKey | GrantRole | RevokeKey
 _MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
 
 
@@ -61,9 +71,10 @@ def found(cause: int, venue_id: str, genesis: Genesis) -> list[Event]:
 
 
 def effects(
-    state: State, cause: int, signer: str, decision: AnyDecision, now_ns: int
+    state: State, cause: int, signers: list[str], decision: AnyDecision, now_ns: int
 ) -> list[Event]:
-    """Return what `decision`, accepted now and first signed by `signer`, brings about."""
+    """Return what `decision`, accepted now and signed by `signers`, brings about."""
+    signer = signers[0]
     match decision:
         case Mint():
             return [CreditsMinted(cause, decision.account, decision.amount_cents, decision.memo)]
@@ -72,6 +83,27 @@ def effects(
             return [PolicySet(cause, version, decision.policy, decision.reason)]
         case OpsOverride():
             return [OpsOverridden(cause, signer, decision.action, decision.reason)]
+        case EnrolKey() | RotateKey() | GrantRole() | RevokeKey():
+            return _key_effects(state, cause, signer, decision, now_ns)
+        case CoSign():
+            return []  # it only adds a signature to another decision
+        case AddSource():
+            return [SourceAdded(cause, decision.source)]
+        case ChangeSource():
+            return [SourceChanged(cause, decision.source)]
+        case QuarantineSource():
+            until_ns, reason = decision.until_ns, decision.reason
+            return [SourceQuarantineSet(cause, decision.source, until_ns, reason)]
+        case ApproveReview() | RejectReview():
+            return [_answered(state, cause, signers, decision)]
+        case _:
+            return [_market_effect(state, cause, signer, decision)]
+
+
+def _key_effects(
+    state: State, cause: int, signer: str, decision: _KeyDecision, now_ns: int
+) -> list[Event]:
+    match decision:
         case EnrolKey():
             return [KeyEnrolled(cause, decision.key, decision.holder, decision.role)]
         case RotateKey():
@@ -82,10 +114,8 @@ def effects(
         case RevokeKey():
             names = with_predecessors(state, decision.key, now_ns)
             return [KeyRevoked(cause, name, decision.reason) for name in names]
-        case CoSign():
-            return []  # it only adds a signature to another decision
         case _:
-            return [_market_effect(state, cause, signer, decision)]
+            assert_never(decision)
 
 
 def _market_effect(state: State, cause: int, signer: str, decision: _MarketDecision) -> Event:
@@ -104,6 +134,20 @@ def _market_effect(state: State, cause: int, signer: str, decision: _MarketDecis
             return MarketResolved(cause, decision.symbol, decision.value_ticks, decision.reason)
         case _:
             assert_never(decision)
+
+
+def _answered(
+    state: State, cause: int, signers: list[str], answer: ApproveReview | RejectReview
+) -> ReviewAnswered:
+    return ReviewAnswered(
+        cause=cause,
+        proposal_hash=answer.proposal_hash,
+        symbol=answer.symbol,
+        approve=isinstance(answer, ApproveReview),
+        reason=answer.reason,
+        signers=signers[:],
+        keys=keys_of(state, signers),
+    )
 
 
 def _listed(cause: int, signer: str, listing: ListMarket) -> MarketListed:

@@ -105,7 +105,7 @@ def _judge(state: State, sequence: int, signed: Signed, now_ns: int) -> list[Eve
     admission.check_signer(state, signed, decision, now_ns)
     if isinstance(decision, CoSign):
         return _judge_co_sign(state, sequence, signed, decision, now_ns)
-    rules.check(state, signed.key, decision)
+    rules.check(state, signed.key, decision, now_ns)
     needed = people.signers_needed(state, decision, now_ns)
     if needed > 1:
         return [_pending(state, sequence, signed, decision, needed)]
@@ -118,7 +118,7 @@ def _judge(state: State, sequence: int, signed: Signed, now_ns: int) -> list[Eve
             signed.hash,
             [signed.key],
         ),
-        *effects.effects(state, sequence, signed.key, decision, now_ns),
+        *effects.effects(state, sequence, [signed.key], decision, now_ns),
     ]
 
 
@@ -180,7 +180,7 @@ def _judge_co_sign(
     return [
         co_signed,
         DecisionAccepted(sequence, proposer, decision.counter, kind, hash_, signers),
-        *effects.effects(state, sequence, proposer, decision, now_ns),
+        *effects.effects(state, sequence, signers, decision, now_ns),
     ]
 
 
@@ -197,7 +197,7 @@ def _check_still_good(state: State, pending: Pending, decision: AnyDecision, now
     if not people.standing_signers(state, decision, [proposer], now_ns):
         raise Refused(Refusal.ROLE_TOO_LOW, "whoever proposed it may no longer decide it")
     try:
-        rules.check(state, proposer, decision)
+        rules.check(state, proposer, decision, now_ns)
     except Refused as refused:
         detail = f"the decision no longer holds: {refused.detail}"
         raise Refused(refused.refusal, detail) from None

@@ -5,7 +5,10 @@ from typing import Final
 
 from everything.engines.governance.state import RANKS, Key, State
 from everything.schemas.decisions import (
+    AddSource,
     AnyDecision,
+    ApproveReview,
+    ChangeSource,
     CloseMarket,
     CoSign,
     EditMarket,
@@ -15,6 +18,8 @@ from everything.schemas.decisions import (
     ListMarket,
     Mint,
     OpsOverride,
+    QuarantineSource,
+    RejectReview,
     ResolveMarket,
     ResumeMarket,
     RevokeKey,
@@ -35,6 +40,11 @@ ROLE_NEEDED: Final[dict[type[AnyDecision], Role]] = {
     CloseMarket: "admin",
     ResolveMarket: "admin",
     Mint: "admin",
+    AddSource: "admin",
+    ChangeSource: "admin",
+    QuarantineSource: "admin",
+    ApproveReview: "admin",
+    RejectReview: "admin",
     CoSign: "admin",
     EnrolKey: "super-admin",
     GrantRole: "super-admin",
@@ -53,8 +63,9 @@ def may(role: Role, decision: AnyDecision) -> bool:
 def signers_needed(state: State, decision: AnyDecision, now_ns: int) -> int:
     """Return how many people must sign `decision`.
 
-    To list, close or resolve a political market it takes the policy's number, as soon as
-    that many people could sign it at all; everything else takes one.
+    To list, close or resolve a political market, or to approve a move of its score, it
+    takes the policy's number, as soon as that many people could sign it at all; everything
+    else takes one.
     """
     if not _is_political(state, decision) or state.policy is None:
         return 1
@@ -70,7 +81,7 @@ def signers_needed(state: State, decision: AnyDecision, now_ns: int) -> int:
 def _is_political(state: State, decision: AnyDecision) -> bool:
     if isinstance(decision, ListMarket):
         return decision.market_type == "political"
-    if isinstance(decision, CloseMarket | ResolveMarket):
+    if isinstance(decision, CloseMarket | ResolveMarket | ApproveReview):
         market = state.markets.get(decision.symbol)
         return market is not None and market.market_type == "political"
     return False
@@ -97,6 +108,15 @@ def _holder_may(state: State, holder: str, decision: AnyDecision, now_ns: int) -
         key.holder == holder and key.accepted(now_ns) and may(key.role, decision)
         for key in state.keys.values()
     )
+
+
+def keys_of(state: State, signers: list[str]) -> list[str]:
+    """Return every key that was ever enrolled for the people behind `signers`.
+
+    Those that were rotated or revoked too: an account that such a key opened is still theirs.
+    """
+    holders = {state.keys[name].holder: None for name in signers}
+    return [name for name, key in state.keys.items() if key.holder in holders]
 
 
 def with_predecessors(state: State, name: str, now_ns: int) -> Iterator[str]:

@@ -6,9 +6,12 @@ from typing import assert_never
 
 from everything.engines.governance.people import leaves_a_super_admin
 from everything.engines.governance.state import Key, Market, Phase, State
-from everything.schemas import signatures
+from everything.schemas import signatures, sources
 from everything.schemas.decisions import (
+    AddSource,
     AnyDecision,
+    ApproveReview,
+    ChangeSource,
     CloseMarket,
     CoSign,
     EditMarket,
@@ -19,6 +22,8 @@ from everything.schemas.decisions import (
     ListMarket,
     Mint,
     OpsOverride,
+    QuarantineSource,
+    RejectReview,
     ResolveMarket,
     ResumeMarket,
     RevokeKey,
@@ -32,6 +37,8 @@ from everything.schemas.limits import (
     MAX_KEYS,
     MAX_MARKETS,
     MAX_NAME_CHARS,
+    MAX_QUARANTINE_NS,
+    MAX_SOURCES,
     MAX_TEXT_CHARS,
     MAX_TICK_TICKS,
     MIN_TICK_TICKS,
@@ -43,6 +50,8 @@ from everything.schemas.units import PAR_TICKS, SCORE_MAX_E2, WEIGHT_ONE_BP
 
 _OUTSIDE_PRICE = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,8})?")
 _MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
+_HASH = re.compile(r"[0-9a-f]{64}")
+_SourceDecision = AddSource | ChangeSource | QuarantineSource
 _KeyDecision = EnrolKey | GrantRole | RotateKey | RevokeKey
 
 
@@ -56,7 +65,7 @@ def check_genesis(genesis: Genesis) -> None:
     _check_policy(genesis.policy)
 
 
-def check(state: State, signer: str, decision: AnyDecision) -> None:
+def check(state: State, signer: str, decision: AnyDecision, now_ns: int) -> None:
     """Raise Refused unless `decision`, signed by the key `signer`, can be carried out now."""
     match decision:
         case Mint():
@@ -71,6 +80,10 @@ def check(state: State, signer: str, decision: AnyDecision) -> None:
             pass  # the engine looks at the decision that it is for
         case EnrolKey() | GrantRole() | RotateKey() | RevokeKey():
             _check_key(state, signer, decision)
+        case AddSource() | ChangeSource() | QuarantineSource():
+            _check_source(state, decision, now_ns)
+        case ApproveReview() | RejectReview():
+            _check_answer(state, decision)
         case _:
             _check_market(state, decision)
 
@@ -101,6 +114,57 @@ def _check_text(what: str, text: str) -> None:
         raise Refused(
             Refusal.BAD_TEXT, f"{what} is not up to {MAX_TEXT_CHARS} printable characters"
         )
+
+
+# -- sources and reviews ---------------------------------------------------------------
+
+
+def _check_source(state: State, decision: _SourceDecision, now_ns: int) -> None:
+    known = state.known_sources()
+    match decision:
+        case AddSource():
+            _check_description(decision.source)
+            if decision.source.source in known:
+                raise Refused(Refusal.SOURCE_EXISTS, "there is a source with this id")
+            if len(known) >= MAX_SOURCES:
+                raise Refused(Refusal.TOO_MANY_SOURCES, f"a venue has at most {MAX_SOURCES}")
+        case ChangeSource():
+            _check_description(decision.source)
+            kind = _known_source(known, decision.source.source)
+            if decision.source.kind != kind:
+                raise Refused(Refusal.BAD_SOURCE, f"it is of kind {kind}, which stays")
+        case QuarantineSource():
+            _known_source(known, decision.source)
+            if decision.until_ns and not 0 < decision.until_ns - now_ns <= MAX_QUARANTINE_NS:
+                raise Refused(
+                    Refusal.VALUE_OUT_OF_RANGE,
+                    f"until_ns is neither 0 nor in {now_ns + 1}..{now_ns + MAX_QUARANTINE_NS}",
+                )
+            _check_text("reason", decision.reason)
+        case _:
+            assert_never(decision)
+
+
+def _check_description(source: sources.Source) -> None:
+    wrong = sources.problem(source)
+    if wrong is not None:
+        raise Refused(Refusal.BAD_SOURCE, wrong)
+
+
+def _known_source(known: dict[str, sources.SourceKind], name: str) -> sources.SourceKind:
+    kind = known.get(name)
+    if kind is None:
+        raise Refused(Refusal.UNKNOWN_SOURCE, "no such source was added")
+    return kind
+
+
+def _check_answer(state: State, answer: ApproveReview | RejectReview) -> None:
+    """Raise Refused unless such a review is thinkable; whether it waits, reality says."""
+    if not _HASH.fullmatch(answer.proposal_hash):
+        raise Refused(Refusal.BAD_PROPOSAL, "not a SHA-256 in lower-case hexadecimal")
+    if answer.symbol not in state.markets:
+        raise Refused(Refusal.UNKNOWN_SYMBOL, "no such market is listed")
+    _check_text("reason", answer.reason)
 
 
 # -- keys ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from typing import Final, Literal, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from everything.schemas.decisions import RiskLevel, Role
 from everything.schemas.events.governance import (
@@ -24,10 +25,15 @@ from everything.schemas.events.governance import (
     MarketResumed,
     OpsOverridden,
     PolicySet,
+    ReviewAnswered,
     RoleGranted,
+    SourceAdded,
+    SourceChanged,
+    SourceQuarantineSet,
     VenueFounded,
 )
 from everything.schemas.policy import MarketType, Policy
+from everything.schemas.sources import SourceKind
 
 Phase = Literal["open", "halted", "closed", "resolved"]
 
@@ -85,7 +91,11 @@ class Pending(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """All of governance. `venue_id` is empty until the venue is founded."""
+    """All of governance. `venue_id` is empty until the venue is founded.
+
+    `sources` is not in the dump before the first one is added: venues were founded before
+    there were sources, and the hashes of their states stand on the log.
+    """
 
     venue_id: str = ""
     policy: Policy | None = None
@@ -93,6 +103,11 @@ class State(msgspec.Struct):
     keys: dict[str, Key] = {}
     markets: dict[str, Market] = {}
     pending: dict[str, Pending] = {}
+    sources: dict[str, SourceKind] | UnsetType = UNSET
+
+    def known_sources(self) -> dict[str, SourceKind]:
+        """Return the kind of every source by its id."""
+        return {} if isinstance(self.sources, UnsetType) else self.sources
 
 
 def evolve(state: State, event: Event) -> None:
@@ -104,6 +119,11 @@ def evolve(state: State, event: Event) -> None:
             state.policy, state.policy_version = event.policy, event.version
         case CreditsMinted() | OpsOverridden():
             pass  # the exchange acts on the one, people on the other
+        case SourceAdded():
+            state.sources = state.known_sources()
+            state.sources[event.source.source] = event.source.kind
+        case SourceChanged() | SourceQuarantineSet() | ReviewAnswered():
+            pass  # ingest and reality act on these
         case KeyEnrolled() | RoleGranted() | KeyRotated() | KeyRevoked():
             _evolve_key(state, event)
         case (

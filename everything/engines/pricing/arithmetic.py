@@ -2,18 +2,10 @@
 
 from typing import Final
 
-from everything.schemas.units import WEIGHT_ONE_BP
+from everything.schemas.units import WEIGHT_ONE_BP, round_half_even
 
 MILLION: Final = 1_000_000
 """`ewma_e6` counts millionths of a tick."""
-
-
-def round_half_even(numerator: int, denominator: int) -> int:
-    """Return `numerator / denominator` rounded to an integer, a half to the even one."""
-    quotient, rest = divmod(numerator, denominator)
-    if 2 * rest > denominator or (2 * rest == denominator and quotient % 2 == 1):
-        return quotient + 1
-    return quotient
 
 
 def smooth(ewma_e6: int | None, price_ticks: int, alpha_bp: int) -> int:

@@ -1,4 +1,4 @@
-"""The pricing engine: records of exchange and governance in, prices and pressure out."""
+"""The pricing engine: records of exchange, governance and reality in, prices out."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -22,6 +22,8 @@ class PricingEngine:
     """Follow every symbol's MarketPrice, FinalPrice and pressure.
 
     MarketPrice is the EWMA over trades in log order, whatever time lies between them.
+    Before any trade it is the mid, or without one the score that the market was listed at:
+    RealityScore moves FinalPrice through its own weight only, never through both.
     A trade's volume enters the windows at the time of the exchange's record; pressure is
     stated as of this engine's own record. A symbol's pressure is stated when it trades,
     once for a group of inputs, and when a bucket leaves a window: at most once a second.
@@ -35,6 +37,7 @@ class PricingEngine:
         self.reads = (
             subjects.events(shard, subjects.GOVERNANCE),
             subjects.events(shard, subjects.EXCHANGE),
+            subjects.events(shard, subjects.REALITY),
         )
 
     def initial(self) -> State:

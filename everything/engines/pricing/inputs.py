@@ -10,10 +10,20 @@ from everything.schemas.events.governance import (
     MarketResolved,
     PolicySet,
 )
+from everything.schemas.events.reality import ReviewOpened, ScoreChanged
 from everything.schemas.records import EVENT_MESSAGES
 from everything.schemas.stored import Stored
 
-Relevant = Traded | TopsChanged | MarketListed | MarketEdited | MarketResolved | PolicySet
+Relevant = (
+    Traded
+    | TopsChanged
+    | MarketListed
+    | MarketEdited
+    | MarketResolved
+    | PolicySet
+    | ScoreChanged
+    | ReviewOpened
+)
 _RELEVANT: Final = frozenset(get_args(Relevant))
 
 

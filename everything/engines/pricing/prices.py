@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple, assert_never
 
-from everything.engines.pricing.arithmetic import MILLION, blend, round_half_even, smooth
+from everything.engines.pricing.arithmetic import MILLION, blend, smooth
 from everything.engines.pricing.inputs import Relevant
 from everything.engines.pricing.state import Price, State, Symbol
 from everything.schemas.errors import UnknownRecord
@@ -18,9 +18,12 @@ from everything.schemas.events.pricing import (
     BlendSet,
     Event,
     PriceChanged,
+    ProposalPriced,
     SmoothingSet,
     VolumeTraded,
 )
+from everything.schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
+from everything.schemas.units import round_half_even
 
 _HALF_TICK_E6: Final = MILLION // 2
 
@@ -45,6 +48,7 @@ class Working:
         self._blends: dict[str, BlendSet] = {}
         self._quotes: dict[str, _Quote] = {}
         self._volumes: dict[str, list[int]] = {}
+        self._proposals: list[ProposalPriced] = []
 
     def take(self, event: Relevant) -> None:
         """Work one event in."""
@@ -62,13 +66,17 @@ class Working:
                 ewma_e6 = event.value_ticks * MILLION
                 last = self._quote(event.symbol).last_trade_ticks
                 self._quotes[event.symbol] = _Quote("resolution", ewma_e6, last)
+            case ScoreChanged():
+                self._scored(event)
+            case ReviewOpened():
+                self._proposed(event.proposal_hash, event.proposal)
             case PolicySet():
                 self._alpha_bp = event.policy.pricing.ewma_alpha_bp
             case _:
                 assert_never(event)
 
     def events(self) -> list[Event]:
-        """Return what has changed: smoothing, blends, volumes, then prices."""
+        """Return what has changed: smoothing, blends, volumes, prices, then proposals'."""
         events: list[Event] = []
         if self._alpha_bp is not None and self._alpha_bp != self._state.kept.ewma_alpha_bp:
             events.append(SmoothingSet(self._cause, self._alpha_bp))
@@ -79,7 +87,7 @@ class Working:
             changed = self._price_changed(name)
             if changed is not None:
                 events.append(changed)
-        return events
+        return events + self._proposals
 
     def _listed(self, event: MarketListed) -> None:
         name, score_e2 = event.symbol, event.initial_score_e2
@@ -94,6 +102,20 @@ class Working:
         weights = (event.market_weight_bp, event.reality_weight_bp)
         if weights != (now.market_weight_bp, now.reality_weight_bp):
             self._blends[name] = BlendSet(self._cause, name, *weights, now.reality_score_e2)
+
+    def _scored(self, event: ScoreChanged) -> None:
+        name = event.symbol
+        if self._quote(name).basis == "resolution":
+            return  # it was on its way when the market was resolved
+        now = self._blend(name)
+        weights = (now.market_weight_bp, now.reality_weight_bp)
+        self._blends[name] = BlendSet(self._cause, name, *weights, event.new_score_e2)
+
+    def _proposed(self, proposal_hash: str, proposal: Proposal) -> None:
+        name = proposal.symbol
+        score_e2 = self._blend(name).reality_score_e2
+        finals = (self._final(name, score_e2), self._final(name, proposal.score_if_approved_e2))
+        self._proposals.append(ProposalPriced(self._cause, proposal_hash, name, *finals))
 
     def _trade(self, event: Traded) -> None:
         name = event.symbol
@@ -116,7 +138,7 @@ class Working:
         if self._quote(name).basis in ("trades", "resolution"):
             return
         if top.bid_ticks is None or top.ask_ticks is None:
-            score_e2 = self._blend(name).reality_score_e2
+            score_e2 = self._symbol(name).listing_score_e2
             self._quotes[name] = _Quote("listing", score_e2 * MILLION, None)
         else:
             mid_e6 = (top.bid_ticks + top.ask_ticks) * _HALF_TICK_E6
@@ -125,16 +147,20 @@ class Working:
     def _price_changed(self, name: str) -> PriceChanged | None:
         basis, ewma_e6, last = self._quote(name)
         market_e2 = round_half_even(ewma_e6, MILLION)
-        final_e2 = market_e2
-        if basis != "resolution":
-            by = self._blend(name)
-            final_e2 = blend(
-                market_e2, by.market_weight_bp, by.reality_score_e2, by.reality_weight_bp
-            )
+        final_e2 = self._final(name, self._blend(name).reality_score_e2)
         symbol = self._state.symbols.get(name)
         if symbol and symbol.price == Price(basis, ewma_e6, market_e2, final_e2, last):
             return None
         return PriceChanged(self._cause, name, basis, ewma_e6, market_e2, final_e2, last)
+
+    def _final(self, name: str, score_e2: int) -> int:
+        """Return FinalPrice with that RealityScore; once resolved, no score moves it."""
+        quote = self._quote(name)
+        market_e2 = round_half_even(quote.ewma_e6, MILLION)
+        if quote.basis == "resolution":
+            return market_e2
+        by = self._blend(name)
+        return blend(market_e2, by.market_weight_bp, score_e2, by.reality_weight_bp)
 
     def _quote(self, name: str) -> _Quote:
         quote = self._quotes.get(name)

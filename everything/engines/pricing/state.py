@@ -3,6 +3,7 @@
 from typing import Final, assert_never
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from everything.engines.pricing.windows import Window
 from everything.schemas.errors import BrokenInvariant
@@ -12,6 +13,7 @@ from everything.schemas.events.pricing import (
     Event,
     PressureChanged,
     PriceChanged,
+    ProposalPriced,
     SmoothingSet,
     VolumeTraded,
 )
@@ -32,6 +34,8 @@ class Symbol(msgspec.Struct):
     """One market: its blend, its price, and what takers traded lately.
 
     `traded_in` is the message of its last trades: the cause of all pressure they leave.
+    `listed_at_e2` is the RealityScore before it first moved, and not in the dump until it
+    has: hashes of states from when it could not move stand on the log.
     """
 
     market_weight_bp: int
@@ -41,6 +45,13 @@ class Symbol(msgspec.Struct):
     traded_in: int = 0
     minute: Window = msgspec.field(default_factory=lambda: Window(SECOND_NS))
     hour: Window = msgspec.field(default_factory=lambda: Window(MINUTE_NS))
+    listed_at_e2: int | UnsetType = UNSET
+
+    @property
+    def listing_score_e2(self) -> int:
+        """The score that the market was listed at."""
+        listed_at_e2 = self.listed_at_e2
+        return self.reality_score_e2 if isinstance(listed_at_e2, UnsetType) else listed_at_e2
 
     def due_ns(self) -> int | None:
         """Return when time alone will change the symbol's pressure."""
@@ -106,6 +117,8 @@ class State:
                 self._enter(event)
             case PressureChanged():
                 self._state_pressure(event)
+            case ProposalPriced():
+                pass  # it is said for those who decide; no price follows from it
             case _:
                 assert_never(event)
 
@@ -115,6 +128,8 @@ class State:
         if symbol is None:
             self.symbols[event.symbol] = Symbol(*weights)
         else:
+            if event.reality_score_e2 != symbol.reality_score_e2:
+                symbol.listed_at_e2 = symbol.listing_score_e2
             symbol.market_weight_bp, symbol.reality_weight_bp, symbol.reality_score_e2 = weights
 
     def _enter(self, event: VolumeTraded) -> None:

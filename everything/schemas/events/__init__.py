@@ -5,6 +5,6 @@ the record it stands in. An event holds all that its engine's `evolve` needs, so
 follows from events alone.
 """
 
-from everything.schemas.events import exchange, governance, notary, pricing
+from everything.schemas.events import exchange, governance, notary, pricing, reality
 
-Event = governance.Event | exchange.Event | pricing.Event | notary.Event
+Event = governance.Event | exchange.Event | reality.Event | pricing.Event | notary.Event

@@ -215,6 +215,21 @@ class TopsChanged(Message, tag="tops_changed/1", frozen=True):
     tops: list[Top]
 
 
+class ReviewersChecked(Message, tag="reviewers_checked/1", frozen=True):
+    """Whether those who approved a move have an interest in the symbol (their accounts
+    hold it or have orders in it): `barred` are the accounts that do, empty if none.
+
+    It repeats what the approval said, so that whoever applies it need look nowhere else.
+    """
+
+    cause: int
+    proposal_hash: str
+    symbol: str
+    reason: str
+    signers: list[str]
+    barred: list[str]
+
+
 Event = (
     OrderPlaced
     | Traded
@@ -233,4 +248,5 @@ Event = (
     | BookClosed
     | BookSettled
     | IdsForgotten
+    | ReviewersChecked
 )

@@ -3,6 +3,7 @@
 from everything.schemas.codec import Message
 from everything.schemas.decisions import RiskLevel, Role
 from everything.schemas.policy import MarketType, Policy
+from everything.schemas.sources import Source
 
 
 class VenueFounded(Message, tag="venue_founded/1", frozen=True):
@@ -181,6 +182,43 @@ class OpsOverridden(Message, tag="ops_overridden/1", frozen=True):
     reason: str
 
 
+class SourceAdded(Message, tag="source_added/1", frozen=True):
+    cause: int
+    source: Source
+
+
+class SourceChanged(Message, tag="source_changed/1", frozen=True):
+    """All of the source, as it is from now on."""
+
+    cause: int
+    source: Source
+
+
+class SourceQuarantineSet(Message, tag="source_quarantine_set/1", frozen=True):
+    """`until_ns` 0 releases the source."""
+
+    cause: int
+    source: str
+    until_ns: int
+    reason: str
+
+
+class ReviewAnswered(Message, tag="review_answered/1", frozen=True):
+    """Enough people have signed an answer to a review; what it does, reality says.
+
+    `signers` are the keys that signed; `keys` all that were ever enrolled for the people
+    behind them, by which the exchange knows their accounts.
+    """
+
+    cause: int
+    proposal_hash: str
+    symbol: str
+    approve: bool
+    reason: str
+    signers: list[str]
+    keys: list[str]
+
+
 Event = (
     VenueFounded
     | DecisionAccepted
@@ -201,4 +239,8 @@ Event = (
     | MarketResolved
     | CreditsMinted
     | OpsOverridden
+    | SourceAdded
+    | SourceChanged
+    | SourceQuarantineSet
+    | ReviewAnswered
 )

@@ -60,4 +60,14 @@ class PressureChanged(Message, tag="pressure_changed/1", frozen=True):
     sell_lots_1h: int
 
 
-Event = BlendSet | SmoothingSet | PriceChanged | VolumeTraded | PressureChanged
+class ProposalPriced(Message, tag="proposal_priced/1", frozen=True):
+    """FinalPrice as a review opened, and as it would be if its move were approved."""
+
+    cause: int
+    proposal_hash: str
+    symbol: str
+    final_price_e2: int
+    final_if_approved_e2: int
+
+
+Event = BlendSet | SmoothingSet | PriceChanged | VolumeTraded | PressureChanged | ProposalPriced

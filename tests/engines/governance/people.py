@@ -11,6 +11,7 @@ from everything.schemas.decisions import AnyDecision, EnrolKey, Genesis, ListMar
 from everything.schemas.events import Event
 from everything.schemas.events.governance import DecisionRefused
 from everything.schemas.policy import SEED_PLAN, Policy
+from everything.schemas.sources import Source
 from everything.schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.driver import Driver
 
@@ -90,6 +91,12 @@ class Venue:
     def list(self, person: Person = ROOT, symbol: str = "RAIN", **fields: Any) -> list[Event]:
         common = {"symbol": symbol, "name": "Rain", "market_type": "social"}
         return self.decide(person, ListMarket, **(common | fields))
+
+
+def rss(name: str, **fields: Any) -> Source:
+    """Return a feed as a decision states it."""
+    common = {"name": name, "kind": "rss", "url": f"https://{name}.example/feed.xml"}
+    return Source(source=name, **(common | fields))
 
 
 def refusal(events: list[Event]) -> str:

@@ -10,7 +10,10 @@ from everything.engines.governance.people import ROLE_NEEDED
 from everything.engines.governance.state import RANKS
 from everything.schemas.codec import encode
 from everything.schemas.decisions import (
+    AddSource,
     AnyDecision,
+    ApproveReview,
+    ChangeSource,
     CloseMarket,
     CoSign,
     EditMarket,
@@ -20,6 +23,8 @@ from everything.schemas.decisions import (
     ListMarket,
     Mint,
     OpsOverride,
+    QuarantineSource,
+    RejectReview,
     ResolveMarket,
     ResumeMarket,
     RevokeKey,
@@ -48,6 +53,7 @@ from tests.engines.governance.people import (
     genesis,
     names,
     refusal,
+    rss,
 )
 
 OVERRIDE: dict[str, Any] = {"action": "restarted", "reason": "power"}
@@ -223,6 +229,11 @@ SAMPLES: dict[type[AnyDecision], dict[str, Any]] = {
     RevokeKey: {"key": BERT.key, "reason": ""},
     SetPolicy: {"policy": Policy(name="p"), "reason": ""},
     OpsOverride: OVERRIDE,
+    AddSource: {"source": rss("daily")},
+    ChangeSource: {"source": rss("weekly", trust_bp=1)},
+    QuarantineSource: {"source": "weekly", "until_ns": 0, "reason": ""},
+    ApproveReview: {"proposal_hash": "0" * 64, "symbol": "RAIN", "reason": ""},
+    RejectReview: {"proposal_hash": "0" * 64, "symbol": "RAIN", "reason": ""},
 }
 
 
@@ -235,9 +246,11 @@ def test_role_matrix(role: str, kind: type[AnyDecision]) -> None:
     venue.list()
     venue.list(symbol="DRY")
     venue.decide(ROOT, HaltMarket, symbol="DRY", reason="")
+    venue.decide(ROOT, AddSource, source=rss("weekly"))
     editor: list[type[AnyDecision]] = [EditMarket]
     admin: list[type[AnyDecision]] = [*editor, ListMarket, HaltMarket, ResumeMarket]
-    admin += [CloseMarket, ResolveMarket, Mint]
+    admin += [CloseMarket, ResolveMarket, Mint, AddSource, ChangeSource, QuarantineSource]
+    admin += [ApproveReview, RejectReview]
     allowed = {"viewer": [], "editor": editor, "admin": admin, "super-admin": list(SAMPLES)}[role]
     expected = "" if kind in allowed else "role_too_low"
     assert venue.code(ANNA, kind, **SAMPLES[kind]) == expected

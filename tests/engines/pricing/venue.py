@@ -1,4 +1,4 @@
-"""A small stand-in for the other two engines: it writes the records that pricing reads."""
+"""A small stand-in for the other three engines: it writes the records that pricing reads."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from everything.schemas.events import Event
 from everything.schemas.events.exchange import Top, TopsChanged, Traded
 from everything.schemas.events.governance import MarketListed, PolicySet
 from everything.schemas.events.pricing import PressureChanged, PriceChanged
+from everything.schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
 from everything.schemas.policy import Policy, PricingPolicy
 from everything.schemas.records import Record, seal
 from everything.schemas.stored import Stored
@@ -60,6 +61,23 @@ def tops(bid: int | None, ask: int | None, symbol: str = "RAIN") -> TopsChanged:
     return TopsChanged(1, [Top(symbol, bid, int(bid is not None), ask, int(ask is not None))])
 
 
+def scored(new_e2: int, symbol: str = "RAIN", old_e2: int = 6_000) -> ScoreChanged:
+    return ScoreChanged(
+        cause=1, symbol=symbol, cluster=1, article=1, source="daily", old_score_e2=old_e2,
+        new_score_e2=new_e2, delta_e2=new_e2 - old_e2, confidence_bp=5_000, review="", at_ns=1,
+    )  # fmt: skip
+
+
+def review(approved_e2: int, symbol: str = "RAIN") -> ReviewOpened:
+    """Return a review of a move to `approved_e2`; its other fields move no price."""
+    proposal = Proposal(
+        symbol=symbol, cluster=1, articles=[1], sources=["daily"], cause=1, policy_version=1,
+        quick_bp=0, weight_e4=0, points_e2=0, delta_e2=0, score_now_e2=0,
+        score_if_approved_e2=approved_e2, confidence_bp=0, llm="skipped",
+    )  # fmt: skip
+    return ReviewOpened(1, "f" * 64, proposal, ["suspicious_delta"], "", "daily", 1)
+
+
 class Prices:
     """A pricing engine that has seen a policy and, unless told otherwise, one listing."""
 
@@ -74,6 +92,9 @@ class Prices:
     def exchange(self, *events: Event, time_ns: int | None = None) -> list[Event]:
         now_ns = self.driver.now_ns if time_ns is None else time_ns
         return self.driver.feed(record("exchange", now_ns, *events))
+
+    def reality(self, *events: Event) -> list[Event]:
+        return self.driver.feed(record("reality", self.driver.now_ns, *events))
 
     def at(self, offset_ns: int) -> None:
         self.driver.at(START_NS + offset_ns)
