@@ -13,7 +13,10 @@ from everything.streams.broker import roles
 from tests.broker.venue import SHARD, Raw, Venue
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
-LOG_READERS = ENGINES | {"gateway", "ingest", "projector", "feeds", "replay"}
+INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm"})
+FETCHERS = frozenset({"fetcher", "browser"})
+KEEPERS = frozenset({"archiver", "historian", "restorer"})
+LOG_READERS = ENGINES | INGEST | KEEPERS | {"gateway", "projector", "feeds", "replay"}
 FEED_READERS = frozenset({"gateway", "feeds", "replay"})
 NOBODY: frozenset[str] = frozenset()
 SERVICES = tuple(role.name for role in roles.services(SHARD))
@@ -33,7 +36,14 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "main.cmd.order": only("gateway"),
     "main.cmd.account.alice": only("gateway"),
     "main.cmd.admin.UAKEY": only("gateway"),
-    "main.obs.article.nyt": only("ingest"),
+    "main.obs.article": FETCHERS | {"gateway"},
+    "main.obs.article.nyt": NOBODY,
+    "main.obs.signals": only("measurer"),
+    "main.obs.llm": only("llm"),
+    "main.obs.other": NOBODY,
+    "main.obs-fetch.nyt": FETCHERS,
+    "main.obs-listing.nyt": FETCHERS,
+    "main.obs-other.nyt": NOBODY,
     "main.evt.governance": only("engine-governance"),
     "main.evt.governance.epoch": only("engine-governance"),
     "main.evt.exchange": only("engine-exchange"),
@@ -43,9 +53,21 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "main.evt.pricing.epoch": only("engine-pricing"),
     "main.evt.notary": only("engine-notary"),
     "main.evt.notary.epoch": only("engine-notary"),
+    "main.evt.reality": only("engine-reality"),
+    "main.evt.reality.epoch": only("engine-reality"),
     "main.evt.other": NOBODY,
     "main.other": NOBODY,
     "other.cmd.order.alice": NOBODY,
+    # jobs, and raw bytes
+    "jobs.main.source": only("scheduler"),
+    "jobs.main.page": only("gateway", "fetcher", "browser"),
+    "jobs.main.browser": only("scheduler", "fetcher", "browser"),
+    "jobs.main.other": NOBODY,
+    "jobs.other.page": NOBODY,
+    "$O.raw-main.C.x": FETCHERS,
+    "$O.raw-main.M.x": FETCHERS,
+    "$O.raw-main.x": NOBODY,
+    "$O.raw-other.C.x": NOBODY,
     # feeds
     "feed.main.market.ABC.trades": only("feeds"),
     "feed.main.account.alice.orders": only("feeds"),
@@ -54,9 +76,15 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     # reading
     "$JS.API.STREAM.INFO.LOG_main": LOG_READERS | {"operator", "auditor"},
     "$JS.API.STREAM.INFO.FEED_main": FEED_READERS | {"operator"},
+    "$JS.API.STREAM.INFO.JOBS_main": FETCHERS | {"gateway", "scheduler", "operator"},
+    "$JS.API.STREAM.INFO.OBJ_raw-main": FETCHERS | {"operator"},
     "$JS.API.STREAM.INFO.OTHER": NOBODY,
     "$JS.API.STREAM.MSG.GET.LOG_main": LOG_READERS,
     "$JS.API.STREAM.MSG.GET.FEED_main": FEED_READERS,
+    "$JS.API.STREAM.MSG.GET.JOBS_main": NOBODY,
+    "$JS.API.STREAM.MSG.GET.OBJ_raw-main": FETCHERS,
+    "$JS.API.DIRECT.GET.JOBS_main": NOBODY,
+    "$JS.API.DIRECT.GET.OBJ_raw-main": NOBODY,
     "$JS.API.DIRECT.GET.LOG_main": LOG_READERS | {"auditor"},
     "$JS.API.DIRECT.GET.LOG_main.main.evt.exchange": LOG_READERS,
     "$JS.API.DIRECT.GET.FEED_main": FEED_READERS,
@@ -74,10 +102,43 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$JS.API.STREAM.NAMES": NOBODY,
     "$JS.ACK.LOG_main.r1.1.1.1.1.0": NOBODY,
     "$JS.FC.LOG_main.r1.x": NOBODY,
+    # consumers that remember their place
+    "$JS.API.CONSUMER.CREATE.LOG_main.measurer": only("measurer"),
+    "$JS.API.CONSUMER.CREATE.LOG_main.measurer.main.obs.article": only("measurer"),
+    "$JS.API.CONSUMER.CREATE.LOG_main.measurer.main.evt.>": only("measurer"),
+    "$JS.API.CONSUMER.MSG.NEXT.LOG_main.measurer": only("measurer"),
+    "$JS.API.CONSUMER.DELETE.LOG_main.measurer": only("measurer"),
+    "$JS.API.CONSUMER.INFO.LOG_main.measurer": LOG_READERS,
+    "$JS.ACK.LOG_main.measurer.1.1.1.1.0": only("measurer"),
+    "$JS.API.CONSUMER.CREATE.LOG_main.llm": only("llm"),
+    "$JS.API.CONSUMER.CREATE.LOG_main.llm.main.evt.reality": only("llm"),
+    "$JS.API.CONSUMER.MSG.NEXT.LOG_main.llm": only("llm"),
+    "$JS.API.CONSUMER.DELETE.LOG_main.llm": only("llm"),
+    "$JS.ACK.LOG_main.llm.1.1.1.1.0": only("llm"),
+    "$JS.API.CONSUMER.CREATE.JOBS_main.source": NOBODY,
+    "$JS.API.CONSUMER.CREATE.JOBS_main.source.jobs.main.source": only("fetcher"),
+    "$JS.API.CONSUMER.CREATE.JOBS_main.source.jobs.main.*": NOBODY,
+    "$JS.API.CONSUMER.CREATE.JOBS_main.page.jobs.main.page": only("fetcher"),
+    "$JS.API.CONSUMER.CREATE.JOBS_main.browser.jobs.main.browser": only("browser"),
+    "$JS.API.CONSUMER.CREATE.JOBS_main.r1.jobs.main.source": NOBODY,
+    "$JS.API.CONSUMER.DURABLE.CREATE.JOBS_main.source": NOBODY,
+    "$JS.API.CONSUMER.INFO.JOBS_main.source": only("fetcher"),
+    "$JS.API.CONSUMER.INFO.JOBS_main.browser": only("browser"),
+    "$JS.API.CONSUMER.MSG.NEXT.JOBS_main.source": only("fetcher"),
+    "$JS.API.CONSUMER.MSG.NEXT.JOBS_main.page": only("fetcher"),
+    "$JS.API.CONSUMER.MSG.NEXT.JOBS_main.browser": only("browser"),
+    "$JS.API.CONSUMER.DELETE.JOBS_main.source": NOBODY,
+    "$JS.ACK.JOBS_main.source.1.1.1.1.0": only("fetcher"),
+    "$JS.ACK.JOBS_main.page.1.1.1.1.0": only("fetcher"),
+    "$JS.ACK.JOBS_main.browser.1.1.1.1.0": only("browser"),
+    "$JS.ACK.JOBS_main.other.1.1.1.1.0": NOBODY,
+    "$JS.API.CONSUMER.CREATE.OBJ_raw-main.r1": NOBODY,
     # changing streams
     "$JS.API.INFO": only("operator"),
     "$JS.API.STREAM.CREATE.LOG_main": only("operator"),
     "$JS.API.STREAM.CREATE.FEED_main": only("operator"),
+    "$JS.API.STREAM.CREATE.JOBS_main": only("operator"),
+    "$JS.API.STREAM.CREATE.OBJ_raw-main": only("operator"),
     "$JS.API.STREAM.CREATE.OTHER": NOBODY,
     "$JS.API.STREAM.UPDATE.LOG_main": NOBODY,
     "$JS.API.STREAM.DELETE.LOG_main": NOBODY,
@@ -87,6 +148,11 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$JS.API.STREAM.DELETE.FEED_main": NOBODY,
     "$JS.API.STREAM.PURGE.FEED_main": NOBODY,
     "$JS.API.STREAM.MSG.DELETE.FEED_main": NOBODY,
+    "$JS.API.STREAM.PURGE.JOBS_main": NOBODY,
+    "$JS.API.STREAM.PURGE.OBJ_raw-main": NOBODY,
+    "$JS.API.STREAM.MSG.DELETE.JOBS_main": NOBODY,
+    "$JS.API.STREAM.MSG.DELETE.OBJ_raw-main": NOBODY,
+    "$JS.API.STREAM.DELETE.JOBS_main": NOBODY,
     "$JS.API.STREAM.SNAPSHOT.LOG_main": NOBODY,
     "$JS.API.STREAM.RESTORE.LOG_main": NOBODY,
     "$JS.API.STREAM.LEADER.STEPDOWN.LOG_main": NOBODY,
@@ -97,7 +163,10 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "status.main.gateway": NOBODY,
     "status.main.projector": only("projector"),
     "status.main.feeds": only("feeds"),
-    "status.main.ingest": only("ingest"),
+    "status.main.archiver": only("archiver"),
+    "status.main.historian": only("historian"),
+    "status.main.restorer": NOBODY,
+    **{f"status.main.{name}": only(name) for name in INGEST},
     **{f"status.main.{name}": only(name) for name in ENGINES},
     # the server, and others' replies
     "$SYS.REQ.USER.AUTH": NOBODY,
@@ -116,6 +185,9 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "_R_.x": NOBODY,
     "x": NOBODY,
 }
+for _subject in MAY_PUBLISH:
+    if _subject.startswith("main."):
+        MAY_PUBLISH[_subject] |= {"restorer"}  # no process has this role: see `roles.restorer`
 
 MAY_SUBSCRIBE: dict[str, frozenset[str]] = {
     ">": NOBODY,
@@ -137,6 +209,10 @@ MAY_SUBSCRIBE: dict[str, frozenset[str]] = {
     "main.cmd.order.alice": NOBODY,
     "main.evt.>": NOBODY,
     "main.evt.exchange": NOBODY,
+    "main.obs.>": NOBODY,
+    "jobs.>": NOBODY,
+    "jobs.main.source": NOBODY,
+    "$O.>": NOBODY,
     "status.>": NOBODY,
     "status.main.*": only("gateway"),
     "status.main.feeds": only("gateway"),
@@ -165,6 +241,7 @@ MAY_JOIN_QUEUES: dict[str, frozenset[str]] = {
     "feed.main.public.markets": NOBODY,
     "feed.main.account.alice.>": NOBODY,
     "main.cmd.>": NOBODY,
+    "jobs.main.source": NOBODY,
     "$SYS.REQ.USER.AUTH": only("door"),
 }
 

@@ -19,7 +19,7 @@ from everything.streams.broker.keyring import ISSUER, Keyring, ensure_service_ke
 from everything.streams.broker.logins import Logins
 from everything.streams.broker.server import NatsServer, free_port
 from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+from everything.streams.log.streams import ensure_shard
 
 SHARD = "main"
 ANSWER_WITHIN_S = 3
@@ -140,7 +140,7 @@ class Venue:
             inbox_prefix=roles.inbox("operator"),
         )
         try:
-            await ensure_streams(wire, [log_spec(SHARD), feed_spec(SHARD)], [self.monitor_url])
+            await ensure_shard(wire, SHARD, [self.monitor_url], founded=False)
         finally:
             await wire.close()
 

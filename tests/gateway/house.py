@@ -19,10 +19,13 @@ from everything.schemas.codec import encode
 from everything.schemas.commands import AccountOpening
 from everything.schemas.errors import EverythingError
 from everything.schemas.policy import ExchangePolicy, Policy
+from everything.schemas.services import ServiceKeys
 from everything.schemas.sessions import opening_text
 from everything.schemas.units import HOUR_NS, SECOND_NS
 from everything.streams.gateway.app import create_app
 from everything.streams.gateway.context import Appends, GatewayContext
+from everything.streams.gateway.jobs import Jobs, NoJobs
+from everything.streams.gateway.services import no_service_keys
 from everything.streams.log.appender import Appender
 from everything.streams.log.host import EngineHost
 from everything.streams.log.ports import Clock, Log
@@ -198,6 +201,8 @@ async def open_house(
     engines: bool = True,
     routers: tuple[APIRouter, ...] = (),
     clock: SetClock | None = None,
+    jobs: Jobs | None = None,
+    service_keys: ServiceKeys = no_service_keys,
 ) -> AsyncIterator[House]:
     """Run the door, and the governance and exchange engines, over one simulated log."""
     log = log or SimulatedServer().connect("gateway")
@@ -209,6 +214,8 @@ async def open_house(
         clock=clock,
         session_secret=secrets.token_bytes(32),
         on_halt=halts.append,
+        jobs=jobs or NoJobs(),
+        service_keys=service_keys,
     )
     app = create_app(context, routers)
     stop = asyncio.Event()

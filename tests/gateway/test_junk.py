@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 
 from tests.gateway.house import SYMBOL, House, Key, open_house
 
-PATHS = ("/orders", "/cancel", "/accounts", "/session/challenge", "/session", "/admin/action")
+PATHS = (
+    "/orders",
+    "/cancel",
+    "/accounts",
+    "/session/challenge",
+    "/session",
+    "/admin/action",
+    "/reality/ingest",
+    "/ingest",
+)
 FIELDS = (
     "account",
     "all",

@@ -5,14 +5,15 @@ import secrets
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 import uvicorn
+from fastapi import APIRouter
 
 from everything.engines.exchange.engine import ExchangeEngine
 from everything.engines.governance.engine import GovernanceEngine
@@ -30,6 +31,8 @@ from everything.streams.log.ports import Log
 from tests.gateway.house import SYMBOL, House, SetClock, eventually
 from tests.support.nats import TestServer, nats_server
 
+Lifespan = Literal["on", "off"]
+
 
 class RealClock(SetClock):
     def now_ns(self) -> int:
@@ -40,11 +43,17 @@ class RealClock(SetClock):
 
 
 @asynccontextmanager
-async def served(context: GatewayContext) -> AsyncIterator[str]:
-    """Serve the door on a free loopback port and give its address."""
+async def served(
+    context: GatewayContext, routers: Sequence[APIRouter] = (), *, lifespan: Lifespan = "on"
+) -> AsyncIterator[str]:
+    """Serve the door on a free loopback port and give its address.
+
+    `lifespan` is off for a door whose tail runs already.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        config = server_config(create_app(context), "127.0.0.1", port)
+        config = server_config(create_app(context, routers), "127.0.0.1", port)
+        config.lifespan = lifespan
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

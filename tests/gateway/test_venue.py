@@ -32,10 +32,11 @@ async def test_ready_says_what_is_missing(house: House) -> None:
     assert half["engines"] == {
         "governance": True,
         "exchange": True,
+        "reality": False,
         "pricing": False,
         "notary": False,
     }
-    for engine in ("pricing", "notary"):
+    for engine in ("reality", "pricing", "notary"):
         house.server.store([(epoch("main", engine), b"{}")])
     assert (await house.get("/ready")).status_code == 200
 
@@ -103,6 +104,8 @@ async def test_openapi_is_complete(house: House) -> None:
             "/orders",
             "/cancel",
             "/admin/action",
+            "/reality/ingest",
+            "/ingest",
         )
     }
     schemas = api["components"]["schemas"]

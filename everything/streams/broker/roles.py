@@ -49,6 +49,10 @@ STREAM.UPDATE nor STREAM.DELETE."""
 CALLOUT_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 
 
+LOG_DURABLES: Final = ("measurer", "llm")
+"""Consumers of the log that remember their place, each named after its one owner."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Role:
     """What the user `name` of a NATS account may publish and subscribe to.
@@ -82,80 +86,141 @@ def inbox(user: str) -> str:
 def engine(shard: str, name: str) -> Role:
     """The engine `name`: appends to its own two subjects, reads the log."""
     user = f"engine-{name}"
-    return Role(
-        name=user,
-        account=LOG,
-        publish=(
-            subjects.events(shard, name),
-            subjects.epoch(shard, name),
-            subjects.status(shard, user),
-            *reads(subjects.log_stream(shard)),
-        ),
-    )
+    return _log_role(shard, user, subjects.events(shard, name), subjects.epoch(shard, name))
 
 
 def gateway(shard: str) -> Role:
-    """The door for people: appends commands for those whom it has authenticated."""
+    """The door: appends commands, and articles that sources push; asks for pages.
+
+    All for those whom it has authenticated. It has no heartbeat; it answers over HTTP.
+    """
+    log = subjects.log_stream(shard)
     return Role(
         name="gateway",
         account=LOG,
         publish=(
             f"{shard}.cmd.>",
-            *reads(subjects.log_stream(shard)),
+            subjects.articles(shard),
+            subjects.jobs(shard, "page"),
+            _info(subjects.jobs_stream(shard)),
+            *reads(log),
             *reads(subjects.feed_stream(shard)),
         ),
         subscribe=(subjects.status(shard, "*"),),
+        never_publish=(*NEVER, *foreign(log, "gateway")),
     )
 
 
-def ingest(shard: str) -> Role:
-    """The door for the world: appends observations."""
-    return Role(
-        name="ingest",
-        account=LOG,
-        publish=(
-            f"{shard}.obs.>",
-            subjects.status(shard, "ingest"),
-            *reads(subjects.log_stream(shard)),
-        ),
+def scheduler(shard: str) -> Role:
+    """Says which source is due; it never meets what comes from outside."""
+    return _log_role(
+        shard,
+        "scheduler",
+        subjects.jobs(shard, "source"),
+        subjects.jobs(shard, "browser"),
+        _info(subjects.jobs_stream(shard)),
+    )
+
+
+def fetcher(shard: str) -> Role:
+    """Does jobs over HTTP: observes articles, and what became of each fetch."""
+    jobs = subjects.jobs_stream(shard)
+    return _log_role(
+        shard,
+        "fetcher",
+        *_fetches(shard),
+        subjects.jobs(shard, "page"),
+        subjects.jobs(shard, "browser"),
+        *consumes(jobs, "source", subjects.jobs(shard, "source")),
+        *consumes(jobs, "page", subjects.jobs(shard, "page")),
+    )
+
+
+def browser(shard: str) -> Role:
+    """Does the jobs that take a browser; else as the fetcher."""
+    jobs = subjects.jobs_stream(shard)
+    wanted = subjects.jobs(shard, "browser")
+    return _log_role(
+        shard,
+        "browser",
+        *_fetches(shard),
+        subjects.jobs(shard, "page"),
+        wanted,
+        *consumes(jobs, "browser", wanted),
+    )
+
+
+def measurer(shard: str) -> Role:
+    """Says what was measured of the articles."""
+    return _log_role(
+        shard,
+        "measurer",
+        subjects.signals(shard),
+        *consumes(subjects.log_stream(shard), "measurer", subjects.articles(shard)),
+    )
+
+
+def llm(shard: str) -> Role:
+    """Says what the LLM answered."""
+    requests = subjects.events(shard, subjects.REALITY)
+    return _log_role(
+        shard,
+        "llm",
+        subjects.llm(shard),
+        *consumes(subjects.log_stream(shard), "llm", requests),
     )
 
 
 def projector(shard: str) -> Role:
     """Folds records into tables; says nothing on the log."""
-    return Role(
-        name="projector",
-        account=LOG,
-        publish=(subjects.status(shard, "projector"), *reads(subjects.log_stream(shard))),
-    )
+    return _log_role(shard, "projector")
+
+
+def historian(shard: str) -> Role:
+    """Keeps what the tables once said; says nothing on the log."""
+    return _log_role(shard, "historian")
 
 
 def feeds(shard: str) -> Role:
     """Folds records into feed messages."""
+    return _log_role(shard, "feeds", f"feed.{shard}.>", *reads(subjects.feed_stream(shard)))
+
+
+def archiver(shard: str) -> Role:
+    """Copies the log elsewhere; says nothing on it."""
+    return _log_role(shard, "archiver")
+
+
+def restorer(shard: str) -> Role:
+    """Brings an archived log back: may say anything on it, so no running process has this role."""
+    log = subjects.log_stream(shard)
     return Role(
-        name="feeds",
+        name="restorer",
         account=LOG,
-        publish=(
-            f"feed.{shard}.>",
-            subjects.status(shard, "feeds"),
-            *reads(subjects.log_stream(shard)),
-            *reads(subjects.feed_stream(shard)),
-        ),
+        publish=(f"{shard}.>", *reads(log)),
+        never_publish=(*NEVER, *foreign(log, "restorer")),
     )
 
 
 def replay(shard: str) -> Role:
     """The venue's own `verify`, `rebuild` and `status`: reads all, says nothing."""
+    log = subjects.log_stream(shard)
     return Role(
         name="replay",
         account=LOG,
-        publish=(*reads(subjects.log_stream(shard)), *reads(subjects.feed_stream(shard))),
+        publish=(*reads(log), *reads(subjects.feed_stream(shard))),
+        never_publish=(*NEVER, *foreign(log, "replay")),
     )
 
 
 def operator(shard: str) -> Role:
     """Creates the declared streams at start and checks them; never changes one."""
-    streams = (subjects.log_stream(shard), subjects.feed_stream(shard))
+    streams = (
+        subjects.log_stream(shard),
+        subjects.feed_stream(shard),
+        subjects.jobs_stream(shard),
+        subjects.raw_stream(shard),
+    )
     return Role(
         name="operator",
         account=LOG,
@@ -228,14 +293,83 @@ def services(shard: str) -> tuple[Role, ...]:
     return (
         *(engine(shard, name) for name in subjects.ENGINES),
         gateway(shard),
-        ingest(shard),
+        scheduler(shard),
+        fetcher(shard),
+        browser(shard),
+        measurer(shard),
+        llm(shard),
         projector(shard),
+        historian(shard),
         feeds(shard),
+        archiver(shard),
+        restorer(shard),
         replay(shard),
         operator(shard),
         auditor(shard),
         door(),
         monitor(),
+    )
+
+
+def _log_role(shard: str, name: str, *publish: str) -> Role:
+    """A process of the venue: reads the log, has a heartbeat, and may publish `publish`."""
+    log = subjects.log_stream(shard)
+    return Role(
+        name=name,
+        account=LOG,
+        publish=(*publish, subjects.status(shard, name), *reads(log)),
+        never_publish=(*NEVER, *foreign(log, name)),
+    )
+
+
+def _fetches(shard: str) -> tuple[str, ...]:
+    """What it takes to say what a fetch brought, and to keep its raw bytes.
+
+    Not to read them back: nobody does yet, and nats-py does it by a push consumer, which
+    names the subject that it delivers to.
+    """
+    bucket, stream = subjects.raw_bucket(shard), subjects.raw_stream(shard)
+    return (
+        subjects.articles(shard),
+        subjects.fetches(shard, "*"),
+        subjects.listings(shard, "*"),
+        _info(subjects.jobs_stream(shard)),
+        _info(stream),
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$O.{bucket}.C.>",
+        f"$O.{bucket}.M.>",
+    )
+
+
+def _info(stream: str) -> str:
+    return f"$JS.API.STREAM.INFO.{stream}"
+
+
+def consumes(stream: str, durable: str, subject: str) -> tuple[str, ...]:
+    """The JetStream API subjects that it takes to work off `subject` as `durable`, and no others.
+
+    The filter is part of the subject that creates it, so it can get nothing else.
+    """
+    return (
+        f"$JS.API.CONSUMER.CREATE.{stream}.{durable}.{subject}",
+        f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
+        f"$JS.ACK.{stream}.{durable}.>",
+    )
+
+
+def foreign(stream: str, name: str) -> tuple[str, ...]:
+    """What would change or empty the durables of others: `reads` is for any consumer's name."""
+    return tuple(
+        f"$JS.API.CONSUMER.{what}"
+        for durable in LOG_DURABLES
+        if durable != name
+        for what in (
+            f"CREATE.{stream}.{durable}",
+            f"CREATE.{stream}.{durable}.>",
+            f"DELETE.{stream}.{durable}",
+            f"MSG.NEXT.{stream}.{durable}",
+        )
     )
 
 

@@ -16,6 +16,7 @@ from everything.streams.gateway.edge import Edge
 from everything.streams.gateway.errors import install_handlers
 from everything.streams.gateway.routes.accounts import create_account_router
 from everything.streams.gateway.routes.admin import create_admin_router
+from everything.streams.gateway.routes.ingest import create_ingest_router
 from everything.streams.gateway.routes.orders import create_order_router
 from everything.streams.gateway.routes.sessions import create_session_router
 from everything.streams.gateway.routes.venue import create_venue_router
@@ -29,6 +30,7 @@ _ROUTERS: Final = (
     create_session_router,
     create_account_router,
     create_admin_router,
+    create_ingest_router,
     create_venue_router,
 )
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from everything.schemas.errors import EverythingError
+from everything.schemas.services import ServiceKeys
 from everything.streams.gateway.directory import Directory
 from everything.streams.gateway.errors import Starting
+from everything.streams.gateway.jobs import Jobs, NoJobs
 from everything.streams.gateway.outcomes import Outcomes
+from everything.streams.gateway.services import Services, no_service_keys
 from everything.streams.gateway.sessions import Sessions
 from everything.streams.gateway.tail import Tail
 from everything.streams.log.ports import Clock, Log
@@ -26,6 +29,7 @@ class GatewayContext:
 
     `session_secret` (at least 32 bytes) signs sessions: the same for every door of a venue.
     `on_halt` is called when the door can no longer trust or reach the log: end the process.
+    `service_keys` are asked at each request of a program, so that a new one holds at once.
     """
 
     log: Log
@@ -35,9 +39,12 @@ class GatewayContext:
     on_halt: Callable[[EverythingError], None]
     directory: Directory = field(default_factory=Directory)
     outcomes: Outcomes = field(default_factory=Outcomes)
+    jobs: Jobs = field(default_factory=NoJobs)
+    service_keys: ServiceKeys = field(default=no_service_keys, repr=False)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.session_secret, self.clock)
+        self.services = Services(self.service_keys, self.clock)
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
 
     def check_ready(self) -> None:

@@ -1,4 +1,4 @@
-"""The directory: who holds which account and key, and which markets there are."""
+"""The directory: who holds which account and key, which markets and sources there are."""
 
 from dataclasses import dataclass, field
 from typing import Final, Literal, assert_never
@@ -7,6 +7,7 @@ from everything.schemas.decisions import Role
 from everything.schemas.events import governance
 from everything.schemas.events.exchange import AccountOpened
 from everything.schemas.policy import Policy
+from everything.schemas.sources import Source
 from everything.schemas.subjects import EXCHANGE, GOVERNANCE
 from everything.streams.gateway.tail import Arrived
 
@@ -45,6 +46,7 @@ class Directory:
     policy_version: int = 0
     keys: dict[str, KeyHolder] = field(default_factory=dict)
     markets: dict[str, MarketStatus] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
     _key_of: dict[str, str] = field(default_factory=dict)
     _account_of: dict[str, str] = field(default_factory=dict)
 
@@ -95,12 +97,16 @@ class Directory:
                 self.markets[event.symbol] = "closed"
             case governance.MarketResolved():
                 self.markets[event.symbol] = "resolved"
+            case governance.SourceAdded() | governance.SourceChanged():
+                self.sources[event.source.source] = event.source
             case (
                 governance.DecisionLapsed()
                 | governance.DecisionRefused()
                 | governance.MarketEdited()
                 | governance.CreditsMinted()
                 | governance.OpsOverridden()
+                | governance.SourceQuarantineSet()
+                | governance.ReviewAnswered()
             ):
                 pass
             case _:

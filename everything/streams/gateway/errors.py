@@ -44,6 +44,8 @@ REFUSAL_STATUS: Final[Mapping[str, int]] = {
     Refusal.BAD_SIGNATURE: _NOT_PROVEN,
     Refusal.UNKNOWN_ACCOUNT: _NOT_FOUND,
     Refusal.UNKNOWN_SYMBOL: _NOT_FOUND,
+    Refusal.UNKNOWN_SOURCE: _NOT_FOUND,
+    Refusal.UNKNOWN_REVIEW: _NOT_FOUND,
     Refusal.UNKNOWN_KEY: _NOT_ALLOWED,
     Refusal.KEY_REVOKED: _NOT_ALLOWED,
     Refusal.ROLE_TOO_LOW: _NOT_ALLOWED,
@@ -66,11 +68,13 @@ REFUSAL_STATUS: Final[Mapping[str, int]] = {
     Refusal.EXPIRED: _CONFLICT,
     Refusal.LAST_SUPER_ADMIN: _CONFLICT,
     Refusal.SYMBOL_EXISTS: _CONFLICT,
+    Refusal.SOURCE_EXISTS: _CONFLICT,
     Refusal.WRONG_MARKET_STATE: _CONFLICT,
     Refusal.ALREADY_SIGNED: _CONFLICT,
     Refusal.TOO_MANY_ACCOUNTS: _CONFLICT,
     Refusal.TOO_MANY_PENDING: _CONFLICT,
     Refusal.TOO_MANY_IDS: _CONFLICT,
+    Refusal.TOO_MANY_SOURCES: _CONFLICT,
     Refusal.OPEN_ORDER_LIMIT: _CONFLICT,
     Refusal.POSITION_LIMIT: _CONFLICT,
 }
@@ -106,6 +110,18 @@ class ChallengeUsed(Unauthorized):
     code = "challenge_used"
 
 
+class NonceUsed(Unauthorized):
+    """A signed request that was taken before."""
+
+    code = "nonce_used"
+
+
+class WrongTime(Unauthorized):
+    """A signed request whose time is too far from the door's."""
+
+    code = "wrong_time"
+
+
 class WrongContentType(InputError):
     code = "wrong_content_type"
 
@@ -133,6 +149,14 @@ class RefusedAt(Refused):
 
     def __init__(self, refusal: Refusal, field: str, problem: str) -> None:
         super().__init__(refusal, problem)
+        self.field = field
+
+
+class FieldInvalid(InputError):
+    """A field of a signed text that makes no sense."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
         self.field = field
 
 
@@ -201,7 +225,7 @@ def _message(error: EverythingError, code: str) -> str:
 
 def _detail(error: EverythingError) -> Any:
     match error:
-        case RefusedAt():
+        case RefusedAt() | FieldInvalid():
             return {"field": error.field}
         case RefusedOnLog():
             return {"sequence": error.sequence}

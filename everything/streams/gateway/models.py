@@ -13,7 +13,11 @@ from everything.schemas.limits import (
     MAX_ACCOUNT_CHARS,
     MAX_BATCH_ORDERS,
     MAX_CLIENT_ID_CHARS,
+    MAX_EVENT_ID_CHARS,
+    MAX_LANGUAGE_CHARS,
     MAX_SYMBOL_CHARS,
+    MAX_TITLE_CHARS,
+    MAX_URL_CHARS,
 )
 from everything.schemas.signatures import PUBLIC_KEY_CHARS, SIGNATURE_CHARS
 
@@ -273,6 +277,50 @@ class ActionOut(_Out):
     status: Literal["accepted", "pending"]
     decision_hash: str
     events: Annotated[list[dict[str, Any]], Field(description="The decided events, as on the log.")]
+
+
+# -- for programs --------------------------------------------------------------------
+class PushIn(_In):
+    """An article that a source signed: `body` stands on the log to the letter."""
+
+    key: PublicKey
+    body: Annotated[
+        str, Field(min_length=2, description="The canonical JSON of a pushed_article/1.")
+    ]
+    signature: Signature
+
+
+class PushOut(_Out):
+    """The article is durable on the log; what it means the engine decides."""
+
+    sequence: int
+    snapshot_id: Annotated[str, Field(description="SHA-256 of title, line feed and text.")]
+
+
+class FetchIn(_In):
+    """A page that is to be fetched and observed as an article of `source`.
+
+    Title, language and time hold where the page itself does not say.
+    """
+
+    source: Annotated[str, Field(examples=["nordic-news"])]
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARS)]
+    key: Annotated[
+        str,
+        Field(
+            pattern=rf"^[!-~]{{1,{MAX_EVENT_ID_CHARS}}}$",
+            description="Names this request: repeated within an hour it is not done again.",
+        ),
+    ]
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARS)] = ""
+    language: Annotated[str, Field(max_length=MAX_LANGUAGE_CHARS, examples=["en"])] = ""
+    published_ns: Annotated[StrictInt | None, Field(ge=0, le=_MAX_INT64)] = None
+
+
+class JobOut(_Out):
+    """The job is durable in ingest's queue. What came of it is in the source's fetches."""
+
+    job: str
 
 
 # -- the venue -----------------------------------------------------------------------

@@ -25,7 +25,13 @@ from everything.schemas.errors import (
 from everything.schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import DEFAULT_SHARD, matches
-from everything.streams.log.faults import AppendFault, Faults, SimulatedCrash
+from everything.streams.log.faults import (
+    AppendFault,
+    DeliveryFault,
+    Faults,
+    Observer,
+    SimulatedCrash,
+)
 from everything.streams.log.ports import Fence
 from everything.streams.log.publishing import check_size, check_subject
 
@@ -34,17 +40,36 @@ RECONNECT_S: Final = 0.01
 
 
 class SimulatedServer:
-    """The store of one shard's log."""
+    """The store of one shard's log. `observer` hears of what happens at it."""
 
-    def __init__(self, shard: str = DEFAULT_SHARD) -> None:
+    def __init__(self, shard: str = DEFAULT_SHARD, observer: Observer | None = None) -> None:
         self.shard = shard
+        self.observer = observer or Observer()
+        self.up = True
+        self.full = False
+        """Whether the disk is: then every append is refused."""
+        self._connections: list[SimulatedLog] = []
         self._messages: list[Stored | None] = []
         self._last_on: dict[str, int] = {}
         self._waiting: list[asyncio.Future[None]] = []
 
     def connect(self, name: str = "client", faults: Faults | None = None) -> "SimulatedLog":
         """Return a new connection, known to `faults` as `name`."""
-        return SimulatedLog(self.shard, server=self, name=name, faults=faults)
+        log = SimulatedLog(self.shard, server=self, name=name, faults=faults)
+        self._connections = [one for one in self._connections if not one.dead]
+        self._connections.append(log)
+        return log
+
+    def stop(self) -> None:
+        """Stop answering and break every connection; what is stored stays."""
+        self.up = False
+        for connection in self._connections:
+            connection.break_connection()
+        self._grew()
+
+    def start(self) -> None:
+        """Answer again."""
+        self.up = True
 
     @property
     def last_sequence(self) -> int:
@@ -55,6 +80,8 @@ class SimulatedServer:
         for subject, payload in messages:
             check_subject(subject, f"{self.shard}.")
             check_size(payload, MAX_PAYLOAD_BYTES)
+        if self.full:
+            raise AppendFailed("no space left on the disk")
         if fence is not None and self._last_on.get(fence.subject, 0) != fence.sequence:
             raise Fenced(
                 f"{fence.subject} stands at {self._last_on.get(fence.subject, 0)}, "
@@ -62,12 +89,11 @@ class SimulatedServer:
             )
         for subject, payload in messages:
             sequence = len(self._messages) + 1
-            self._messages.append(Stored(sequence, subject, payload))
+            message = Stored(sequence, subject, payload)
+            self._messages.append(message)
             self._last_on[subject] = sequence
-        waiting, self._waiting = self._waiting, []
-        for future in waiting:
-            if not future.done():
-                future.set_result(None)
+            self.observer.stored(message)
+        self._grew()
         return len(self._messages)
 
     def get(self, sequence: int) -> Stored | None:
@@ -88,6 +114,12 @@ class SimulatedServer:
         self._waiting = [other for other in self._waiting if not other.done()]
         self._waiting.append(future)
         return future
+
+    def _grew(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
     # -- damage to the store, as a failing disk does it ------------------------------
 
@@ -130,7 +162,7 @@ class SimulatedLog:
     ) -> None:
         self.server = server or SimulatedServer(shard)
         self.name = name
-        self._faults = faults or Faults()
+        self.faults = faults or Faults()
         self._wire: deque[_Packet] = deque()
         self._answers: deque[tuple[_Packet, int | EverythingError]] = deque()
         self._arrival_s = 0.0
@@ -202,6 +234,11 @@ class SimulatedLog:
         self._dead = True
         self._answers.clear()
 
+    @property
+    def dead(self) -> bool:
+        """Whether nothing more will come of this connection."""
+        return self._dead and not self._wire
+
     def stall(self) -> None:
         """Stop the process at this end (SIGSTOP): nothing passes until `resume`."""
         if self._stalled is None:
@@ -241,10 +278,15 @@ class SimulatedLog:
         if self._dead:
             raise LogUnavailable("the connection is closed")
         try:
-            self._faults.at(self.name, point)
+            self.faults.at(self.name, point)
         except SimulatedCrash:
             self.kill()
             raise
+
+    def reach(self) -> None:
+        """Raise LogUnavailable while the server does not answer."""
+        if not self.server.up:
+            raise LogUnavailable("the server does not answer")
 
     async def hold(self) -> None:
         """Wait while the client's process is stopped."""
@@ -255,6 +297,7 @@ class SimulatedLog:
         self.at(point)
         await asyncio.sleep(0)
         await self.hold()
+        self.reach()
         self.at(f"{point} done")
 
     def _transmit(
@@ -266,7 +309,7 @@ class SimulatedLog:
         loop = asyncio.get_running_loop()
         now = loop.time()
         answer: asyncio.Future[int] = loop.create_future()
-        if now < self._connected_from_s:
+        if now < self._connected_from_s or not self.server.up:
             answer.set_exception(AppendFailed("not connected"))
             return answer
         if fence is not None:
@@ -275,7 +318,7 @@ class SimulatedLog:
             elif self._office[1] != self._connection:
                 answer.set_exception(AppendFailed("this office's connection is gone"))
                 return answer
-        fault = self._faults.on_append(self.name, messages[0][0])
+        fault = self.faults.on_append(self.name, messages[0][0])
         self._wire.append(_Packet(messages, fence, fault, answer, founding))
         self._arrival_s = max(self._arrival_s, now + fault.delay_s)
         if self._arrival_s > now:
@@ -286,18 +329,23 @@ class SimulatedLog:
 
     def _arrive(self, connection: int) -> None:
         """Have the server take the next packet off the wire."""
+        loop = asyncio.get_running_loop()
         if connection != self._connection or not self._wire or self._stalled is not None:
             return
-        if self._wire[0].fault.lost:
+        if self._wire[0].fault.lost or not self.server.up:
             self.break_connection()
             return
         packet = self._wire.popleft()
+        if packet.fault.late_s:
+            loop.call_later(packet.fault.late_s, self._store, packet)
+            self._answers.append((packet, 0))
+            self.break_connection()
+            return
         outcome = self._store(packet)
         self._answers.append((packet, outcome))
         if packet.fault.ack_lost:
             self.break_connection()
             return
-        loop = asyncio.get_running_loop()
         now = loop.time()
         self._answer_s = max(self._answer_s, now + packet.fault.ack_delay_s)
         if self._answer_s > now:
@@ -333,7 +381,11 @@ class SimulatedLog:
 
 
 class SimulatedReader:
-    """An ordered walk along the simulated log."""
+    """An ordered walk along the simulated log.
+
+    Deliveries are numbered, as a consumer's are: one that comes again is dropped, and
+    behind one that is missing the reader begins anew, so its caller meets neither.
+    """
 
     def __init__(self, log: SimulatedLog, subjects: tuple[str, ...], after: int) -> None:
         self._log = log
@@ -350,27 +402,53 @@ class SimulatedReader:
         self._log.at("poll")
         await self._log.hold()
         ends = asyncio.get_running_loop().time() + timeout_s
-        while not self._look(1):
-            try:
-                async with asyncio.timeout_at(ends):
-                    await self._log.server.growth()
-            except TimeoutError:
-                return []
-            await self._log.hold()
-        fault = self._log._faults.on_poll(self._log.name)
-        if fault.delay_s:
-            await asyncio.sleep(fault.delay_s)
-        if fault.fails:
-            raise LogUnavailable("the server did not answer")
-        found = self._look(min(max_messages, fault.at_most or max_messages))
+        found: list[Stored] = []
+        while not found and await self._waited(ends):
+            found = await self._fetch(max_messages)
         self._log.at("poll done")
         if found:
             self._position = found[-1].sequence
+            self._log.server.observer.delivered(self._log.name, found)
         return found
 
     async def close(self) -> None:
         """End the walk."""
         self._closed = True
+
+    async def _waited(self, ends: float) -> bool:
+        """Wait for a message that is wanted; False if none came in time."""
+        while not self._look(1):
+            self._log.reach()
+            try:
+                async with asyncio.timeout_at(ends):
+                    await self._log.server.growth()
+            except TimeoutError:
+                return False
+            await self._log.hold()
+        return True
+
+    async def _fetch(self, max_messages: int) -> list[Stored]:
+        fault = self._log.faults.on_poll(self._log.name)
+        if fault.delay_s:
+            await asyncio.sleep(fault.delay_s)
+        self._log.reach()
+        if fault.fails:
+            raise LogUnavailable("the server did not answer")
+        found = self._look(min(max_messages, fault.at_most or max_messages))
+        return self._receive(_on_the_way(found, fault))
+
+    def _receive(self, deliveries: Sequence[tuple[int, Stored]]) -> list[Stored]:
+        """Return what came in order, up to the first delivery that is missing."""
+        taken: list[Stored] = []
+        for number, message in deliveries:
+            if number > len(taken):
+                self._log.server.observer.recovered(self._log.name, "a delivery was missing")
+                break
+            if number == len(taken):
+                taken.append(message)
+            else:
+                self._log.server.observer.recovered(self._log.name, "a delivery came twice")
+        return taken
 
     def _look(self, max_messages: int) -> list[Stored]:
         """Return what stands behind the position, and step over what is not wanted."""
@@ -400,3 +478,16 @@ class SimulatedReader:
             wanted = any(matches(pattern, subject) for pattern in self._subjects)
             self._wanted[subject] = wanted
         return wanted
+
+
+def _on_the_way(found: list[Stored], fault: DeliveryFault) -> list[tuple[int, Stored]]:
+    """Number deliveries from 0, and do to them what `fault` says."""
+    deliveries = list(enumerate(found))
+    middle = len(deliveries) // 2
+    if fault.twice:
+        deliveries.insert(middle, deliveries[middle])
+    if fault.swapped and len(found) > 1:
+        deliveries[middle - 1 : middle + 1] = deliveries[middle], deliveries[middle - 1]
+    if fault.skipped:
+        del deliveries[middle]
+    return deliveries

@@ -129,7 +129,7 @@ class SnapshotFolder:
         """
         content = encode(anchor)
         lines = [digest(content).encode(), b"\n", content]
-        self._write(self._anchor_file, lines, False)
+        write_whole(self._anchor_file, lines, sync=False)
 
     async def recall(self) -> Anchor | None:
         """Return the anchor, or None if there is none that is whole."""
@@ -151,29 +151,10 @@ class SnapshotFolder:
             f"{header.engine}-{header.number:012d}-{header.code[:_ID_CHARS]}"
             f"-{header.state_hash[:_ID_CHARS]}{_SUFFIX}"
         )
-        head = encode(header) + b"\n"
-        whole = sha256(head)
-        whole.update(snapshot.data)
-        lines = [whole.hexdigest().encode(), b"\n", head, snapshot.data]
-        self._write(self._folder / name, lines, True)
+        write_whole(self._folder / name, lines_of(snapshot), sync=True)
         self._sync_folder()
         for old in self._files()[SNAPSHOTS_KEPT:]:
             old.unlink(missing_ok=True)
-
-    def _write(self, path: Path, lines: list[bytes], sync: bool) -> None:
-        """Have `path` hold `lines`, or what it held before, but never a part of them."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self._folder, suffix=".partial")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.writelines(lines)
-                file.flush()
-                if sync:
-                    os.fsync(file.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
 
     def _sync_folder(self) -> None:
         handle = os.open(self._folder, os.O_RDONLY)
@@ -189,7 +170,7 @@ class SnapshotFolder:
     def _load(self) -> Iterator[Snapshot]:
         for path in self._files():
             try:
-                yield _parse(path.read_bytes())
+                yield parse(path.read_bytes())
             except (OSError, ValueError, msgspec.MsgspecError) as error:
                 log.warning("snapshot ignored", file=path.name, reason=str(error))
 
@@ -202,9 +183,34 @@ def _whole(content: bytes) -> bytes:
     return rest
 
 
-def _parse(content: bytes) -> Snapshot:
+def parse(content: bytes) -> Snapshot:
+    """Return the snapshot in a file's bytes; raise ValueError or MsgspecError if it is damaged."""
     head, _, data = _whole(content).partition(b"\n")
     return Snapshot(msgspec.json.decode(head, type=SnapshotHeader), data)
+
+
+def lines_of(snapshot: Snapshot) -> list[bytes]:
+    """Return the bytes of a snapshot's file, in parts."""
+    head = encode(snapshot.header) + b"\n"
+    whole = sha256(head)
+    whole.update(snapshot.data)
+    return [whole.hexdigest().encode(), b"\n", head, snapshot.data]
+
+
+def write_whole(path: Path, lines: list[bytes], *, sync: bool) -> None:
+    """Have `path` hold `lines`, or what it held before, but never a part of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(lines)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 class SnapshotMemory:

@@ -9,7 +9,7 @@ a stream and that no monitoring address reports on is refused as well.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 import msgspec
@@ -21,9 +21,16 @@ from everything.schemas.limits import (
     DEDUPE_WINDOW_NS,
     FEED_MAX_AGE_NS,
     FEED_MAX_PER_CHANNEL,
+    JOB_LIFE_S,
+    JOBS_DEDUPE_S,
+    MAX_INGEST_BYTES,
+    MAX_JOBS,
+    MAX_KEEP_RAW_DAYS,
     MAX_PAYLOAD_BYTES,
+    MAX_RAW_BYTES,
     MONITOR_TIMEOUT_S,
 )
+from everything.schemas.units import DAY_NS, SECOND_NS
 from everything.streams.log.nats_wire import Wire
 
 RELAXED_SYNC: Final = "10ms"
@@ -41,9 +48,17 @@ class StreamSpec:
     name: str
     subjects: tuple[str, ...]
     replicas: int = 1
-    discard: str = "new"
+    retention: Literal["limits", "workqueue"] = "limits"
+    discard: Literal["new", "old"] = "new"
     max_age_ns: int = 0
+    max_messages: int = _UNLIMITED
+    max_bytes: int = _UNLIMITED
     max_per_subject: int = _UNLIMITED
+    max_message_bytes: int = MAX_PAYLOAD_BYTES
+    dedupe_ns: int = DEDUPE_WINDOW_NS
+    rollup: bool = False
+    """A message may take the place of all that its subject held; a stream that allows it
+    cannot deny purging, so only what permissions deny is left."""
     republish: tuple[str, str] | None = None
     """Source and destination: what is stored goes out once more, to be heard by anyone."""
 
@@ -52,20 +67,20 @@ class StreamSpec:
         config: dict[str, Any] = {
             "name": self.name,
             "subjects": list(self.subjects),
-            "retention": "limits",
+            "retention": self.retention,
             "storage": "file",
             "compression": "s2",
             "num_replicas": self.replicas,
             "discard": self.discard,
             "max_age": self.max_age_ns,
-            "max_msgs": _UNLIMITED,
-            "max_bytes": _UNLIMITED,
+            "max_msgs": self.max_messages,
+            "max_bytes": self.max_bytes,
             "max_consumers": _UNLIMITED,
             "max_msgs_per_subject": self.max_per_subject,
-            "max_msg_size": MAX_PAYLOAD_BYTES,
-            "duplicate_window": DEDUPE_WINDOW_NS,
+            "max_msg_size": self.max_message_bytes,
+            "duplicate_window": self.dedupe_ns,
             "deny_delete": True,
-            "deny_purge": True,
+            **({"allow_rollup_hdrs": True} if self.rollup else {"deny_purge": True}),
             "allow_atomic": True,
             "allow_direct": True,
         }
@@ -90,6 +105,39 @@ def feed_spec(shard: str, replicas: int = 1) -> StreamSpec:
         max_age_ns=FEED_MAX_AGE_NS,
         max_per_subject=FEED_MAX_PER_CHANNEL,
         republish=(names.feed(shard, ">"), names.live(shard, ">")),
+    )
+
+
+def jobs_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of ingest's work queue: a job is gone once it is done, or too old.
+
+    A full queue refuses what comes next: then the scheduler waits, and the door says so.
+    """
+    return StreamSpec(
+        name=names.jobs_stream(shard),
+        subjects=(names.jobs(shard, "*"),),
+        replicas=replicas,
+        retention="workqueue",
+        max_age_ns=JOB_LIFE_S * SECOND_NS,
+        max_messages=MAX_JOBS,
+        max_message_bytes=MAX_INGEST_BYTES,
+        dedupe_ns=JOBS_DEDUPE_S * SECOND_NS,
+    )
+
+
+def raw_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of the object store bucket that keeps raw bytes for a while.
+
+    A full bucket refuses what comes next, so a source that floods it drives out nothing.
+    """
+    bucket = names.raw_bucket(shard)
+    return StreamSpec(
+        name=names.raw_stream(shard),
+        subjects=(f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"),
+        replicas=replicas,
+        max_age_ns=MAX_KEEP_RAW_DAYS * DAY_NS,
+        max_bytes=MAX_RAW_BYTES,
+        rollup=True,
     )
 
 
@@ -161,6 +209,24 @@ async def ensure_streams(
             info = await _create(wire, spec)
         check_stream(spec, info["config"])
         _check_peers(spec, info, reports)
+
+
+async def ensure_shard(
+    wire: Wire,
+    shard: str,
+    monitor_urls: Sequence[str],
+    relaxed_sync: str | None = None,
+    *,
+    founded: bool,
+) -> None:
+    """See to all streams of `shard`. Raises as `ensure_streams` does.
+
+    A founded venue's log must be there. The other streams hold nothing that could not be
+    made again, and venues were founded before there were all of them.
+    """
+    log, others = log_spec(shard), [feed_spec(shard), jobs_spec(shard), raw_spec(shard)]
+    await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)
+    await ensure_streams(wire, others, monitor_urls, relaxed_sync)
 
 
 def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:

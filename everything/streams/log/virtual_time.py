@@ -55,10 +55,14 @@ class _Selector(selectors.BaseSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time moves only when nothing else is left to do."""
+    """An event loop whose time moves only when nothing else is left to do.
 
-    def __init__(self) -> None:
+    `on_move` hears of every move, with the time that it led to.
+    """
+
+    def __init__(self, on_move: Callable[[float], None] | None = None) -> None:
         self._virtual_s = 0.0
+        self._on_move = on_move
         super().__init__(_Selector(self._move))
 
     def time(self) -> float:
@@ -67,6 +71,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def _move(self, seconds: float) -> None:
         self._virtual_s += seconds
+        if self._on_move is not None:
+            self._on_move(self._virtual_s)
 
 
 class VirtualClock:
@@ -88,7 +94,7 @@ class VirtualClock:
         await asyncio.sleep(seconds)
 
 
-def simulate(main: Coroutine[Any, Any, T]) -> T:
+def simulate(main: Coroutine[Any, Any, T], on_move: Callable[[float], None] | None = None) -> T:
     """Run `main` to its end in virtual time and return its result."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualTimeLoop(on_move)) as runner:
         return runner.run(main)

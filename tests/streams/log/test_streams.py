@@ -1,26 +1,42 @@
 """Streams as declared: created once, checked field by field, and the server's syncing."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
+from nats.js.errors import APIError
 
-from everything.schemas.errors import ConfigDrift, LogUnavailable
+from everything.schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
+from everything.schemas.limits import MAX_KEEP_RAW_DAYS
+from everything.streams.log import streams
 from everything.streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
     SyncReport,
     check_stream,
     check_sync,
+    ensure_shard,
     ensure_streams,
     feed_spec,
+    jobs_spec,
     log_spec,
+    raw_spec,
     sync_report,
 )
 from tests.support.nats import TestServer, nats_server
 
-SPECS = [log_spec("main"), feed_spec("main")]
+SPECS = [log_spec("main"), feed_spec("main"), jobs_spec("main"), raw_spec("main")]
+
+
+async def declare(server: TestServer, *, founded: bool = False) -> None:
+    wire = await server.wire("operator")
+    try:
+        await ensure_shard(wire, "main", [server.monitor_url], founded=founded)
+    finally:
+        await wire.close()
 
 
 async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
@@ -34,8 +50,9 @@ async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
 
 async def test_declared_streams_are_created_once_and_found_again(server: TestServer) -> None:
     log = await server.connect()
+    await declare(server)
     await log.send("main.cmd.order.ada", b"x")
-    await server.declare()
+    await declare(server)
     assert await log.last_sequence() == 1
     await log.close()
 
@@ -51,12 +68,22 @@ async def test_declared_streams_are_created_once_and_found_again(server: TestSer
         (SPECS[0], {"allow_rollup_hdrs": True, "deny_purge": False}),
         (SPECS[0], {"republish": {"src": ">", "dest": "copy.>"}}),
         (SPECS[1], {"max_msgs_per_subject": 5}),
+        (SPECS[2], {"retention": "limits"}),
+        (SPECS[2], {"max_msgs": -1}),
+        (SPECS[2], {"discard": "old"}),
+        (SPECS[2], {"max_age": 0}),
+        (SPECS[2], {"duplicate_window": 1_000_000_000}),
+        (SPECS[2], {"deny_purge": False}),
+        (SPECS[3], {"max_age": 0}),
+        (SPECS[3], {"max_bytes": -1}),
+        (SPECS[3], {"allow_rollup_hdrs": False}),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else value.name,
 )
 async def test_drift_is_refused_and_named(
     server: TestServer, spec: StreamSpec, changes: dict[str, Any]
 ) -> None:
+    await declare(server)
     try:
         await update(server, spec, **changes)
     except AssertionError:
@@ -68,19 +95,20 @@ async def test_drift_is_refused_and_named(
         await wire.close()
         assert b'"error"' not in reply.payload, reply.payload
     with pytest.raises(ConfigDrift) as refused:
-        await server.declare()
+        await declare(server)
     assert any(f"{spec.name}.{field} is declared" in str(refused.value) for field in changes)
 
 
-@pytest.mark.parametrize("field", sorted(SPECS[0].config()))
-def test_every_declared_field_is_compared(field: str) -> None:
-    spec = SPECS[0]
+@pytest.mark.parametrize(
+    ("spec", "field"), [(spec, field) for spec in SPECS for field in sorted(spec.config())]
+)
+def test_every_declared_field_is_compared(spec: StreamSpec, field: str) -> None:
     check_stream(spec, spec.config())
-    with pytest.raises(ConfigDrift, match=f"LOG_main.{field} is declared"):
+    with pytest.raises(ConfigDrift, match=f"{spec.name}.{field} is declared"):
         check_stream(spec, spec.config() | {field: "other"})
     absent = {key: value for key, value in spec.config().items() if key != field}
     if spec.config()[field]:
-        with pytest.raises(ConfigDrift, match=f"LOG_main.{field} is declared"):
+        with pytest.raises(ConfigDrift, match=f"{spec.name}.{field} is declared"):
             check_stream(spec, absent)
 
 
@@ -93,10 +121,69 @@ def test_a_field_of_the_server_alone_must_be_off() -> None:
 
 
 def test_the_log_keeps_everything_and_the_feed_is_bounded() -> None:
-    log, feed = (spec.config() for spec in SPECS)
+    log, feed, jobs, raw = (spec.config() for spec in SPECS)
     assert (log["max_age"], log["max_msgs"], log["max_msgs_per_subject"]) == (0, -1, -1)
     assert log["deny_delete"] and log["deny_purge"]
     assert feed["max_age"] > 0 and feed["max_msgs_per_subject"] > 0
+    assert jobs["max_age"] > 0 and jobs["max_msgs"] > 0
+    assert raw["max_age"] > 0 and raw["max_bytes"] > 0
+
+
+async def test_a_founded_venue_gets_the_streams_that_came_later_but_no_new_log(
+    server: TestServer,
+) -> None:
+    """The server of this test has LOG and FEED only, as venues once were founded."""
+    log = await server.connect()
+    await log.send("main.cmd.order.ada", b"x")
+    await declare(server, founded=True)
+    await declare(server, founded=True)
+    assert await log.last_sequence() == 1
+    await log.close()
+    wire = await server.wire("operator")
+    await wire.request("$JS.API.STREAM.DELETE.LOG_main")
+    await wire.close()
+    with pytest.raises(LogDiverged, match="LOG_main is gone"):
+        await declare(server, founded=True)
+
+
+async def test_a_job_is_gone_once_it_is_done_and_refused_when_there_are_too_many(
+    server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_JOBS", 2)
+    await declare(server)
+    client = await nats.connect(server.url)
+    js = client.jetstream(timeout=2)
+    waiting = await js.pull_subscribe("jobs.main.source", durable="source", stream="JOBS_main")
+    for number in range(2):
+        await js.publish("jobs.main.source", b"x", headers={"Nats-Msg-Id": str(number)})
+    assert (await js.publish("jobs.main.source", headers={"Nats-Msg-Id": "1"})).duplicate
+    with pytest.raises(APIError, match="maximum messages exceeded"):
+        await js.publish("jobs.main.source", b"one too many")
+    (job,) = await waiting.fetch(1, timeout=2)
+    await job.ack_sync(timeout=2)
+    assert (await js.stream_info("JOBS_main")).state.messages == 1
+    await js.publish("jobs.main.source", b"x")
+    with pytest.raises(APIError, match="filtered consumer not unique"):
+        await js.pull_subscribe("jobs.main.*", durable="greedy", stream="JOBS_main")
+    await client.close()
+
+
+async def test_the_bucket_is_an_object_store_as_clients_know_it(
+    server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "MAX_RAW_BYTES", 400_000)
+    await declare(server)
+    client = await nats.connect(server.url)
+    store = await client.jetstream(timeout=2).object_store("raw-main")
+    data = bytes(range(256)) * 1_000
+    await store.put("page", data)
+    assert (await store.get("page")).data == data
+    assert (await store.status()).ttl == MAX_KEEP_RAW_DAYS * 86_400
+    # a full bucket keeps what it has
+    with pytest.raises(APIError, match="maximum bytes exceeded"):
+        await store.put("more", os.urandom(500_000))
+    assert (await store.get("page")).data == data
+    await client.close()
 
 
 async def test_a_server_that_does_not_sync_always_is_refused(tmp_path: Path) -> None:

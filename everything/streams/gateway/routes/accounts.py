@@ -9,37 +9,20 @@ from everything.schemas.events.exchange import AccountOpened, CashCredited, Comm
 from everything.schemas.limits import ACCOUNT_OPENINGS_PER_MINUTE
 from everything.schemas.signatures import is_public_key, verify
 from everything.schemas.subjects import EXCHANGE, account_command, is_account
-from everything.schemas.units import MINUTE_NS, to_decimal
+from everything.schemas.units import to_decimal
 from everything.streams.gateway.context import GatewayContext
 from everything.streams.gateway.directory import Directory
-from everything.streams.gateway.errors import Busy, RefusedAt, RefusedOnLog
+from everything.streams.gateway.errors import RefusedAt, RefusedOnLog
+from everything.streams.gateway.meter import Meter
 from everything.streams.gateway.models import AccountOut, OpenAccountIn
 from everything.streams.gateway.outcomes import Outcome
 from everything.streams.gateway.routes.common import errors, reply
-from everything.streams.log.ports import Clock
-
-
-class _Meter:
-    """Bound how many account openings reach the log per minute."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._minute = 0
-        self._count = 0
-
-    def admit(self) -> None:
-        minute = self._clock.now_ns() // MINUTE_NS
-        if minute != self._minute:
-            self._minute, self._count = minute, 0
-        if self._count >= ACCOUNT_OPENINGS_PER_MINUTE:
-            raise Busy("too many accounts are being opened; try again in a minute")
-        self._count += 1
 
 
 def create_account_router(context: GatewayContext) -> APIRouter:
     """Return the route that opens accounts."""
     router = APIRouter(tags=["accounts"])
-    meter = _Meter(context.clock)
+    meter = Meter(context.clock, "too many accounts are being opened")
 
     @router.post(
         "/accounts",
@@ -55,7 +38,7 @@ def create_account_router(context: GatewayContext) -> APIRouter:
         """Open an account. The key's holder signs, so no one can open one in another's name."""
         context.check_ready()
         _check(body, context.directory)
-        meter.admit()
+        meter.admit(ACCOUNT_OPENINGS_PER_MINUTE)
         context.outcomes.admit()
         command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
         subject = account_command(context.log.shard, body.account)

@@ -14,9 +14,9 @@ Wait = Annotated[
 
 _DESCRIPTIONS: Final = {
     400: "The body is not JSON (`malformed`).",
-    401: "No valid session, or a signature that does not match.",
+    401: "No valid session, or a signature that does not match or was used before.",
     403: "The key may not do this.",
-    404: "No such account or market.",
+    404: "No such account, market or source.",
     408: "The body did not arrive in time.",
     409: "Refused as things stand now.",
     413: "The body is too large.",

@@ -1,0 +1,1 @@
+"""Asking the LLM what news means for a market: a suggestion, recorded with its evidence."""

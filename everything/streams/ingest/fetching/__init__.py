@@ -1,0 +1,1 @@
+"""Fetching: politely, from public addresses only, and within bounds."""

@@ -1,0 +1,28 @@
+"""Locks by name, of which there are as many as are wanted at the moment."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+
+class Locks:
+    """One lock per name, forgotten when nobody holds or awaits it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+
+    @contextlib.asynccontextmanager
+    async def of(self, name: str) -> AsyncIterator[None]:
+        """Hold the lock of `name`."""
+        lock, users = self._locks.setdefault(name, (asyncio.Lock(), []))
+        users.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            users.pop()
+            if not users:
+                del self._locks[name]
+
+    def __len__(self) -> int:
+        return len(self._locks)

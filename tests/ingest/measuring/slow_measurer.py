@@ -1,0 +1,33 @@
+"""A measurer that takes its time: `python -m tests.ingest.measuring.slow_measurer URL`.
+
+It is there to be killed.
+"""
+
+import asyncio
+import sys
+import time
+
+from everything.schemas.subjects import DEFAULT_SHARD
+from everything.streams.ingest.measurer import MeasuringService
+from everything.streams.ingest.measuring.vectors import Vector
+from everything.streams.ingest.services import bus
+from everything.streams.log import nats_log
+from everything.streams.log.clock import SystemClock
+from tests.ingest.measuring.world import WordEmbedding, tools
+
+
+class SlowEmbedding(WordEmbedding):
+    def of(self, text: str) -> Vector:
+        time.sleep(0.01)
+        return super().of(text)
+
+
+async def main(url: str) -> None:
+    log = await nats_log.connect(url, DEFAULT_SHARD, name="measurer")
+    service = MeasuringService(log, SystemClock(), lambda: tools(SlowEmbedding()), ack_wait_s=1)
+    async with bus(url, name="measurer") as connection:
+        await service.run(connection, asyncio.Event())
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
