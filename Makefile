@@ -6,8 +6,13 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
+# $(call debian,PACKAGES,WHAT FOR): install Debian packages, or say which ones are missing.
+debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "==> installing $(1): $(2)"; apt-get update -q && apt-get install -qy --no-install-recommends $(1); \
+	  else echo "$(2) is missing: apt-get install $(1)" >&2; exit 1; fi
+
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-fast lint chaos bench clean
+.PHONY: help run setup test test-fast lint chaos sim bench models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +40,19 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 chaos: $(VENV)/.installed-dev ## kill -9 every process under load (engine, server, projector 20 times each), account for every order
 	$(BIN)/python -m tests.chaos
 
+sim: $(VENV)/.installed-dev ## simulate 320 venues under drawn faults, then look for every planted bug
+	$(BIN)/python -m tests.sim
+	$(BIN)/python -m tests.sim --bugs
+
 bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/performance.md
 	$(BIN)/python -m tests.bench
+
+models: $(VENV)/.installed ## install llama.cpp (compiles for minutes) and get the LLM's file; optional
+	@command -v c++ >/dev/null || { $(call debian,g++,a C++ compiler (llama.cpp is compiled)); }
+	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' \
+	  || { $(call debian,python3-dev,Python.h (llama.cpp is compiled)); }
+	@$(PIP) install -c constraints.txt -e '.[llm]' | sed -E '/^(Requirement already|Looking in)/d'
+	@$(BIN)/python -m everything.deploy.models
 
 clean: ## remove what was installed here (never a venue's data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -46,9 +62,7 @@ $(VENV)/bin/python:
 	  || { echo "Python 3.11 or newer is needed; set PYTHON=python3.x" >&2; exit 1; }
 	@echo "==> making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "==> installing python3-venv"; apt-get update -q && apt-get install -qy python3-venv && $(PYTHON) -m venv $(VENV); \
-	  else echo "Python's venv module is missing: apt-get install python3-venv" >&2; exit 1; fi; }
+	  { $(call debian,python3-venv,the venv module of Python); } && $(PYTHON) -m venv $(VENV); }
 
 $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "==> installing Everything Market and what it needs"
@@ -57,7 +71,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	@echo "==> installing what the tests need"
+	@echo "==> installing what the tests need (llama.cpp is compiled: minutes)"
+	@command -v c++ >/dev/null || { $(call debian,g++,a C++ compiler (llama.cpp is compiled)); }
+	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' \
+	  || { $(call debian,python3-dev,Python.h (llama.cpp is compiled)); }
+	@command -v chromium >/dev/null || { $(call debian,chromium,the browser for pages that need a script); }
 	@$(PIP) install -c constraints.txt -e '.[dev]' | sed -E '/^(Requirement already|Looking in)/d'
 	@test -x $(BIN)/pytest
 	@touch $@

@@ -8,11 +8,13 @@ from everything.engines.governance import GovernanceEngine
 from everything.engines.kernel import Engine
 from everything.engines.notary import NotaryEngine
 from everything.engines.pricing import PricingEngine
+from everything.engines.reality import RealityEngine
 from everything.schemas import subjects
 
 _ENGINES: Final[dict[str, Callable[[str], Engine[Any]]]] = {
     subjects.GOVERNANCE: GovernanceEngine,
     subjects.EXCHANGE: ExchangeEngine,
+    subjects.REALITY: RealityEngine,
     subjects.PRICING: PricingEngine,
     subjects.NOTARY: NotaryEngine,
 }

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from pathlib import Path
 from typing import TypedDict
 
 from everything.deploy.settings import Home, Settings
@@ -49,6 +50,20 @@ class Place:
             raise InputError(
                 "no Postgres: set DATABASE_URL, or run `everything up` in this home first"
             ) from error
+
+    @property
+    def archive(self) -> Path:
+        """The archive's folder, which is of all shards."""
+        given = self.settings.archive
+        return self.home.archive if given is None else given.expanduser().resolve()
+
+    @property
+    def archive_shares_disk(self) -> bool:
+        """Whether one failing disk would take the log and its archive."""
+        try:
+            return self.archive.stat().st_dev == self.home.nats.stat().st_dev
+        except OSError:
+            return False
 
     def login(self, role: str) -> Login:
         """Return the arguments by which `role` connects to the broker."""

@@ -6,11 +6,21 @@
 | projector         | folds records into Postgres                              |
 | feeds             | folds records into the FEED stream                       |
 | gateway           | HTTP: the door for people, the read API, native logins   |
+| scheduler         | says which source is due to be fetched                   |
+| fetcher           | fetches sources and pages over HTTP                      |
+| browser           | fetches what needs a browser; not started without one    |
+| measurer          | measures the articles                                    |
+| llm               | asks the LLM, or says why it cannot be asked             |
+| archiver          | copies what is sealed into the archive                   |
+| historian         | keeps what the tables once said, for reads of the past   |
 
 Each process imports only what it needs, so an engine carries no web server in its memory.
 """
 
+import asyncio
+import os
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -23,29 +33,73 @@ from everything.schemas.errors import InputError
 from everything.streams.log.service import Main, run_service
 
 EXIT_USAGE: Final = 64
-NAMES: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
-"""All processes, in the order in which they start."""
+CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
+"""What it takes to trade, in the order in which they start."""
+INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm")
+"""The door for the world. They load large models, so they start when the rest is there."""
+KEEPING: Final = ("archiver", "historian")
+"""What nothing waits for."""
+NAMES: Final = (*CORE, *INGEST, *KEEPING)
+HARD_WORKERS: Final = ("browser", "measurer", "llm", "archiver", "historian")
+"""What computes for long, and must not keep an order waiting for a processor."""
+NICENESS: Final = 10
+
+Run = Callable[[Place, asyncio.Event], Awaitable[None]]
 
 
 def main_of(name: str, place: Place) -> Main:
     """Return what the process `name` does. Raises InputError when there is no such process."""
     if name not in NAMES:
         raise InputError(f"no process {name!r}; there are {', '.join(NAMES)}")
-    if name == "projector":
-        from everything.deploy.processes import projector
+    if name.startswith("engine-"):
+        from everything.deploy.processes import engine
 
-        return partial(projector.run, place)
-    if name == "feeds":
-        from everything.deploy.processes import feeds
+        return partial(engine.run, place, name.removeprefix("engine-"))
+    return partial(_ingest_run(name) if name in INGEST else _core_run(name), place)
 
-        return partial(feeds.run, place)
-    if name == "gateway":
-        from everything.deploy.processes import gateway
 
-        return partial(gateway.run, place)
-    from everything.deploy.processes import engine
+def _core_run(name: str) -> Run:
+    match name:
+        case "projector":
+            from everything.deploy.processes import projector
 
-    return partial(engine.run, place, name.removeprefix("engine-"))
+            return projector.run
+        case "feeds":
+            from everything.deploy.processes import feeds
+
+            return feeds.run
+        case "archiver":
+            from everything.deploy.processes import archiver
+
+            return archiver.run
+        case "historian":
+            from everything.deploy.processes import historian
+
+            return historian.run
+        case _:
+            from everything.deploy.processes import gateway
+
+            return gateway.run
+
+
+def _ingest_run(name: str) -> Run:
+    match name:
+        case "scheduler":
+            from everything.deploy.processes import scheduler
+
+            return scheduler.run
+        case "measurer":
+            from everything.deploy.processes import measurer
+
+            return measurer.run
+        case "llm":
+            from everything.deploy.processes import llm
+
+            return llm.run
+        case _:
+            from everything.deploy.processes import fetcher
+
+            return lambda place, stop: fetcher.run(place, name, stop)
 
 
 def main() -> None:
@@ -56,6 +110,8 @@ def main() -> None:
     except (ValueError, InputError) as error:
         structlog.get_logger().error("not started", reason=str(error))
         sys.exit(EXIT_USAGE)
+    if name in HARD_WORKERS:
+        os.nice(NICENESS)
     sys.exit(run_service(work, name))
 
 

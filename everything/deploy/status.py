@@ -1,16 +1,14 @@
 """GET /status: the last heartbeat of every process, the log's end, the last seal."""
 
-import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from everything.deploy.heartbeat import quiet_connection
-from everything.deploy.place import Place
 from everything.schemas import subjects
 from everything.schemas.events.notary import Sealed
 from everything.schemas.limits import MAX_STATUS_PROCESSES
@@ -45,20 +43,17 @@ class StatusBoard:
         }
 
 
-@contextlib.asynccontextmanager
-async def status_board(place: Place) -> AsyncIterator[StatusBoard]:
-    """Listen to all heartbeats of the shard for as long as the block runs."""
+async def status_board(connection: Client, shard: str) -> StatusBoard:
+    """Return a board that listens to all heartbeats of the shard on `connection`."""
     board = StatusBoard()
-    connection = await quiet_connection(place, "gateway")
-    await connection.subscribe(subjects.status(place.shard, "*"), cb=board.heard)
-    try:
-        yield board
-    finally:
-        await connection.close()
+    await connection.subscribe(subjects.status(shard, "*"), cb=board.heard)
+    return board
 
 
-def create_status_router(board: StatusBoard, log: NatsLog) -> APIRouter:
-    """Return the route."""
+def create_status_router(
+    board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
+) -> APIRouter:
+    """Return the route; `absent` says which processes are not started here, and why."""
     router = APIRouter(tags=["venue"])
 
     @router.get("/status", summary="How every process is")
@@ -68,6 +63,7 @@ def create_status_router(board: StatusBoard, log: NatsLog) -> APIRouter:
             "log": {"shard": log.shard, **await log.size()},
             "last_seal": await _last_seal(log),
             "processes": board.processes(),
+            "absent": dict(absent or {}),
         }
 
     return router

@@ -29,7 +29,7 @@ from everything.streams.broker.config import Place as BrokerPlace
 from everything.streams.broker.config import render
 from everything.streams.broker.server import NatsServer
 from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+from everything.streams.log.streams import ensure_shard
 
 READY_WITHIN_S: Final = 600
 """The gateway folds the log's records before it opens, and a log can be long."""
@@ -64,33 +64,34 @@ class Venue:
         between two steps on SIGINT or SIGTERM: a step that was begun is ended, so that
         nothing starts behind our back.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: self._supervisor.stopping.set())
-        with self._begun("keys and folders"):
-            self._home.prepare()
-            self._ready_file.unlink(missing_ok=True)
-            end_leftovers(self._home.run / PIDS, self._say)
-            keys.ensure(self._home.keys, NOTARY_KEY)
-            _ = self.place.keyring
-        self._check_ports()
-        if self._settings.nats_url is None:
-            with self._begun("nats-server"):
-                self._start_nats()
-        with self._begun("streams: declared, compared, fsync always"):
-            asyncio.run(self._check_streams())
+        self._prepare()
+        keys.ensure(self._home.keys, NOTARY_KEY)
+        # A store that lost its log must not get an empty one in its place.
+        self._start_log(founded=self._home.founded.exists())
         if self._settings.database_url is None:
             with self._begun("Postgres (the first start takes some seconds)"):
                 self._start_postgres()
         self._home.database_url.write_text(self._database_url)
         self._home.database_url.chmod(0o600)
-        for name in process.NAMES:
-            with self._begun(name):
-                self._supervisor.add(self._child(name))
-                self._write_pids()
+        for name in process.CORE:
+            self._start_child(name)
         with self._begun("waiting for the gateway"):
             self._wait_for_gateway()
+        for name in process.INGEST:
+            if name != "browser" or self._settings.browser is not None:
+                self._start_child(name)
+        for name in process.KEEPING:
+            self._start_child(name)
         self._note_founding()
         self._ready_file.touch()
+
+    def start_log_alone(self) -> None:
+        """Start no more than a restore needs: the log, an empty one if there is none.
+
+        Raises as `start` does.
+        """
+        self._prepare()
+        self._start_log(founded=False)
 
     def run(self) -> None:
         """Keep everything up until SIGINT or SIGTERM."""
@@ -120,6 +121,23 @@ class Venue:
         if self._nats is not None:
             with self._step("stopping nats-server"):
                 asyncio.run(self._nats.stop())
+
+    def _prepare(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._supervisor.stopping.set())
+        with self._begun("keys and folders"):
+            self._home.prepare()
+            self._ready_file.unlink(missing_ok=True)
+            end_leftovers(self._home.run / PIDS, self._say)
+            _ = self.place.keyring
+        self._check_ports()
+
+    def _start_log(self, *, founded: bool) -> None:
+        if self._settings.nats_url is None:
+            with self._begun("nats-server"):
+                self._start_nats()
+        with self._begun("streams: declared, compared, fsync always"):
+            asyncio.run(self._check_streams(founded))
 
     @contextmanager
     def _begun(self, what: str) -> Iterator[None]:
@@ -155,17 +173,13 @@ class Venue:
         asyncio.run(self._nats.start())
         self._write_pids()
 
-    async def _check_streams(self) -> None:
+    async def _check_streams(self, founded: bool) -> None:
         settings = self._settings
         login = self.place.login("operator")
         wire = await Wire.open(settings.broker_url, **login)
         try:
-            monitors, relaxed = settings.monitor_urls, settings.relaxed_sync
-            # A store that lost its log must not get an empty one in its place.
-            new = not self._home.founded.exists()
-            log, feed = log_spec(self.place.shard), feed_spec(self.place.shard)
-            await ensure_streams(wire, [log], monitors, relaxed, create=new)
-            await ensure_streams(wire, [feed], monitors, relaxed)
+            shard, monitors = self.place.shard, settings.monitor_urls
+            await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
         finally:
             await wire.close()
 
@@ -174,6 +188,11 @@ class Venue:
         self._postgres.start()
         self._database_url = self._postgres.url
         self._write_pids()
+
+    def _start_child(self, name: str) -> None:
+        with self._begun(name):
+            self._supervisor.add(self._child(name))
+            self._write_pids()
 
     def _child(self, name: str) -> Child:
         environment = {

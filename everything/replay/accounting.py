@@ -1,12 +1,14 @@
-"""Add up what the records say: every command has one outcome, and the money is all there."""
+"""Add up what the records say: all that was asked has one outcome, the money is all there."""
 
 from collections.abc import Callable, Iterable
 
 from everything.replay.report import Account, Finding
+from everything.schemas import subjects
 from everything.schemas.commands import ORDER_COMMANDS, PlaceOrders
 from everything.schemas.errors import InputError
 from everything.schemas.events import exchange as ex
 from everything.schemas.events import governance as gov
+from everything.schemas.events import reality
 from everything.schemas.limits import MAX_BALANCE_ROWS
 from everything.schemas.records import Record
 from everything.schemas.stored import Stored
@@ -20,6 +22,7 @@ _DECISION_OUTCOMES = (
     gov.DecisionCoSigned,
     gov.DecisionRefused,
 )
+_MEASURED_OUTCOMES = (reality.ArticleDropped, reality.ClusterOpened, reality.ArticleGrouped)
 _BATCH_TAG = b'"place_orders/1"'
 
 Tell = Callable[[Finding], None]
@@ -34,6 +37,7 @@ class Accounting:
         self._orders = f"{shard}.cmd.order."
         self._commands = (self._orders, f"{shard}.cmd.account.")
         self._decisions = f"{shard}.cmd.admin."
+        self._signals = subjects.signals(shard)
         self._money: dict[str, tuple[int, int]] = {}
         self._positions: dict[tuple[str, str], int] = {}
         self._last_trade = 0
@@ -45,6 +49,8 @@ class Accounting:
             self.account.commands += 1
         elif message.subject.startswith(self._decisions):
             self.account.decisions += 1
+        elif message.subject == self._signals:
+            self.account.measured += 1
 
     def take(self, sequence: int, record: Record, inputs: list[Stored]) -> None:
         """Add up one record of any engine."""
@@ -54,6 +60,8 @@ class Accounting:
                 self._take_exchange(sequence, record, inputs)
             case "governance":
                 self._take_governance(sequence, record, inputs)
+            case "reality":
+                self._take_reality(sequence, record, inputs)
             case _:
                 pass
 
@@ -79,9 +87,7 @@ class Accounting:
             if message.subject.startswith(self._commands):
                 given = orders.pop(message.sequence, 0), others.pop(message.sequence, 0)
                 self._check_outcomes(sequence, record, message, *given)
-        for cause in (*orders, *others):
-            account.doubled += 1
-            self._outcome(sequence, record, f"an outcome of {cause}, which it does not cover")
+        self._check_left_over(sequence, record, (*orders, *others))
         self._check_money(sequence, record)
 
     def _check_outcomes(
@@ -117,6 +123,30 @@ class Accounting:
                 self.account.lost += 1
                 note = f"the decision at {message.sequence} has no outcome"
                 self._outcome(sequence, record, note)
+        self._check_left_over(sequence, record, causes)
+
+    def _take_reality(self, sequence: int, record: Record, inputs: list[Stored]) -> None:
+        """A measured article is dropped, or grouped, or opens a cluster: just one of these."""
+        causes: dict[int, int] = {}
+        for event in record.events:
+            if isinstance(event, _MEASURED_OUTCOMES):
+                causes[event.cause] = causes.get(event.cause, 0) + 1
+        for message in inputs:
+            if message.subject != self._signals:
+                continue
+            given = causes.pop(message.sequence, 0)
+            self.account.judged += bool(given)
+            if given == 1:
+                continue
+            if given:
+                self.account.doubled += 1
+            else:
+                self.account.lost += 1
+            note = f"what was measured at {message.sequence} has {given} outcomes, not 1"
+            self._outcome(sequence, record, note)
+        self._check_left_over(sequence, record, causes)
+
+    def _check_left_over(self, sequence: int, record: Record, causes: Iterable[int]) -> None:
         for cause in causes:
             self.account.doubled += 1
             self._outcome(sequence, record, f"an outcome of {cause}, which it does not cover")

@@ -57,8 +57,8 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
 
 class Account(msgspec.Struct, kw_only=True):
-    """How the log adds up. `lost` and `doubled` count commands without, or with one outcome
-    too many; amounts are in cents, positions in lots."""
+    """How the log adds up. `lost` and `doubled` count what was asked or measured without, or
+    with one outcome too many; amounts are in cents, positions in lots."""
 
     messages: int = 0
     commands: int = 0
@@ -66,6 +66,8 @@ class Account(msgspec.Struct, kw_only=True):
     outcomes: int = 0
     orders: int = 0
     refused: int = 0
+    measured: int = 0
+    judged: int = 0
     trades: int = 0
     events: int = 0
     lost: int = 0

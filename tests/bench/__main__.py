@@ -12,7 +12,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance.md"
-MODULES = ("path", "log", "door", "http", "verify", "rebuild", "book")
+MODULES = (
+    "path",
+    "log",
+    "door",
+    "http",
+    "verify",
+    "flip",
+    "rebuild",
+    "travel",
+    "book",
+    "measuring",
+    "reality",
+)
 WITHIN_S = 1_800
 
 

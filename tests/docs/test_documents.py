@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from everything.deploy import process
+from everything.deploy import models, process
 from everything.deploy.settings import Settings
 from everything.projections.feeds import channels
 from everything.schemas import limits
@@ -98,7 +98,8 @@ def test_a_file_that_is_not_there_is_noticed() -> None:
 def test_limits_named_exist_and_have_that_value(name: str) -> None:
     prose = prose_of(name)
     words = {word for word in _WORD.findall(prose) if _LIMIT.fullmatch(word)}
-    plan = {"EWMA_ALPHA"} | settings()
+    origin = {f"LLM_MODEL_{name.upper()}" for name in models.Origin.model_fields}
+    plan = {"EWMA_ALPHA"} | settings() | origin
     assert {word for word in words if not hasattr(limits, word)} - plan == set()
     for word, figure in _VALUED.findall(prose):
         if hasattr(limits, word):
@@ -142,8 +143,8 @@ def test_every_halt_is_documented_with_its_exit_code() -> None:
 def test_every_dependency_is_explained() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
-    declared = {*project["dependencies"], *extras["bench"], *extras["dev"]}
-    assert set(extras) == {"bench", "dev"}
+    declared = {*project["dependencies"], *(name for extra in extras.values() for name in extra)}
+    assert set(extras) == {"bench", "dev", "llm"}
     rows = re.findall(r"^\| `([^`]+)` \|", text_of("docs/decisions/dependencies.md"), re.MULTILINE)
     assert sorted(rows) == sorted(declared)
 

@@ -67,7 +67,7 @@ def test_what_could_not_be_checked_is_not_called_clean() -> None:
     assert (away.exit_code, away.findings) == (2, [])
     some = simulate(verify(server.connect(), [ExchangeEngine()]))
     assert some.exit_code == 2
-    assert len(some.unable) == 3
+    assert len(some.unable) == 4
 
     class Newer(ExchangeEngine):
         decider = "exchange/99"

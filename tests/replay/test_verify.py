@@ -65,6 +65,7 @@ def test_a_log_that_engines_wrote_is_clean() -> None:
     account = report.account
     assert (account.lost, account.doubled) == (0, 0)
     assert account.commands + account.decisions == account.outcomes
+    assert account.measured == account.judged == 40
     assert account.trades > 50
     assert account.refused > 20
     for engine in report.engines.values():

@@ -9,13 +9,26 @@ from everything.engines.governance.engine import GovernanceEngine
 from everything.engines.kernel import Engine
 from everything.engines.notary.engine import NotaryEngine
 from everything.engines.pricing.engine import PricingEngine
-from everything.schemas import signatures
-from everything.schemas.decisions import EnrolKey, HaltMarket, Mint, ResolveMarket, ResumeMarket
+from everything.engines.reality import RealityEngine
+from everything.schemas import signatures, subjects
+from everything.schemas.decisions import (
+    AddSource,
+    ApproveReview,
+    EnrolKey,
+    HaltMarket,
+    Mint,
+    RejectReview,
+    ResolveMarket,
+    ResumeMarket,
+)
+from everything.schemas.events.reality import ReviewOpened
+from everything.schemas.records import EVENT_MESSAGES
 from everything.schemas.stored import Stored
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.simulated import SimulatedServer
 from everything.streams.log.virtual_time import START_NS, simulate
-from tests.engines.governance.people import ANNA, NOTARY
+from tests.engines.governance.people import ANNA, NOTARY, rss
+from tests.engines.press import Press, available
 from tests.projections.real import RealVenue
 from tests.streams.host.rig import Running
 
@@ -25,11 +38,49 @@ QUIET_S = 4_000.0
 
 def engines() -> list[Engine[Any]]:
     """Return one fresh instance of every engine."""
-    return [GovernanceEngine(), ExchangeEngine(), PricingEngine(), NotaryEngine()]
+    return [
+        GovernanceEngine(),
+        ExchangeEngine(),
+        RealityEngine(),
+        PricingEngine(),
+        NotaryEngine(),
+    ]
 
 
 class HostedVenue(RealVenue):
-    """Sends what people send; the hosts decide."""
+    """Sends what people send and what ingest observes; the hosts decide."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._press: Press | None = None
+        self._answered = 0
+        """Up to which sequence reviews have been answered."""
+
+    def add_sources(self, *names: str) -> None:
+        """Have articles come from `names` about the markets that there are."""
+        for name in names:
+            self.decide(AddSource, source=rss(name, trust_bp=8_500))
+        self._press = Press(self.dice, names, tuple(self.symbols))
+        self._send(subjects.llm("main"), available(self.now_ns))
+
+    def report(self, articles: int) -> None:
+        """Observe and measure articles."""
+        assert self._press is not None
+        for _ in range(articles):
+            article = self._send(subjects.articles("main"), b"not read by any engine")
+            self._send(subjects.signals("main"), self._press.measured(article, self.now_ns))
+
+    def answer_reviews(self) -> None:
+        """Approve or reject what was opened since the last time."""
+        for message in self.server.messages()[self._answered :]:
+            if message.subject != subjects.events("main", subjects.REALITY):
+                continue
+            for event in EVENT_MESSAGES.decode(message.payload).events:
+                if isinstance(event, ReviewOpened):
+                    kind = self.dice.choice((ApproveReview, RejectReview))
+                    hash_, symbol = event.proposal_hash, event.proposal.symbol
+                    self.decide(kind, proposal_hash=hash_, symbol=symbol, reason="seen")
+        self._answered = self.server.last_sequence
 
     def run(self) -> None:
         """Leave the deciding to the hosts."""
@@ -68,7 +119,9 @@ async def live(commands: int, seed: int, symbols: int = 3, accounts: int = 8) ->
     venue.list_markets([f"M{number}" for number in range(symbols)])
     venue.open_accounts([f"trader{number}" for number in range(accounts)])
     venue.decide(EnrolKey, key=ANNA.key, holder="anna", role="editor")
+    venue.add_sources("daily", "weekly")
     await venue.settle()
+    venue.report(30)
     venue.trade(commands // 2, step_ns=0)
     await asyncio.sleep(0.01)
     for host in first:
@@ -78,6 +131,7 @@ async def live(commands: int, seed: int, symbols: int = 3, accounts: int = 8) ->
     venue.decide(Mint, account="trader0", amount_cents=12_345)
     venue.decide(Mint, account="nobody", amount_cents=1)
     venue.decide(HaltMarket, symbol="M0", reason="news")
+    venue.answer_reviews()
     await venue.settle()
     venue.trade(20, step_ns=0)
     venue.decide(ResumeMarket, symbol="M0")
@@ -85,6 +139,9 @@ async def live(commands: int, seed: int, symbols: int = 3, accounts: int = 8) ->
     await venue.settle()
     venue.trade(commands // 2, step_ns=0)
     await venue.settle()
+    venue.report(10)
+    await venue.settle()
+    venue.answer_reviews()
     venue.decide(ResolveMarket, symbol="M1", value_ticks=10_000, reason="it rained")
     venue.trade(20, step_ns=0)
     await venue.settle(QUIET_S)

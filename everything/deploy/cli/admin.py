@@ -8,7 +8,7 @@ import typer
 
 from everything.deploy import keys
 from everything.deploy.cli.client import Client
-from everything.deploy.cli.output import Json, document, rows, say
+from everything.deploy.cli.output import At, Json, document, rows, say
 from everything.schemas import decisions, policy, signatures
 from everything.schemas.errors import InputError
 from everything.schemas.units import from_decimal
@@ -28,7 +28,8 @@ def _hundredths(text: str, what: str) -> int:
         raise InputError(f"{what}: {error}") from error
 
 
-def _decide(signer: str, kind: Any, as_json: bool, **fields: Any) -> None:
+def decide(signer: str, kind: Any, as_json: bool, **fields: Any) -> None:
+    """Sign a decision of `kind`, hand it in, and show what it brought about."""
     client = Client()
     answer = client.decide(signer, kind(**client.decision_fields(), **fields))
     if as_json:
@@ -44,9 +45,9 @@ def describe(answer: dict[str, Any]) -> list[str]:
     for event in answer["events"]:
         kind = str(event["type"]).partition("/")[0].replace("_", " ")
         shown = {
-            name: value
+            name: _named(value)
             for name, value in event.items()
-            if name not in ("type", "cause", "policy", "body", "key", "decision_hash")
+            if name not in ("type", "cause", "policy", "body", "key", "keys", "decision_hash")
             and value not in ("", None, [])
         }
         detail = ", ".join(f"{name} {value}" for name, value in shown.items())
@@ -54,6 +55,11 @@ def describe(answer: dict[str, Any]) -> list[str]:
         if kind == "decision pending":
             lines.append(f"  to co-sign: everything admin co-sign {event['decision_hash']} -k NAME")
     return lines
+
+
+def _named(value: Any) -> Any:
+    """Return the name alone of what is stated whole, such as a source."""
+    return value.get("name", "…") if isinstance(value, dict) else value
 
 
 @app.command("list-market")
@@ -76,7 +82,7 @@ def list_market(
 ) -> None:
     """Open a market. Nothing can be traded until a person signs this."""
     weight_bp = _hundredths(market_weight, "--market-weight") * 100
-    _decide(
+    decide(
         key,
         decisions.ListMarket,
         as_json,
@@ -110,7 +116,7 @@ def edit_market(
 ) -> None:
     """Change a market's words or weights."""
     weight_bp = _hundredths(market_weight, "--market-weight") * 100 if market_weight else None
-    _decide(
+    decide(
         key,
         decisions.EditMarket,
         as_json,
@@ -127,19 +133,19 @@ def edit_market(
 @app.command()
 def halt(symbol: Symbol, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Stop trading in a market; resting orders stay and can be cancelled."""
-    _decide(key, decisions.HaltMarket, as_json, symbol=symbol, reason=reason)
+    decide(key, decisions.HaltMarket, as_json, symbol=symbol, reason=reason)
 
 
 @app.command()
 def resume(symbol: Symbol, key: Key = "root", as_json: Json = False) -> None:
     """Let trading in a halted market go on."""
-    _decide(key, decisions.ResumeMarket, as_json, symbol=symbol)
+    decide(key, decisions.ResumeMarket, as_json, symbol=symbol)
 
 
 @app.command()
 def close(symbol: Symbol, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """End trading for good; positions wait for the resolution."""
-    _decide(key, decisions.CloseMarket, as_json, symbol=symbol, reason=reason)
+    decide(key, decisions.CloseMarket, as_json, symbol=symbol, reason=reason)
 
 
 @app.command()
@@ -152,7 +158,7 @@ def resolve(
 ) -> None:
     """Pay every position out and end the market."""
     ticks = _hundredths(value, "VALUE")
-    _decide(key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason)
+    decide(key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason)
 
 
 @app.command()
@@ -165,7 +171,7 @@ def mint(
 ) -> None:
     """Create paper credits in an account."""
     cents = _hundredths(amount, "AMOUNT")
-    _decide(key, decisions.Mint, as_json, account=account, amount_cents=cents, memo=memo)
+    decide(key, decisions.Mint, as_json, account=account, amount_cents=cents, memo=memo)
 
 
 @app.command("new-key")
@@ -191,7 +197,7 @@ def enrol_key(
     as_json: Json = False,
 ) -> None:
     """Make a person's key known and give it a role."""
-    _decide(key, decisions.EnrolKey, as_json, key=public_key, holder=holder, role=role)
+    decide(key, decisions.EnrolKey, as_json, key=public_key, holder=holder, role=role)
 
 
 @app.command("grant-role")
@@ -202,7 +208,7 @@ def grant_role(
     as_json: Json = False,
 ) -> None:
     """Change what a key may sign."""
-    _decide(key, decisions.GrantRole, as_json, key=public_key, role=role)
+    decide(key, decisions.GrantRole, as_json, key=public_key, role=role)
 
 
 @app.command("rotate-key")
@@ -214,7 +220,7 @@ def rotate_key(
     """Replace your own key; the old one is accepted for a day more."""
     folder = Client().home.keys
     seed, old = keys.load(folder, new), signatures.public_key(keys.load(folder, key))
-    _decide(
+    decide(
         key,
         decisions.RotateKey,
         as_json,
@@ -226,7 +232,7 @@ def rotate_key(
 @app.command("revoke-key")
 def revoke_key(public_key: str, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Take a key out of use at once."""
-    _decide(key, decisions.RevokeKey, as_json, key=public_key, reason=reason)
+    decide(key, decisions.RevokeKey, as_json, key=public_key, reason=reason)
 
 
 @app.command("set-policy")
@@ -238,37 +244,38 @@ def set_policy(
     as_json: Json = False,
 ) -> None:
     """Run the venue by another policy from here on; the past is not touched."""
-    _decide(key, decisions.SetPolicy, as_json, policy=read_policy(preset, file), reason=reason)
+    decide(key, decisions.SetPolicy, as_json, policy=read_policy(preset, file), reason=reason)
 
 
 @app.command("co-sign")
 def co_sign(decision_hash: str, key: Key = "root", as_json: Json = False) -> None:
     """Add your signature to a decision that waits for more than one person."""
-    _decide(key, decisions.CoSign, as_json, decision_hash=decision_hash)
+    decide(key, decisions.CoSign, as_json, decision_hash=decision_hash)
 
 
 @app.command("ops-override")
 def ops_override(action: str, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Record that an operator acted outside the rules; a post-mortem is due."""
-    _decide(key, decisions.OpsOverride, as_json, action=action, reason=reason)
+    decide(key, decisions.OpsOverride, as_json, action=action, reason=reason)
 
 
 @app.command("keys")
-def list_keys(as_json: Json = False) -> None:
+def list_keys(at: At = None, as_json: Json = False) -> None:
     """Show who may sign what."""
     columns = {"holder": "holder", "role": "role", "status": "status", "key": "key"}
-    rows(Client().get("/keys")["keys"], columns, empty="no keys", as_json=as_json)
+    rows(Client().get("/keys", at=at)["keys"], columns, empty="no keys", as_json=as_json)
 
 
 @app.command("audit")
 def audit(
-    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20, as_json: Json = False
+    limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
+    at: At = None,
+    as_json: Json = False,
 ) -> None:
     """Show the latest decisions and refusals."""
     columns = {"sequence": "seq", "kind": "event", "key": "key", "detail": "detail"}
-    rows(
-        Client().get("/audit", limit=limit)["events"], columns, empty="nothing yet", as_json=as_json
-    )
+    found = Client().get("/audit", limit=limit, at=at)["events"]
+    rows(found, columns, empty="nothing yet", as_json=as_json)
 
 
 def read_policy(preset: str | None, file: Path | None) -> policy.Policy:

@@ -5,12 +5,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 
 from everything.deploy import keys
-from everything.deploy.cli import admin, proof, trading
+from everything.deploy.cli import (
+    admin,
+    archive,
+    proof,
+    quality,
+    reading,
+    reviews,
+    service_keys,
+    sources,
+    trading,
+    whatif,
+    why,
+)
 from everything.deploy.cli.client import Client, GatewayError
 from everything.deploy.cli.output import Json, console, document, fail, say
 from everything.deploy.place import NOTARY_KEY, Place
@@ -24,11 +37,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Everything Market: trade a number from 0 to 100 on anything, and prove any price.",
 )
+for _more in (sources.admin_app, reviews.admin_app):
+    admin.app.registered_commands += _more.registered_commands
 app.add_typer(admin.app, name="admin")
 app.add_typer(trading.account_app, name="account")
-app.registered_commands += trading.app.registered_commands + proof.app.registered_commands
+app.add_typer(service_keys.app, name="service-key")
+for _more in (
+    trading.app,
+    sources.app,
+    reading.app,
+    proof.app,
+    why.app,
+    whatif.app,
+    archive.app,
+    quality.app,
+):
+    app.registered_commands += _more.registered_commands
 
 ROOT_KEY = "root"
+_FACTS = (
+    "phase",
+    "mode",
+    "reason",
+    "sequence",
+    "record",
+    "lag",
+    "inputs_per_s",
+    "sources",
+    "asked",
+    "jobs",
+    "measured",
+    "window",
+    "segments",
+    "same_disk",
+    "restarts",
+)
+"""What is shown of a heartbeat, in this order."""
 
 
 @app.command()
@@ -163,8 +207,9 @@ def venue(as_json: Json = False) -> None:
 
 @app.command()
 def status(as_json: Json = False) -> None:
-    """Show how every process is, how long the log is, and its last seal."""
-    answer = Client().get("/status")
+    """Show how every process is, the log and its last seal, and whether the LLM is asked."""
+    client = Client()
+    answer = {**client.get("/status"), "llm": _llm_mode(client)}
     if as_json:
         document(answer)
         return
@@ -173,16 +218,23 @@ def status(as_json: Json = False) -> None:
     if seal:
         age = max(0.0, time.time() - seal["time_ns"] / 1e9)
         say(f"sealed through {seal['through']}, {age:.0f} s ago: {seal['chain'][:16]}…")
+    say(reading.describe_mode(answer["llm"]))
     for name, process in answer["processes"].items():
-        facts = {
-            fact: process[fact]
-            for fact in ("phase", "sequence", "record", "lag", "inputs_per_s", "restarts")
-            if fact in process
-        }
+        facts = {fact: process[fact] for fact in _FACTS if process.get(fact) not in (None, "")}
         if "sequence" in process and "lag" not in process:
             facts["behind"] = log["messages"] - process["sequence"]
         state = "up" if process["alive"] else f"SILENT for {process['silent_s']:.0f} s"
         say(f"  {name:<18} {state:<8} " + ", ".join(f"{k} {v}" for k, v in facts.items()))
+    for name, reason in answer["absent"].items():
+        say(f"  {name:<18} {'absent':<8} {reason}")
+
+
+def _llm_mode(client: Client) -> Any:
+    """Return what the tables know of the LLM, None where there are none."""
+    try:
+        return client.get("/llm-calls", limit=1)["mode"]
+    except GatewayError:
+        return None
 
 
 def main() -> None:
@@ -196,6 +248,9 @@ def main() -> None:
         _end(fail(error.code, str(error), as_json=as_json, exit_code=error.exit_code))
     except EverythingError as error:
         _end(fail(error.code, str(error), as_json=as_json))
+    except ValidationError as error:
+        wrong = [f"{one['loc'][0]}: {one['msg']}" for one in error.errors(include_input=False)]
+        _end(fail("bad_settings", "; ".join(wrong), as_json=as_json))
 
 
 def _end(how: typer.Exit) -> None:

@@ -8,6 +8,7 @@ import httpx
 import msgspec
 
 from everything.deploy import keys
+from everything.deploy.cli.output import errors
 from everything.deploy.settings import Home, Settings
 from everything.schemas import signatures
 from everything.schemas.codec import encode
@@ -19,6 +20,7 @@ from everything.schemas.units import MINUTE_NS
 
 DECISION_LIFE_NS = 10 * MINUTE_NS
 TIMEOUT_S = 30
+_AS_OF = ("At-Sequence", "State-Hash")
 
 
 class VenueUnreachable(OperatingError):
@@ -40,10 +42,19 @@ class Client:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.home = Home(self.settings.home)
-        self._http = httpx.Client(base_url=f"{self.settings.gateway_url}/api/v1", timeout=TIMEOUT_S)
+        self._http = httpx.Client(
+            base_url=f"{self.settings.gateway_url}/api/v1",
+            timeout=TIMEOUT_S,
+            # nobody closes this client, so each connection is closed with its answer
+            limits=httpx.Limits(max_keepalive_connections=0),
+        )
+        self._told = ""
 
     def get(self, path: str, account: str | None = None, **query: Any) -> Any:
-        """Return the answer to a GET, as `account` if one is given."""
+        """Return the answer to a GET, as `account` if one is given.
+
+        As of which sequence it is, if `at` asked for one, is said on stderr.
+        """
         wanted = {key: value for key, value in query.items() if value is not None}
         return self._ask("GET", path, params=wanted, headers=self._headers(account))
 
@@ -135,7 +146,15 @@ class Client:
             raise self._unreachable(error) from error
         if response.is_error:
             raise _error(response)
+        self._tell_at(response)
         return response.json()
+
+    def _tell_at(self, response: httpx.Response) -> None:
+        """Say, once, as of which sequence the answers are, and what the state hashes to."""
+        sequence, state = (response.headers.get(f"X-{name}") for name in _AS_OF)
+        if sequence is not None and sequence != self._told:
+            self._told = sequence
+            errors.print(f"as of message {sequence}, state {state}", markup=False)
 
     def _unreachable(self, error: Exception) -> VenueUnreachable:
         return VenueUnreachable(

@@ -2,13 +2,19 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+Side = Literal["left", "right"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+At = Annotated[
+    str | None,
+    typer.Option("--at", help="As of this log sequence, or of this time (ISO 8601)."),
+]
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -46,14 +52,22 @@ def rows(
     table = Table(box=None, pad_edge=False, header_style="bold")
     numeric = {key for key in columns if _looks_numeric(items, key)}
     for key, heading in columns.items():
-        table.add_column(heading, justify="right" if key in numeric else "left")
+        # what does not fit goes on below: an id that is cut off is of no use
+        side: Side = "right" if key in numeric else "left"
+        table.add_column(heading, justify=side, overflow="fold")
     for item in items:
-        table.add_row(*(_cell(item.get(key)) for key in columns))
+        # as text: a stranger's "[/red]" in a title is no markup of ours
+        table.add_row(*(Text(_cell(item.get(key))) for key in columns))
     console.print(table)
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def minute(when: str | None) -> str:
+    """Return a time of the API to the minute, such as `2026-11-20 18:02`; empty for none."""
+    return "" if when is None else when[:16].replace("T", " ")
 
 
 def _looks_numeric(items: Sequence[Mapping[str, Any]], key: str) -> bool:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
@@ -13,7 +14,14 @@ from everything.deploy.cli.output import Json, document, errors, rows, say
 from everything.deploy.place import Place
 from everything.deploy.settings import Settings
 from everything.schemas import subjects
-from everything.schemas.errors import Halt, InputError, OperatingError
+from everything.schemas.errors import (
+    EverythingError,
+    Halt,
+    InputError,
+    NotFound,
+    OperatingError,
+    TooLarge,
+)
 from everything.streams.log.nats_log import NatsLog
 from everything.streams.log.snapshots import SnapshotFolder
 
@@ -28,7 +36,7 @@ TAIL_BYTES = 256
 
 
 @contextmanager
-def _bar(what: str, quiet: bool) -> Iterator[Any]:
+def bar(what: str, quiet: bool) -> Iterator[Any]:
     """Show a progress bar on stderr; yields `update(done, total)`."""
     columns = (
         TextColumn(what),
@@ -48,6 +56,8 @@ def _bar(what: str, quiet: bool) -> Iterator[Any]:
 @app.command()
 def verify(
     until: Annotated[int | None, typer.Option(min=1, help="Stop at this sequence.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="Check this bundle, not the log.")] = None,
+    key: Annotated[str | None, typer.Option(help="For a bundle: root or notary key.")] = None,
     as_json: Json = False,
 ) -> None:
     """Decide every record again from its inputs and compare: bytes, chain, seals, signatures.
@@ -55,9 +65,15 @@ def verify(
     Exit code 0: everything had to be as it is. 1: something is not, and the first place is
     named. 2: it could not be checked. What this machine's engines remember of the log is
     compared, too, so that an end that was cut off is found.
+
+    With --bundle a file that `everything export` wrote is checked, with no server and no data.
     """
     from everything.replay.text import describe
 
+    if bundle is not None:
+        _verify_bundle(bundle, until, key, as_json)
+    elif key is not None:
+        raise InputError("--key goes with --bundle")
     try:
         report = asyncio.run(_verify(until, quiet=as_json))
     except (OperatingError, Halt) as error:
@@ -70,7 +86,29 @@ def verify(
     raise typer.Exit(report.exit_code)
 
 
-def _unchecked(error: OperatingError | Halt, as_json: bool) -> typer.Exit:
+def _verify_bundle(path: Path, until: int | None, key: str | None, as_json: bool) -> None:
+    from everything.deploy.engines import all_engines
+    from everything.replay.bundle_check import check_bundle
+    from everything.replay.bundle_text import describe
+
+    if until is not None:
+        raise InputError("--until does not go with --bundle")
+    try:
+        with bar("verifying", as_json) as update:
+            report = asyncio.run(check_bundle(path, all_engines, key=key, progress=update))
+    except OSError as error:
+        raise _unchecked(NotFound(f"{path}: {error.strerror}"), as_json) from error
+    except TooLarge as error:
+        raise _unchecked(error, as_json) from error
+    if as_json:
+        document({**msgspec.to_builtins(report), "exit_code": report.exit_code})
+    else:
+        for line in describe(report):
+            say(line)
+    raise typer.Exit(report.exit_code)
+
+
+def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
     if as_json:
         document({"error": {"code": error.code, "message": str(error)}})
     else:
@@ -85,16 +123,16 @@ async def _verify(until: int | None, quiet: bool) -> Any:
     place = Place(Settings())
     log = await place.log("replay", dense=False)
     try:
-        with _bar("verifying", quiet) as update:
+        with bar("verifying", quiet) as update:
             engines = all_engines(place.shard)
             report = await replay.verify(log, engines, until=until, progress=update)
-            report.findings += await _forgotten(place, log, report.through)
+            report.findings += await forgotten(place, log, report.through)
             return report
     finally:
         await log.close()
 
 
-async def _forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]":
+async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]":
     """Return what engines that ran here know to have stood on the log, and no longer does.
 
     Each keeps the sequence and hash of its newest record beside its snapshots. A log whose
@@ -124,18 +162,20 @@ def rebuild(
     switch: Annotated[bool, typer.Option(help="Make the fresh read model the live one.")] = False,
     force: Annotated[bool, typer.Option(help="Switch even if tables differ.")] = False,
     rollback: Annotated[bool, typer.Option(help="Go back to the model before the switch.")] = False,
+    table: Annotated[str | None, typer.Option(help="Build and compare this table alone.")] = None,
     as_json: Json = False,
 ) -> None:
     """Build the read model anew from the log beside the live one and compare every table.
 
-    Exit code 0: all tables are equal (or new in this version). 1: some differ.
+    With --table only that table is built from the log; a switch then takes over the others
+    as they stand. Exit code 0: all tables are equal (or new in this version). 1: some differ.
     """
     if rollback:
-        if switch or force:
+        if switch or force or table:
             raise InputError("--rollback goes with no other option")
         _roll_back(as_json)
         return
-    report = asyncio.run(_rebuild(switch, force, quiet=as_json))
+    report = asyncio.run(_rebuild(switch, force, table, quiet=as_json))
     tables = [
         {
             "table": table.name,
@@ -163,18 +203,19 @@ def rebuild(
     raise typer.Exit(0 if report.equal else 1)
 
 
-async def _rebuild(switch: bool, force: bool, quiet: bool) -> Any:
+async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) -> Any:
     from everything.projections import rebuild as mechanism
 
     place = Place(Settings())
     log = await place.log("replay")
     try:
-        with _bar("rebuilding", quiet) as update:
+        with bar("rebuilding", quiet) as update:
             return await mechanism.rebuild(
                 log,
                 place.database_url,
                 switch=switch,
                 even_if_different=force,
+                table=table,
                 progress=lambda at: update(at.sequence, at.target),
             )
     finally:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from everything.deploy.cli.client import Client
-from everything.deploy.cli.output import Json, document, rows, say
+from everything.deploy.cli.output import At, Json, document, rows, say
 from everything.deploy.cli.watching import describe
 from everything.schemas.commands import Side, TimeInForce
 
@@ -30,9 +30,9 @@ def account_new(name: str, as_json: Json = False) -> None:
 
 
 @account_app.command("show")
-def account_show(name: Account, as_json: Json = False) -> None:
+def account_show(name: Account, at: At = None, as_json: Json = False) -> None:
     """Show an account's money."""
-    answer = Client().get("/account", account=name)
+    answer = Client().get("/account", account=name, at=at)
     if as_json:
         document(answer)
     else:
@@ -125,11 +125,13 @@ def orders(
     symbol: Annotated[str | None, typer.Option()] = None,
     all_: Annotated[bool, typer.Option("--all", help="Also those that are done.")] = False,
     limit: Limit = 50,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """List an account's orders, the newest first."""
     status = None if all_ else "open"
-    answer = Client().get("/orders", account=account, symbol=symbol, status=status, limit=limit)
+    query = {"symbol": symbol, "status": status, "limit": limit, "at": at}
+    answer = Client().get("/orders", account=account, **query)
     names = ("order_id", "symbol", "side", "price", "quantity", "filled", "resting", "status")
     rows(
         answer["orders"],
@@ -140,30 +142,31 @@ def orders(
 
 
 @app.command()
-def positions(account: Account, as_json: Json = False) -> None:
+def positions(account: Account, at: At = None, as_json: Json = False) -> None:
     """List what an account holds: long above zero, short below."""
-    answer = Client().get("/positions", account=account)
+    answer = Client().get("/positions", account=account, at=at)
     columns = {"symbol": "symbol", "quantity": "quantity"}
     rows(answer["positions"], columns, empty="no positions", as_json=as_json)
 
 
 @app.command()
-def markets(as_json: Json = False) -> None:
+def markets(at: At = None, as_json: Json = False) -> None:
     """List the markets that people have signed."""
     columns = {"symbol": "symbol", "type": "type", "status": "status", "name": "name"}
     empty = "no markets yet: `everything admin list-market --help`"
-    rows(Client().get("/markets")["markets"], columns, empty=empty, as_json=as_json)
+    rows(Client().get("/markets", at=at)["markets"], columns, empty=empty, as_json=as_json)
 
 
 @app.command()
 def book(
     symbol: Symbol,
     depth: Annotated[int, typer.Option(min=1, max=500)] = 10,
+    at: At = None,
     as_json: Json = False,
 ) -> None:
     """Show a market's prices and the best levels of its book."""
     client = Client()
-    snapshot = client.get(f"/market/{symbol}/snapshot", depth=depth)
+    snapshot = client.get(f"/market/{symbol}/snapshot", depth=depth, at=at)
     if as_json:
         document(snapshot)
         return
@@ -176,9 +179,9 @@ def book(
 
 
 @app.command()
-def trades(symbol: Symbol, limit: Limit = 20, as_json: Json = False) -> None:
+def trades(symbol: Symbol, limit: Limit = 20, at: At = None, as_json: Json = False) -> None:
     """List a market's trades, the newest first."""
-    answer = Client().get(f"/market/{symbol}/trades", limit=limit)
+    answer = Client().get(f"/market/{symbol}/trades", limit=limit, at=at)
     columns = {"trade_id": "trade", "price": "price", "quantity": "quantity", "taker_side": "taker"}
     rows(answer["trades"], columns, empty="no trades yet", as_json=as_json)
 
@@ -189,8 +192,8 @@ def watch(
     as_json: Json = False,
     count: Annotated[int | None, typer.Option(min=1, help="Stop after this many.")] = None,
 ) -> None:
-    """Follow a market live: trades, best prices, MarketPrice and FinalPrice."""
-    channels = [f"market.{symbol}.{kind}" for kind in ("trades", "top", "price")]
+    """Follow a market live: trades, best prices, MarketPrice, FinalPrice and RealityScore."""
+    channels = [f"market.{symbol}.{kind}" for kind in ("trades", "top", "price", "reality")]
     for shown, envelope in enumerate(Client().stream(channels), 1):
         if as_json:
             document(envelope)

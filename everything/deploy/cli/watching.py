@@ -27,8 +27,21 @@ def _texts(envelope: dict[str, Any]) -> list[str]:
                 f"{payload['sell_lots_1m']} sold; last hour {payload['buy_lots_1h']}, "
                 f"{payload['sell_lots_1h']}"
             ]
+        case "reality_update":
+            return [f"reality   {_reality(payload)}"]
         case kind:
             return [f"{kind}: {payload}"]
+
+
+def _reality(told: dict[str, Any]) -> str:
+    score, status = told["reality_score"], told["status"]
+    if status == "applied":
+        return f"{score}, moved {told['delta']} by event {told['event_id']}"
+    if status == "pending_review":
+        return f"{score}, a move of {told['delta']} waits for a person ({told['event_id']})"
+    if told["proposal_hash"]:
+        return f"{score}, a move of {told['delta']} was {status} ({told['event_id']})"
+    return f"{score} {status}"
 
 
 def _trade(trade: dict[str, Any]) -> str:

@@ -8,8 +8,11 @@ from typing import Any, Final
 import uvicorn
 
 from everything.deploy import keys
+from everything.deploy.heartbeat import quiet_connection
 from everything.deploy.place import Place
+from everything.deploy.service_keys import ServiceKeyFolder
 from everything.deploy.status import create_status_router, status_board
+from everything.deploy.travelling import Traveller
 from everything.projections.api import create_read_router
 from everything.projections.feeds.nats_feed import NatsFeed
 from everything.projections.feeds.sse import create_feed_router
@@ -20,6 +23,7 @@ from everything.streams.broker.logins import Logins
 from everything.streams.gateway.app import create_app, server_config
 from everything.streams.gateway.auth import create_account_dependency
 from everything.streams.gateway.context import GatewayContext
+from everything.streams.gateway.jobs import NatsJobs
 from everything.streams.log.appender import Appender
 from everything.streams.log.clock import SystemClock
 
@@ -30,6 +34,7 @@ HTTP_HOST: Final = "127.0.0.1"
 async def run(place: Place, stop: asyncio.Event) -> None:
     """Serve until `stop`, or until the door can no longer trust the log."""
     log, feed = await place.log("gateway"), await place.feed("gateway")
+    news = await quiet_connection(place, "gateway")
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_halt(error: EverythingError) -> None:
@@ -42,14 +47,17 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         clock=SystemClock(),
         session_secret=keys.secret(place.home.keys, SESSION_SECRET),
         on_halt=on_halt,
+        jobs=NatsJobs(news),
+        service_keys=_service_keys(place).accepted,
     )
-    account = create_account_dependency(context)
+    account, traveller = create_account_dependency(context), Traveller(log)
     try:
-        async with status_board(place) as board, _desk(place, context):
+        board = await status_board(news, place.shard)
+        async with _desk(place, context):
             routers = [
-                create_read_router(place.database_url, account),
+                create_read_router(place.database_url, account, traveller),
                 create_feed_router(NatsFeed(feed), account),
-                create_status_router(board, log),
+                create_status_router(board, log, _absent(place)),
             ]
             app = create_app(context, routers)
             server = _Server(server_config(app, HTTP_HOST, place.settings.http_port))
@@ -61,10 +69,25 @@ async def run(place: Place, stop: asyncio.Event) -> None:
             server.should_exit = True
             await serving
     finally:
+        await traveller.close()
         await log.close()
         await feed.close()
+        await news.close()
     if failed.done():
         failed.result()
+
+
+def _service_keys(place: Place) -> ServiceKeyFolder:
+    given = place.settings.reality_api_secret
+    secret = None if given is None else given.get_secret_value()
+    return ServiceKeyFolder(place.home.program_keys, secret)
+
+
+def _absent(place: Place) -> dict[str, str]:
+    """Return the processes that `everything up` does not start here, and why."""
+    if place.settings.browser is not None:
+        return {}
+    return {"browser": "no Chromium is found: set EVERYTHING_CHROMIUM"}
 
 
 class _Server(uvicorn.Server):

@@ -6,6 +6,7 @@
 | `market.<SYMBOL>.top`    | `top`                                          | anyone      |
 | `market.<SYMBOL>.depth`  | `depth_update`, `snapshot`                     | anyone      |
 | `market.<SYMBOL>.price`  | `market_update`, `final_update`, `pressure_update` | anyone  |
+| `market.<SYMBOL>.reality` | `reality_update`                              | anyone      |
 | `account.<account>.orders` | `account_update`                             | the account |
 | `public.markets`         | `market_listed`, `market_halted`, …            | anyone      |
 | `public.audit`           | `audit_event`                                  | anyone      |
@@ -18,7 +19,7 @@ from everything.schemas.subjects import is_account, is_symbol
 
 MARKETS: Final = "public.markets"
 AUDIT: Final = "public.audit"
-MARKET_TOPICS: Final = ("trades", "top", "depth", "price")
+MARKET_TOPICS: Final = ("trades", "top", "depth", "price", "reality")
 
 WRITER: Final = "writer"
 """Not a channel: where a feeds process takes office. Its last sequence fences the others."""

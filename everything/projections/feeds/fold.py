@@ -7,7 +7,7 @@ drafts of a record follow from the records before it and from nothing else.
 
 from typing import Any, Final, NamedTuple, assert_never
 
-from everything.projections.feeds import channels
+from everything.projections.feeds import channels, reality
 from everything.projections.feeds.depth import Depth, Levels
 from everything.projections.feeds.payloads import (
     PRICES,
@@ -29,6 +29,8 @@ from everything.schemas.records import Record
 from everything.schemas.units import to_decimal
 
 ACCOUNT_UPDATE: Final = "account_update"
+AUDIT_EVENT: Final = "audit_event"
+REALITY_UPDATE: Final = "reality_update"
 _MERGED: Final = -1
 
 _Audited = (
@@ -65,8 +67,11 @@ _Unseen = (
     | pricing.SmoothingSet
     | pricing.VolumeTraded
     | notary.Sealed
+    | ex.ReviewersChecked
+    | reality.Unseen
 )
-"""What governance has said already, or what no reader of a feed needs."""
+"""What another engine has said already, or what no reader of a feed needs."""
+_OfReality = reality.Telling | reality.Audited
 
 
 class Draft(NamedTuple):
@@ -93,6 +98,7 @@ class FeedFold:
         self._depth = Depth()
         self._depth_sent: dict[str, int] = {}
         self._prices: dict[str, _Prices] = {}
+        self._scores = reality.Scores()
         self._orders_channel: dict[str, str] = {}
         self._drafts: dict[tuple[str, str, int], Draft] = {}
 
@@ -122,14 +128,18 @@ class FeedFold:
         self._drafts.clear()
         return drafts
 
-    def _rare(self, position: int, event: _Audited | _OfMarkets | _ForAccount | _Unseen) -> None:
+    def _rare(
+        self, position: int, event: _Audited | _OfMarkets | _ForAccount | _OfReality | _Unseen
+    ) -> None:
         if isinstance(event, _ForAccount):
             self._of_account(position, event)
         elif isinstance(event, _OfMarkets):
             self._say(channels.MARKETS, kind_of(event), position, plain(event, "created_by"))
         elif isinstance(event, _Audited):
             payload = {"event": kind_of(event), **plain(event)}
-            self._say(channels.AUDIT, "audit_event", position, payload)
+            self._say(channels.AUDIT, AUDIT_EVENT, position, payload)
+        elif isinstance(event, _OfReality):
+            self._of_reality(position, event)
         elif not isinstance(event, _Unseen):
             assert_never(event)
 
@@ -247,6 +257,14 @@ class FeedFold:
                 "market_price": to_decimal(event.market_price_e2),
             }
             self._put(channel, "final_update", position, payload)
+
+    def _of_reality(self, position: int, event: _OfReality) -> None:
+        if isinstance(event, reality.Telling):
+            symbol, payload = self._scores.tell(event)
+            channel = channels.market(symbol, "reality")
+            self._say(channel, REALITY_UPDATE, position, payload)
+        if isinstance(event, reality.Audited):
+            self._say(channels.AUDIT, AUDIT_EVENT, position, reality.audited(event))
 
     def _levels(self, position: int) -> None:
         for symbol in self._depth.take_touched():

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from everything.schemas.codec import Message, tag_of
-from everything.schemas.units import PAR_TICKS, WEIGHT_ONE_BP, to_decimal
+from everything.schemas.units import PAR_TICKS, to_decimal, to_fraction
 
 PRICES: Final = tuple(to_decimal(ticks) for ticks in range(PAR_TICKS + 1))
 """All prices there can be, written once."""
@@ -103,7 +103,7 @@ def plain(event: Message, *without: str) -> dict[str, Any]:
         if name in without:
             continue
         if name.endswith("_bp"):
-            payload[name[:-3]] = f"{value // WEIGHT_ONE_BP}.{value % WEIGHT_ONE_BP:04d}"
+            payload[name[:-3]] = to_fraction(value)
         elif name.endswith(_HUNDREDTHS):
             short = name[: name.rfind("_")]
             payload[short] = None if value is None else to_decimal(value)

@@ -18,8 +18,13 @@ class TableHash(NamedTuple):
 
 async def hash_table(connection: Connection, model: int, table: Table) -> TableHash:
     """Hash one table as the connection's transaction sees it."""
+    return await hash_in(connection, schema_name(model), table)
+
+
+async def hash_in(connection: Connection, schema: str, table: Table) -> TableHash:
+    """Hash one table, or the view of it, that stands in `schema`."""
     query = (
-        f"COPY (SELECT {', '.join(table.columns)} FROM {schema_name(model)}.{table.name} "
+        f"COPY (SELECT {', '.join(table.columns)} FROM {schema}.{table.name} "
         f"ORDER BY {table.canonical_order()}) TO STDOUT"
     )
     total, rows = sha256(), 0

@@ -14,19 +14,19 @@ from everything.projections.store.schemas import (
     live_while_committing,
     schema_name,
 )
-from everything.projections.store.shape import Change, Projection, gather
+from everything.projections.store.shape import Change, Projection, Row, Step, gather
 from everything.schemas.codec import encode
 from everything.schemas.errors import BrokenInvariant, Fenced
 
 _decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 
-_READ = "SELECT sequence, record_hash, chain, ends, epoch FROM checkpoint"
+_READ = "SELECT sequence, message_hash, chain, ends, epoch FROM checkpoint"
 _TAKE_OFFICE = (
     "UPDATE checkpoint SET epoch = epoch + 1, writer = %s "
-    "RETURNING sequence, record_hash, chain, ends, epoch"
+    "RETURNING sequence, message_hash, chain, ends, epoch"
 )
 _ADVANCE = (
-    "UPDATE checkpoint SET sequence = %s, record_hash = %s, chain = %s, ends = %s "
+    "UPDATE checkpoint SET sequence = %s, message_hash = %s, chain = %s, ends = %s "
     "WHERE epoch = %s AND sequence = %s"
 )
 
@@ -146,7 +146,7 @@ class Model:
             _ADVANCE,
             (
                 to.sequence,
-                to.record_hash,
+                to.message_hash,
                 to.chain,
                 encode(to.ends).decode(),
                 self._epoch,
@@ -162,7 +162,8 @@ class Model:
     async def _make_stages(self, changes: Sequence[Change]) -> None:
         with typed_errors("make stages"):
             for step in (change.step for change in changes):
-                if step.statement is not None and step.name not in self._staged:
+                needed = step.statement is not None and not step.rare
+                if needed and step.name not in self._staged:
                     await self._connection.execute(step.stage_ddl().encode())
                     self._staged.add(step.name)
 
@@ -171,15 +172,22 @@ class Model:
         if step.statement is None:
             await self._copy(step.table.name, tuple(step.columns), change.rows)
             return
-        if step.name in self._used:
-            await self._connection.execute(f"TRUNCATE {step.stage}".encode())
-        self._used.add(step.name)
-        await self._copy(step.stage, tuple(step.columns), change.rows)
-        cursor = await self._connection.execute(step.statement.encode())
+        if step.rare:
+            query, rows = step.rare_statement(), step.rare_rows(change.rows)
+            cursor = await self._connection.execute(query.encode(), (rows,))
+        else:
+            await self._stage(step, change.rows)
+            cursor = await self._connection.execute(step.statement.encode())
         if step.exact and cursor.rowcount != len(change.rows):
             raise BrokenInvariant(
                 f"{step.name}: {len(change.rows)} rows to change, {cursor.rowcount} found"
             )
+
+    async def _stage(self, step: Step, rows: Sequence[Row]) -> None:
+        if step.name in self._used:
+            await self._connection.execute(f"TRUNCATE {step.stage}".encode())
+        self._used.add(step.name)
+        await self._copy(step.stage, tuple(step.columns), rows)
 
     async def _copy(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
@@ -197,13 +205,13 @@ class Model:
 
 
 def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
-    sequence, record_hash, chain, ends = row[:4]
-    return Checkpoint(int(sequence), record_hash, chain, _decode_ends(ends))
+    sequence, message_hash, chain, ends = row[:4]
+    return Checkpoint(int(sequence), message_hash, chain, _decode_ends(ends))
 
 
 async def read_checkpoint(connection: Connection, model: int) -> Checkpoint:
     """Return a read model's checkpoint, as the connection's transaction sees it."""
-    query = f"SELECT sequence, record_hash, chain, ends FROM {schema_name(model)}.checkpoint"
+    query = f"SELECT sequence, message_hash, chain, ends FROM {schema_name(model)}.checkpoint"
     with typed_errors("read the checkpoint"):
         row = await fetch_one(connection, query)
     if row is None:

@@ -20,13 +20,13 @@ CREATE TABLE checkpoint (
     epoch bigint NOT NULL,
     writer text NOT NULL,
     sequence bigint NOT NULL,
-    record_hash text NOT NULL,
+    message_hash text NOT NULL,
     chain text NOT NULL,
     ends text NOT NULL
 )
 """
 _FIRST_CHECKPOINT: Final = (
-    "INSERT INTO checkpoint (epoch, writer, sequence, record_hash, chain, ends) "
+    "INSERT INTO checkpoint (epoch, writer, sequence, message_hash, chain, ends) "
     "VALUES (0, '', 0, repeat('0', 64), repeat('0', 64), '{}')"
 )
 

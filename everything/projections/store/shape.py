@@ -1,20 +1,23 @@
 """The shape of a projection: its tables, and the steps that bring rows into them.
 
 A projection is one file in `projections/tables`: DDL, and a pure function from a batch of
-records to changes. The function is a *gatherer*: a fresh one is made for every batch, is
-handed the batch's events in log order, and then says which rows change and how. It does
-no I/O and remembers nothing between batches, so the cut between batches leaves no trace.
+records and observations to changes. The function is a *gatherer*: a fresh one is made for
+every batch, is handed the batch's events and observations in log order, and then says which
+rows change and how. It does no I/O and remembers nothing between batches, so the cut between
+batches leaves no trace.
 
-Every table has a column `sequence`: the log sequence of the record that last changed the
+Every table has a column `sequence`: the log sequence of the message that last changed the
 row. Tables whose rows each follow from one event also have `cause`, that event's cause.
+
+An observation comes from outside and may come twice, so a row of its own is found by its
+sequence, and what it does to other rows is not `exact`: there may be none.
 """
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
-from everything.schemas.codec import Message
-from everything.schemas.records import Record
+from everything.schemas.codec import Message, encode
 
 Row = Sequence[Any]
 
@@ -65,6 +68,10 @@ class Step:
     Without a `statement` the rows are new and are copied straight into the table; else
     they are copied into `stage` (with `columns`) and the statement brings them on from
     there. With `exact` it must touch one row for each staged one.
+
+    A `rare` step has no stage: its statement finds its few rows under the stage's name all
+    the same. Postgres empties each stage that a connection has at every commit, so stages
+    are for what trading needs.
     """
 
     name: str
@@ -72,6 +79,7 @@ class Step:
     columns: Mapping[str, str]
     statement: str | None = None
     exact: bool = True
+    rare: bool = False
 
     @property
     def stage(self) -> str:
@@ -79,9 +87,22 @@ class Step:
 
     def stage_ddl(self) -> str:
         """Return the statement that creates the step's stage for one connection."""
+        return f"CREATE TEMP TABLE {self.stage} ({self._nullable()}) ON COMMIT DELETE ROWS"
+
+    def rare_statement(self) -> str:
+        """Return the step as one statement without a stage; its one parameter is `rare_rows`."""
+        rows = f"SELECT * FROM json_to_recordset(%s) AS r({self._nullable()})"
+        names = ", ".join(self.columns)
+        new = f"INSERT INTO {self.table.name} ({names}) SELECT {names} FROM {self.stage}"
+        return f"WITH {self.stage} AS ({rows}) {self.statement or new}"
+
+    def rare_rows(self, rows: Sequence[Row]) -> str:
+        """Return `rows` as the JSON that `rare_statement` takes."""
+        return encode([dict(zip(self.columns, row, strict=True)) for row in rows]).decode()
+
+    def _nullable(self) -> str:
         kinds = ((name, kind.removesuffix(_NOT_NULL)) for name, kind in self.columns.items())
-        columns = ", ".join(f"{name} {kind}" for name, kind in kinds)
-        return f"CREATE TEMP TABLE {self.stage} ({columns}) ON COMMIT DELETE ROWS"
+        return ", ".join(f"{name} {kind}" for name, kind in kinds)
 
 
 class Change(NamedTuple):
@@ -92,17 +113,21 @@ class Change(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an event stands: its record's log sequence and time."""
+    """Where an event or observation stands: its message's log sequence and time.
+
+    An observation's time is what its observer says, and need not grow along the log.
+    """
 
     sequence: int
     time_ns: int
 
 
 class Entry(NamedTuple):
-    """A record and its log sequence."""
+    """What one message of the log says: a record's events, or the one observation."""
 
     sequence: int
-    record: Record
+    time_ns: int
+    events: Sequence[Message]
 
 
 Handler = Callable[[Any, Place], None]
@@ -136,9 +161,9 @@ def gather(projections: Sequence[Projection], batch: Sequence[Entry]) -> list[Ch
     for gatherer in gatherers:
         for kind, handler in gatherer.handlers().items():
             handlers.setdefault(kind, []).append(handler)
-    for sequence, record in batch:
-        place = Place(sequence, record.time_ns)
-        for event in record.events:
+    for sequence, time_ns, events in batch:
+        place = Place(sequence, time_ns)
+        for event in events:
             for handle in handlers.get(type(event), ()):
                 handle(event, place)
     return [
@@ -151,7 +176,7 @@ def insert(table: Table) -> Step:
     return Step(name=table.name, table=table, columns=table.columns)
 
 
-def upsert(table: Table, *, sparse: bool = False) -> Step:
+def upsert(table: Table, *, sparse: bool = False, rare: bool = False) -> Step:
     """Bring in rows or replace them by key; with `sparse`, None leaves a column as it was."""
     names = list(table.columns)
     values = [name for name in names if name not in table.key]
@@ -167,18 +192,31 @@ def upsert(table: Table, *, sparse: bool = False) -> Step:
         f"SELECT {', '.join(names)} FROM stage_{name} "
         f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {sets}"
     )
-    return Step(name, table, table.columns, statement)
+    return Step(name, table, table.columns, statement, rare=rare)
 
 
-def patch(name: str, table: Table, columns: Sequence[str]) -> Step:
-    """Replace some columns of rows that must be there, found by the table's key."""
+def patch(
+    name: str,
+    table: Table,
+    columns: Sequence[str],
+    *,
+    sparse: bool = False,
+    exact: bool = True,
+    rare: bool = False,
+) -> Step:
+    """Replace some columns of rows, found by the table's key, that must be there if `exact`.
+
+    With `sparse`, None leaves a column as it was.
+    """
     staged = {column: table.columns[column] for column in (*table.key, *columns)}
-    sets = ", ".join(f"{column} = s.{column}" for column in columns)
+    sets = ", ".join(
+        f"{column} = coalesce(s.{column}, t.{column})" if sparse else f"{column} = s.{column}"
+        for column in columns
+    )
     on = " AND ".join(f"t.{column} = s.{column}" for column in table.key)
     full = f"{table.name}_{name}"
-    return Step(
-        full, table, staged, f"UPDATE {table.name} t SET {sets} FROM stage_{full} s WHERE {on}"
-    )
+    statement = f"UPDATE {table.name} t SET {sets} FROM stage_{full} s WHERE {on}"
+    return Step(full, table, staged, statement, exact, rare)
 
 
 class InOrder:
@@ -205,14 +243,14 @@ class InOrder:
 
 
 class Ordinal:
-    """Counts a projection's rows within one record, from 0."""
+    """Counts a projection's rows within one message, from 0."""
 
     def __init__(self) -> None:
         self._sequence = 0
         self._next = 0
 
     def of(self, at: Place) -> int:
-        """Return the ordinal of the next row that comes from the record at `at`."""
+        """Return the ordinal of the next row that comes from the message at `at`."""
         if at.sequence != self._sequence:
             self._sequence, self._next = at.sequence, 0
         ordinal = self._next

@@ -1,4 +1,5 @@
-"""audit_events (EM-49): everything that the governance engine decided, refusals included.
+"""audit_events (EM-49): all that the governance engine decided, refusals included, and of
+what the reality engine did all that people answer for or should look at.
 
 `body` is the event's exact JSON. It is text and not jsonb, since a signed text may hold
 what jsonb cannot.
@@ -22,7 +23,8 @@ from everything.projections.store.shape import (
     insert,
 )
 from everything.schemas.codec import Message, encode, tag_of
-from everything.schemas.events import governance
+from everything.schemas.events import governance, reality
+from everything.schemas.sources import Source
 
 TABLE = Table(
     name="audit_events",
@@ -35,6 +37,8 @@ TABLE = Table(
         "decision_hash": TEXT_OR_NULL,
         "symbol": TEXT_OR_NULL,
         "account": TEXT_OR_NULL,
+        "source": TEXT_OR_NULL,
+        "proposal_hash": TEXT_OR_NULL,
         "body": TEXT,
         "time_ns": BIGINT,
         **CAUSE,
@@ -42,8 +46,18 @@ TABLE = Table(
     key=("sequence", "ordinal"),
     indexes=("(cause)", "(symbol, sequence) WHERE symbol IS NOT NULL"),
 )
-"""`cause` is the signed decision on the log; `event` the type of `body`, as `name/version`."""
+"""`event` is the type of `body`, as `name/version`. `cause` is the signed decision on the log,
+or what reality decided upon: a measured article, a governance record, a moment.
+"""
 
+_OfReality = (
+    reality.ReviewOpened
+    | reality.ReviewClosed
+    | reality.ReviewAnswerRefused
+    | reality.SourceQuarantined
+    | reality.SourceReleased
+    | reality.LlmModeChanged
+)
 _INSERT = insert(TABLE)
 
 
@@ -53,14 +67,19 @@ class _Gatherer:
         self._ordinal = Ordinal()
 
     def handlers(self) -> Mapping[type[Message], Handler]:
-        return dict.fromkeys(get_args(governance.Event), self._decided)
+        kinds = (*get_args(governance.Event), *get_args(_OfReality))
+        return dict.fromkeys(kinds, self._decided)
 
     def changes(self) -> list[Change]:
         return [Change(_INSERT, self._rows)]
 
-    def _decided(self, event: governance.Event, at: Place) -> None:
+    def _decided(self, event: governance.Event | _OfReality, at: Place) -> None:
+        proposal = getattr(event, "proposal", None)
+
         def text(name: str) -> str | None:
-            value = getattr(event, name, None)
+            value = getattr(event, name, getattr(proposal, name, None))
+            if isinstance(value, Source):
+                value = value.source
             return None if value is None else clean(value)
 
         self._rows.append(
@@ -73,6 +92,8 @@ class _Gatherer:
                 text("decision_hash"),
                 text("symbol"),
                 text("account"),
+                text("source"),
+                text("proposal_hash"),
                 encode(event).decode(),
                 at.time_ns,
                 event.cause,

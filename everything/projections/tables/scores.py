@@ -1,7 +1,7 @@
 """scores (EM-41): a symbol's three prices, what they rest on, and its pressure.
 
-A column is null until the pricing engine first decides it. `confidence_bp` stays null
-until there is a reality engine that measures it.
+A column is null until an engine first decides it: the RealityScore and its confidence the
+reality engine, the score that prices are blended from and all else the pricing engine.
 """
 
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from everything.projections.store.shape import (
 )
 from everything.schemas.codec import Message
 from everything.schemas.events.pricing import BlendSet, PressureChanged, PriceChanged
+from everything.schemas.events.reality import ScoreChanged, ScoreOpened
 
 TABLE = Table(
     name="scores",
@@ -49,7 +50,7 @@ _UPSERT = upsert(TABLE, sparse=True)
 _AT: Final = {name: index for index, name in enumerate(TABLE.columns)}
 _BASIS, _LAST = _AT["basis"], _AT["last_trade_ticks"]
 _MARKET, _FINAL = _AT["market_price_e2"], _AT["final_price_e2"]
-_REALITY = _AT["reality_score_e2"]
+_REALITY, _CONFIDENCE = _AT["reality_score_e2"], _AT["confidence_bp"]
 _MARKET_WEIGHT, _REALITY_WEIGHT = _AT["market_weight_bp"], _AT["reality_weight_bp"]
 _PRESSURE: Final = slice(_AT["buy_lots_1m"], _AT["sell_lots_1h"] + 1)
 _CHANGED: Final = slice(_AT["changed_ns"], _AT["sequence"] + 1)
@@ -60,7 +61,13 @@ class _Gatherer:
         self._rows: dict[str, list[Any]] = {}
 
     def handlers(self) -> Mapping[type[Message], Handler]:
-        return {BlendSet: self._blend, PriceChanged: self._price, PressureChanged: self._pressure}
+        return {
+            BlendSet: self._blend,
+            PriceChanged: self._price,
+            PressureChanged: self._pressure,
+            ScoreOpened: self._score_opened,
+            ScoreChanged: self._score_changed,
+        }
 
     def changes(self) -> list[Change]:
         return [Change(_UPSERT, list(self._rows.values()))]
@@ -93,6 +100,14 @@ class _Gatherer:
             event.buy_lots_1h,
             event.sell_lots_1h,
         )
+
+    def _score_opened(self, event: ScoreOpened, at: Place) -> None:
+        self._row(event.symbol, at)[_REALITY] = event.score_e2
+
+    def _score_changed(self, event: ScoreChanged, at: Place) -> None:
+        row = self._row(event.symbol, at)
+        row[_REALITY] = event.new_score_e2
+        row[_CONFIDENCE] = event.confidence_bp
 
 
 PROJECTION = Projection("scores", (TABLE,), (_UPSERT,), _Gatherer)

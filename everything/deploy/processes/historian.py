@@ -1,0 +1,30 @@
+"""The historian: keeps what the tables once said, and engine states to start folds from."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from everything.deploy.engines import all_engines
+from everything.deploy.heartbeat import heartbeat
+from everything.deploy.place import Place, writer_name
+from everything.deploy.processes.until import until
+from everything.deploy.travelling import shelves
+from everything.projections.history.historian import Historian
+from everything.replay.travel import Keeper
+from everything.streams.ingest.together import together
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Keep the history until `stop`."""
+    log = await place.log("historian")
+    try:
+        historian = Historian(log, place.database_url, writer=writer_name())
+        keeper = Keeper(log, partial(all_engines, place.shard), shelves(place))
+
+        def status() -> dict[str, Any]:
+            return {**historian.status(), "travel_snapshots": keeper.saved}
+
+        async with heartbeat(place, "historian", status):
+            await until(stop, together(historian.run(), keeper.run()))
+    finally:
+        await log.close()

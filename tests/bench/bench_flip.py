@@ -1,0 +1,45 @@
+"""How long it takes to find one flipped bit: `python -m tests.bench.bench_flip`.
+
+One bit of a whole log is flipped at a time, at random bytes, and the whole is verified.
+"""
+
+import logging
+import sys
+import time
+from collections import Counter
+
+import structlog
+
+from tests.fuzz.flips import flips
+from tests.replay.venue import history
+
+PLACES = 100
+COMMANDS = 2_000
+
+
+def main() -> None:
+    """Measure, and print a table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    messages = history(int(sys.argv[1]) if len(sys.argv) > 1 else COMMANDS)
+    size = sum(len(message.payload) for message in messages)
+    found: Counter[str] = Counter()
+    seconds = []
+    started = time.perf_counter()
+    for flip in flips(messages, PLACES, seed=1):
+        assert flip.found, flip
+        found[flip.named] += 1
+        seconds.append(time.perf_counter() - started)
+        started = time.perf_counter()
+    seconds.sort()
+    print(f"\n{len(messages):,} messages, {size / 1e6:.1f} MB, in memory\n")
+    print("| what | figure |\n|---|---|")
+    print(f"| bits flipped, each on its own | {PLACES} |")
+    print(f"| found by `verify` | {sum(found.values())} |")
+    print(f"| message named | {found['message']} |")
+    print(f"| named as within one seal's messages | {found['seal']} |")
+    print(f"| one `verify` of the damaged log, median | {seconds[len(seconds) // 2]:.2f} s |")
+    print(f"| messages/s, median, up to the first difference of each engine | {len(messages) / seconds[len(seconds) // 2]:,.0f} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""A venue in memory with real articles, so that all that a price rests on can be looked up."""
+
+from functools import cache
+
+from everything.schemas import subjects
+from everything.schemas.chain import digest
+from everything.schemas.codec import Codec, encode
+from everything.schemas.commands import CancelAll
+from everything.schemas.decisions import ResolveMarket
+from everything.schemas.errors import InputError
+from everything.schemas.events import Event
+from everything.schemas.observations import ArticleObserved, SignalsMeasured
+from everything.schemas.policy import Policy
+from everything.schemas.stored import Stored
+from everything.schemas.units import HOUR_NS, SECOND_NS
+from everything.streams.log.simulated import SimulatedServer
+from tests.engines.governance.people import ROOT, genesis
+from tests.engines.test_together import SOURCES, Venue
+from tests.replay.venue import server_with
+
+SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured)
+TITLE = 'Rain & "snow" <soon>'
+
+
+class Newsroom(Venue):
+    """What is measured stands on the log as an article, too."""
+
+    def append(self, subject: str, payload: bytes) -> int:
+        """Put a real article where the venue only marks its place."""
+        if subject == subjects.articles("main"):
+            payload = self._article(len(self.log) + 1)
+        sequence = super().append(subject, payload)
+        if subject == subjects.signals("main"):
+            self._sign_for(sequence, payload)
+        return sequence
+
+    def _article(self, sequence: int, source: str = SOURCES[0]) -> bytes:
+        article = ArticleObserved(
+            source=source,
+            snapshot_id=digest(b"%d" % sequence),
+            locator="",
+            url=f"https://{source}.example/{sequence}",
+            title=f"{TITLE} {sequence}",
+            excerpt="",
+            text_chars=0,
+            language="en",
+            published_ns=self.now_ns,
+            observed_ns=self.now_ns,
+            via="rss",
+            robots_hash="",
+            raw="",
+            push=None,
+        )
+        return encode(article)
+
+    def _sign_for(self, sequence: int, payload: bytes) -> None:
+        """Have the article that was just measured be its source's."""
+        try:
+            signals = SIGNALS.decode(payload)
+        except InputError:
+            return
+        if signals.article == sequence - 1:
+            article = self.log[signals.article - 1]
+            said = self._article(signals.article, signals.source)
+            self.log[signals.article - 1] = article._replace(payload=said)
+
+
+@cache
+def news(seed: int, orders: int = 60, *, resolved: bool = False) -> tuple[Stored, ...]:
+    """Return the log of such a venue, which in the end is left alone for days."""
+    venue = Newsroom(seed)
+    venue.found()
+    for number in range(orders):
+        venue.order(number)
+        if number % 2:
+            venue.report()
+        venue.now_ns += venue.dice.choice((0, 1, SECOND_NS // 10, SECOND_NS, 9 * SECOND_NS))
+        if venue.dice.random() < 0.5:
+            venue.step(venue.dice.choice([*venue.drivers]))
+    if resolved:
+        venue.decide(ResolveMarket, symbol="SNOW", value_ticks=7_000, reason="it snowed")
+    venue.settle()
+    for _ in range(5):
+        venue.now_ns += 20 * HOUR_NS
+        venue.settle()
+    return tuple(venue.log)
+
+
+def server_of(seed: int, orders: int = 60, *, resolved: bool = False) -> SimulatedServer:
+    """Return a store with such a log."""
+    return server_with(news(seed, orders, resolved=resolved))
+
+
+class Orderly(Newsroom):
+    """Engines that take all that waits, at once and in turn, under a policy of the test's.
+
+    The world says the same under any policy: nobody answers reviews, and no LLM requests.
+    """
+
+    def __init__(self, seed: int, policy: Policy) -> None:
+        super().__init__(seed)
+        self._genesis = encode(genesis(policy=policy))
+        self.venue_id = digest(self._genesis)
+
+    def append(self, subject: str, payload: bytes) -> int:
+        """Found the venue with its own policy, and all else as it comes."""
+        return super().append(subject, payload if self.log else ROOT.sign(self._genesis))
+
+    def _react(self, event: Event) -> None:
+        """Say nothing."""
+
+    def step(self, name: str) -> bool:
+        """Let one engine take all that waits for it."""
+        driver = self.drivers[name]
+        waiting = list(self._waiting(name))
+        if name == subjects.NOTARY:
+            return False
+        if waiting:
+            self.read[name] = waiting[-1].sequence
+        driver.at(max(self.now_ns, driver.now_ns))
+        if not driver.take(waiting):
+            return bool(waiting)
+        super(Newsroom, self).append(subjects.events("main", name), driver.records[-1])
+        return True
+
+    def settle(self) -> None:
+        """Let all engines go on, in turn, until none has anything to say."""
+        busy = True
+        while busy:
+            steps = [self.step(name) for name in self.drivers]
+            busy = any(steps)
+
+
+@cache
+def orderly(seed: int, policy: Policy, articles: int = 40) -> tuple[Stored, ...]:
+    """Return the log of a venue to which the world says the same under any policy."""
+    venue = Orderly(seed, policy)
+    venue.found()
+    for number in range(articles):
+        venue.report()
+        venue.settle()
+        for step_ns in (SECOND_NS, 150 * SECOND_NS, venue.dice.choice((1, HOUR_NS))):
+            venue.now_ns += step_ns
+            nothing = CancelAll(f"c{number}-{step_ns}", venue.now_ns, None)  # only to show the time
+            venue.append(subjects.order_command("main", "ann"), encode(nothing))
+            venue.settle()
+    return tuple(venue.log)

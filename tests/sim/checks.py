@@ -1,0 +1,197 @@
+"""What must hold of a world once it was healed and has come to rest."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from everything.engines.kernel import Engine, fold
+from everything.projections.feeds.channels import PROGRESS, WRITER
+from everything.projections.feeds.fold import FeedFold
+from everything.projections.feeds.outbox import Outbox
+from everything.projections.projector import projected_subjects
+from everything.projections.store.checkpoint import Follower
+from everything.projections.store.model import Model
+from everything.projections.tables import PROJECTIONS
+from everything.replay.verify import verify
+from everything.schemas import subjects
+from everything.schemas.feed import decode_envelope
+from everything.schemas.heads import Head
+from everything.schemas.records import EVENT_MESSAGES
+from everything.schemas.stored import Stored
+from tests.sim.decisions import DecisionsCheck
+from tests.sim.orders import OrdersCheck
+from tests.sim.plan import Storing
+from tests.sim.result import Account
+from tests.sim.reviews import ReviewsCheck, measurements
+from tests.sim.roster import engines
+from tests.sim.store import Connection, Store
+from tests.sim.world import Sent, World
+
+
+def account_for(world: World) -> tuple[Account, list[str]]:
+    """Compare what was sent, what was acked and what is on the log."""
+    account = Account()
+    problems: list[str] = []
+    found: dict[tuple[str, bytes], list[int]] = {}
+    for message in world.server.messages():
+        if ".evt." not in message.subject:
+            found.setdefault(message[1:], []).append(message.sequence)
+    last = 0
+    for sent in world.sent:
+        account.sent += 1
+        account.attempts += sent.attempts
+        account.acknowledged += len(sent.acked)
+        copies = found.get((sent.subject, sent.payload), [])
+        account.present += len(copies)
+        for sequence in sent.acked:
+            account.reordered += sequence < last
+            last = sequence
+        problems += _missing(world, sent, account)
+        if len(copies) > sent.attempts - sent.refused:
+            account.doubled += 1
+            problems.append(
+                f"on {sent.subject}: sent {sent.attempts} times, {sent.refused} of them refused, "
+                f"and {len(copies)} times on the log at {copies}"
+            )
+    return account, problems
+
+
+def _missing(world: World, sent: Sent, account: Account) -> Iterator[str]:
+    for sequence in sent.acked:
+        stored = world.server.get(sequence)
+        if stored is None or (stored.subject, stored.payload) != (sent.subject, sent.payload):
+            account.lost += 1
+            yield f"sequence {sequence} was acked for {sent.subject} and is not what was sent"
+    if len(set(sent.acked)) != len(sent.acked):
+        account.lost += 1
+        yield f"on {sent.subject}: one sequence was acked twice: {sent.acked}"
+
+
+async def check_log(world: World) -> list[str]:
+    """Verify the log as `everything verify` does, which decides everything again."""
+    report = await verify(world.server.connect("verify"), engines())
+    return [*map(str, report.findings), *report.unable]
+
+
+def check_states(world: World) -> Iterator[str]:
+    """Compare the state of every host in office with what the log alone leads to."""
+    messages, hosts = world.server.messages(), world.hosts()
+    for engine in engines():
+        host = hosts[engine.name]
+        state, head = refold(engine, messages)
+        term = host._term
+        if term is None or term.committed.number != head.number:
+            yield f"{engine.name}: its host is not at record {head.number}"
+        elif engine.dump(term._state) != engine.dump(state):
+            yield f"{engine.name}: the state in office is not what the log leads to"
+        elif head.last_input < _last_input(world, engine):
+            yield f"{engine.name}: inputs behind {head.last_input} have no record"
+
+
+def refold(engine: Engine[Any], messages: list[Stored]) -> tuple[Any, Head]:
+    """Fold an engine's records from the genesis on."""
+    state, head = engine.initial(), Head()
+    subject = subjects.events("main", engine.name)
+    for message in messages:
+        if message.subject == subject:
+            record = EVENT_MESSAGES.decode(message.payload)
+            head = fold(engine, state, head, record, message.payload)
+    return state, head
+
+
+def _last_input(world: World, engine: Engine[Any]) -> int:
+    """Return the last command that the engine reads: each of them gets an outcome."""
+    wanted = [pattern for pattern in engine.reads if ".cmd." in pattern]
+    for message in reversed(world.server.messages()):
+        if any(subjects.matches(pattern, message.subject) for pattern in wanted):
+            return message.sequence
+    return 0
+
+
+def check_records(world: World) -> Iterator[str]:
+    """Follow the records with what each workload demands of them."""
+    orders, decisions, reviews = OrdersCheck(), DecisionsCheck(), ReviewsCheck()
+    try:
+        for message in world.server.messages():
+            if not subjects.matches(world.all_records(), message.subject):
+                continue
+            record = EVENT_MESSAGES.decode(message.payload)
+            decisions.take(record)
+            if record.engine == subjects.EXCHANGE:
+                orders.take(record)
+            elif record.engine == subjects.REALITY:
+                reviews.take(record)
+    except (KeyError, AttributeError) as error:
+        yield f"the records make no sense: {error!r}"
+    yield from orders.problems
+    yield from decisions.finish()
+    yield from reviews.finish(measurements(world))
+    for path, count in (
+        ("exchange: duplicate refused", orders.duplicates),
+        ("exchange: stale command refused", orders.stale),
+        ("exchange: old ids forgotten", orders.forgotten),
+        ("governance: waiting decision lapsed", decisions.lapses),
+        ("governance: decision co-signed", decisions.co_signed),
+        *reviews.paths.items(),
+    ):
+        if count:
+            world.trace.mark(path)
+
+
+def check_feed(world: World) -> Iterator[str]:
+    """Compare the FEED with what the records say when they are folded in one go."""
+    bare = (subjects.feed("main", PROGRESS), subjects.feed("main", WRITER))
+    found = [m for m in world.feed_server.messages() if m.subject not in bare]
+    numbers: dict[str, int] = {}
+    for message in found:
+        envelope = decode_envelope(message.payload)
+        wanted = numbers.get(envelope.channel, 0) + 1
+        if envelope.sequence_number != wanted:
+            yield (
+                f"feed: {envelope.sequence_number} follows {wanted - 1} on {envelope.channel} "
+                f"at {message.sequence}"
+            )
+            return
+        numbers[envelope.channel] = wanted
+    expected = _folded_feed(world)
+    if [(m.subject, m.payload) for m in found] != expected:
+        place = next(
+            (i for i, (m, e) in enumerate(zip(found, expected, strict=False)) if m[1:] != e),
+            min(len(found), len(expected)),
+        )
+        yield f"feed: {len(found)} messages, {len(expected)} expected; they differ at {place}"
+
+
+def _folded_feed(world: World) -> list[tuple[str, bytes]]:
+    feed, outbox = FeedFold(), Outbox("main")
+    batches = []
+    for message in world.server.messages():
+        if subjects.matches(world.all_records(), message.subject):
+            record = EVENT_MESSAGES.decode(message.payload)
+            batches += outbox.add(message.sequence, record, feed.fold(record))
+    batches += outbox.flush()
+    bare = subjects.feed("main", PROGRESS)
+    return [one for batch in batches for one in batch.messages if one[0] != bare]
+
+
+def is_projected(subject: str) -> bool:
+    """Tell whether the projector reads what stands on `subject`."""
+    return any(subjects.matches(pattern, subject) for pattern in projected_subjects("main"))
+
+
+async def check_projection(world: World) -> list[str]:
+    """Compare the live read model with one that is made anew."""
+    fresh = Store(PROJECTIONS)
+    connection: Any = Connection(fresh, Storing(), world.dice)
+    model = Model(connection, 1, PROJECTIONS)
+    await model.open("rebuild")
+    follower = Follower(model.checkpoint)
+    messages = [message for message in world.server.messages() if is_projected(message.subject)]
+    for batch in follower.batches(messages):
+        await model.commit(batch, must_be_live=False)
+    live, rebuilt = world.store.rows(), fresh.rows()
+    fresh.close()
+    return [
+        f"projection: {len(live[name])} rows of {name} are not the {len(rows)} of a rebuild"
+        for name, rows in rebuilt.items()
+        if live[name] != rows
+    ]

@@ -1,0 +1,122 @@
+"""The parts that the simulation's own honesty rests on."""
+
+import asyncio
+import random
+from typing import Any
+
+import psycopg
+import pytest
+
+from everything.projections.tables import PROJECTIONS
+from everything.streams.log.simulated import SimulatedServer
+from everything.streams.log.virtual_time import simulate
+from tests.sim.life import Life, make_task
+from tests.sim.plan import Storing
+from tests.sim.store import Connection, Store, _translate
+from tests.sim.trace import Trace
+
+
+async def _walk(passed: list[int]) -> None:
+    try:
+        for number in range(100):
+            passed.append(number)
+            await asyncio.sleep(0)
+    finally:
+        passed.append(-1)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 17])
+def test_a_life_ends_at_its_last_step(steps: int) -> None:
+    async def main() -> list[int]:
+        asyncio.get_running_loop().set_task_factory(make_task)
+        passed: list[int] = []
+        ended: list[str] = []
+        life = Life("one", steps)
+        life.dies_with(lambda: ended.append("connection"))
+        task = life.spawn(_walk(passed))
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert (life.killed, ended) == (True, ["connection"])
+        await life.gone()
+        return passed
+
+    done = list(range(steps - 1))
+    assert simulate(main()) == ([*done, -1] if done else [])
+
+
+def test_all_tasks_of_a_life_die_with_it_and_no_others() -> None:
+    async def family(passed: list[int]) -> None:
+        await asyncio.gather(_walk(passed), _walk(passed))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(make_task)
+        dying, living = Life("dying", 9), Life("living")
+        short, long = list[int](), list[int]()
+        other = living.spawn(family(long))
+        await asyncio.wait([dying.spawn(family(short))])
+        await dying.gone()
+        assert len(short) < 12
+        await other
+        assert len(long) == 202
+
+    simulate(main())
+
+
+def _connection(store: Store, rates: Storing | None = None) -> Any:
+    return Connection(store, rates or Storing(), random.Random(1))
+
+
+def test_what_a_dying_connection_had_not_committed_is_gone() -> None:
+    async def main() -> None:
+        store = Store(PROJECTIONS)
+        one, two = _connection(store), _connection(store)
+        with pytest.raises(psycopg.OperationalError):
+            async with one.transaction():
+                await one.execute("UPDATE checkpoint SET sequence = 5")
+                waiting = asyncio.ensure_future(two.execute("SELECT sequence FROM checkpoint"))
+                await asyncio.sleep(1)
+                assert not waiting.done(), "it sees what is not committed"
+                one.die()
+        assert await (await waiting).fetchone() == (0,)
+        async with two.transaction():
+            await two.execute("UPDATE checkpoint SET sequence = 6")
+        assert store.checkpoint() == 6
+
+    simulate(main())
+
+
+def test_a_lost_answer_leaves_the_commit_standing() -> None:
+    async def main() -> None:
+        store = Store(PROJECTIONS)
+        one = _connection(store, Storing(answer_lost_e4=10_000))
+        with pytest.raises(psycopg.OperationalError, match="after the commit"):
+            async with one.transaction():
+                await one.execute("UPDATE checkpoint SET sequence = 5")
+        assert store.checkpoint() == 5
+
+    simulate(main())
+
+
+def test_every_statement_of_every_projection_is_one_that_sqlite_reads() -> None:
+    store = Store(PROJECTIONS)
+    for projection in PROJECTIONS:
+        for step in projection.steps:
+            if step.statement is not None:
+                store.run(_translate(step.stage_ddl()))
+                store.run(f"EXPLAIN {_translate(step.statement)}")
+
+
+def test_a_trace_tells_two_histories_apart() -> None:
+    def digest(*payloads: bytes) -> str:
+        trace = Trace()
+        server = SimulatedServer("main", trace)
+        for payload in payloads:
+            simulate(_stored(server, payload), trace.moved)
+        return trace.digest
+
+    assert digest(b"a", b"b") == digest(b"a", b"b")
+    assert len({digest(b"a", b"b"), digest(b"b", b"a"), digest(b"a"), digest()}) == 4
+
+
+async def _stored(server: SimulatedServer, payload: bytes) -> None:
+    server.store([("main.cmd.order.ann", payload)])

@@ -1,0 +1,72 @@
+"""The simulation itself: a short run of every plan, and proof that it can fail."""
+
+import pytest
+
+from tests.sim import plan as plans
+from tests.sim.__main__ import find, plan_of
+from tests.sim.bugs import all_bugs
+from tests.sim.report import PATHS, Totals, failure
+from tests.sim.result import Result
+from tests.sim.run import run
+
+COMMANDS = 300
+SEEDS = range(20)
+
+
+def short(seed: int) -> Result:
+    return run(seed, plan_of(seed), COMMANDS, twice=seed == 7)
+
+
+def test_one_seed_of_the_worst_plan() -> None:
+    result = run(1, "storm", 100, keep=True)
+    assert not result.failed, failure(result, 100)
+    assert result.account.lost == result.account.doubled == 0
+    assert result.account.present >= result.account.acknowledged >= 100
+    text = "\n".join(result.lines)
+    for word in ("starts     host-exchange#", "stored     1 main.cmd.admin", "HEALED", "SPELL"):
+        assert word in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_short_run(seed: int) -> None:
+    result = short(seed)
+    assert not result.failed, failure(result, COMMANDS)
+    assert result.twice == (seed == 7)
+
+
+def test_the_canary_dies() -> None:
+    assert not run(0, "canary", 100).failed, "a fault that nobody survives was not found"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "name", ["cent_kept", "not_deterministic", "unfenced", "numbers_reused", "unknown_ignored"]
+)
+def test_a_planted_bug_is_found(name: str) -> None:
+    found = find(name, 200, 40)
+    assert found is not None, f"{name} was not found"
+    assert found.problems
+    assert f"--bug {name} --trace" in failure(found, 200, name)
+
+
+def test_a_bug_is_gone_when_its_run_is_over() -> None:
+    assert run(0, "calm", 50, bug="input_dropped").failed
+    assert not run(0, "calm", 50).failed
+
+
+def test_every_plan_can_be_read_and_every_bug_has_one() -> None:
+    for name in plans.names():
+        assert plans.load(name).about
+    assert len(all_bugs()) >= 12
+    assert {bug.plan for bug in all_bugs().values()} <= set(plans.names())
+    assert {plan_of(seed) for seed in range(100)} == set(plans.in_turn())
+
+
+def test_paths_that_were_never_taken_are_named() -> None:
+    totals = Totals()
+    totals.add(Result(seed=1, plan="calm", marks={PATHS[0]: 2}))
+    assert totals.never_taken() == list(PATHS[1:])
+    assert any(PATHS[0] in line for line in totals.lines())
