@@ -15,10 +15,14 @@ _FENCE = re.compile(r"^```console\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 _KEYS: Final = (
     "sequence|last_sequence|log_sequence|cause|epoch|number|first_input|last_input|through|"
-    "order_id|taker_order_id|maker_order_id|time_ns|client_time_ns|sequence_number"
+    "article|order_id|taker_order_id|maker_order_id|time_ns|client_time_ns|sequence_number"
 )
 VARYING: Final = (
     r"\b[0-9a-f]{64}\b",
+    r"\b[0-9a-f]{16}\b",
+    r"\[\d+ main\.",
+    r"\b\d{4}-\d\d-\d\d \d\d:\d\d\b",
+    r"\b\d+-RAIN-2027",
     r"\bU[A-Z2-7]{55}\b",
     r"(?<=\"signature\":\")[\w-]{86}",
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
@@ -26,7 +30,7 @@ VARYING: Final = (
     r"^\d\d:\d\d:\d\d\.\d+",
     rf"(?<=\")(?:{_KEYS})\": ?\d+",
     r"(?<=\"event_id\": \")\d+",
-    r"\b(?:message|order|order id|order_id|counter|through) [\d,]+",
+    r"\b(?:message|order|order id|order_id|counter|through|article|story|at sequence|at) [\d,]+",
     r"#\d+ *",
     r"\b\d+\.\d s\b",
     r"[\d,]+ (?:of [\d,]+ )?(?:messages|records|events(?:/s)?|signed seals|terms|inputs)\b",
@@ -36,8 +40,10 @@ VARYING: Final = (
 """What differs from venue to venue. A line that is matched has these made equal first."""
 
 _VARIES = re.compile("|".join(f"(?:{one})" for one in VARYING))
-_NUMBERED = re.compile(r"(?:message |order |\"cause\": |\"sequence\": )(\d+)")
-_ARGUMENT = re.compile(r"(?<=read_log\.py )\d+")
+_NUMBERED = re.compile(r"(?:message |order |article |\"cause\": |\"sequence\": )(\d+)")
+_ARGUMENT = re.compile(r"(?<=read_log\.py )\d+|(?<=--from )\d+|(?<=--at )\d+")
+_PROPOSAL = re.compile(r"\b[0-9a-f]{16}\b")
+"""A proposal's hash as `reviews` shows it and `approve` takes it."""
 
 
 class Step(NamedTuple):
@@ -89,12 +95,14 @@ class Shell:
         self._environment = environment
         self._swap = swap
         self._numbers: dict[str, str] = {}
+        self._proposals: dict[str, str] = {}
 
     def run(self, command: str) -> tuple[int, list[str]]:
         """Run a command as a document writes it; return exit code and output, as it would."""
         for shown, real in self._swap.items():
             command = command.replace(shown, real)
         command = _ARGUMENT.sub(lambda word: self._numbers.get(word[0], word[0]), command)
+        command = _PROPOSAL.sub(lambda word: self._proposals.get(word[0], word[0]), command)
         kept = self._folder / "environment"
         script = f"set -a\n{command}\nstatus=$?\nenv -0 > {kept}\nexit $status"
         done = subprocess.run(
@@ -121,3 +129,7 @@ class Shell:
         here = _NUMBERED.findall("\n".join(real))
         if len(there) == len(here):
             self._numbers |= dict(zip(there, here, strict=True))
+        proposals = zip(
+            _PROPOSAL.findall("\n".join(shown)), _PROPOSAL.findall("\n".join(real)), strict=False
+        )
+        self._proposals |= dict(proposals)

@@ -54,7 +54,11 @@ class Venue:
             "EVERYTHING_NATS_PORT": str(free_port()),
             "EVERYTHING_MONITOR_PORT": str(free_port()),
         }
-        for name in ("EVERYTHING_URL", "EVERYTHING_SHARD", "NATS_URL", "DATABASE_URL"):
+        for name in (
+            *(f"EVERYTHING_{one}" for one in ("URL", "SHARD", "ARCHIVE", "CHROMIUM")),
+            *("NATS_URL", "DATABASE_URL", "USER_AGENT", "FROM_ADDRESS", "POLL_INTERVAL"),
+            *("LLM_MODE", "LLM_MODEL", "LLM_MODEL_SHA256", "SPACY_MODEL", "REALITY_API_SECRET"),
+        ):
             self.environment.pop(name, None)
         self._up: subprocess.Popen[bytes] | None = None
 

@@ -1,0 +1,22 @@
+"""docs/plan.md states every threshold of both presets as the code has it."""
+
+from everything.schemas.policy import CALIBRATED, SEED_PLAN, Policy
+from tests.docs.test_documents import table
+
+
+def thresholds(policy: Policy) -> dict[tuple[str, str], int]:
+    """Return what the reality engine runs by, by section and field."""
+    rules = policy.rules()
+    return {
+        (section, field): getattr(numbers, field)
+        for section, numbers in rules._asdict().items()
+        for field in numbers.__struct_fields__
+    }
+
+
+def test_thresholds_are_those_of_the_code() -> None:
+    rows = table("docs/plan.md", "section")
+    names = [(row[0], row[1].strip("`")) for row in rows]
+    assert dict(zip(names, (int(row[2]) for row in rows), strict=True)) == thresholds(SEED_PLAN)
+    assert dict(zip(names, (int(row[3]) for row in rows), strict=True)) == thresholds(CALIBRATED)
+    assert all(row[4] for row in rows), "each has its reason"
