@@ -1,9 +1,10 @@
-"""The projector: follows the log's records into the live read model, for ever.
+"""The projector: follows the log's records and observations into the live read model.
 
 One transaction per batch holds the rows and the checkpoint, so a kill at any moment
 leaves either both or neither, and the next start goes on exactly there. Postgres may go
 away and come back; a second projector takes over at once, and the first then halts.
-It does not decide anything, and it never skips a record that it cannot read.
+It does not decide anything, and it never skips a record that it cannot read. Of the
+observations it reads those that a table shows; what was measured the engines state again.
 """
 
 import asyncio
@@ -39,9 +40,14 @@ class Office(NamedTuple):
     epoch: int
 
 
-def record_subjects(shard: str) -> tuple[str, ...]:
-    """Return the subjects of the records of all engines; epochs and commands are not read."""
-    return tuple(subjects.events(shard, engine) for engine in subjects.ENGINES)
+def projected_subjects(shard: str) -> tuple[str, ...]:
+    """Return the subjects of all engines' records and of the observations that tables show."""
+    return (
+        *(subjects.events(shard, engine) for engine in subjects.ENGINES),
+        subjects.articles(shard),
+        subjects.llm(shard),
+        subjects.fetches(shard, "*"),
+    )
 
 
 class Projector:
@@ -108,7 +114,7 @@ class Projector:
             await check_past(self._log, model.checkpoint, await model.venue_id())
             _logger.info("following", schema=live.schema, sequence=self._checkpoint.sequence)
             reader = await self._log.open_reader(
-                record_subjects(self._log.shard), self._checkpoint.sequence
+                projected_subjects(self._log.shard), self._checkpoint.sequence
             )
             try:
                 follower = Follower(model.checkpoint)
@@ -127,6 +133,6 @@ class Projector:
             await model.commit(batch, must_be_live=True)
             self._checkpoint = batch.checkpoint
             self._failures = 0
-            self._events += sum(len(entry.record.events) for entry in batch.entries)
+            self._events += sum(len(entry.events) for entry in batch.entries)
             if self._on_commit is not None:
                 self._on_commit(batch.checkpoint)

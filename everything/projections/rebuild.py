@@ -1,12 +1,17 @@
 """Rebuild: make the read models anew from the log, compare, and only then switch.
 
-The fresh model is built beside the live one, from the log's first record to exactly the
+The fresh model is built beside the live one, from the log's first message to exactly the
 sequence at which the live one was hashed, so equal means equal. Nothing waits meanwhile.
 A switch is an explicit act: for its last instant the live projector is held, so readers
 never see time go back; the projector then moves over by itself. The model that was live
 stays, for `rollback`.
+
+One table alone can be made anew, too: only it, and what its own statements read, comes from
+the log. Such a switch leads to a model of its own all the same, into which the other tables
+are copied as they stand; so it is recorded, and rolled back, like any other.
 """
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -14,13 +19,14 @@ from typing import Final, NamedTuple
 
 import psycopg
 
-from everything.projections.projector import record_subjects
+from everything.projections.projector import projected_subjects
 from everything.projections.store.checkpoint import Batch, Checkpoint, Follower, check_past
 from everything.projections.store.hashes import TableHash, hash_model
 from everything.projections.store.model import Model, read_checkpoint
 from everything.projections.store.postgres import Connection, connect, fetch_one, typed_errors
 from everything.projections.store.schemas import (
     Live,
+    check_digest,
     drop_model,
     find_live,
     finish_model,
@@ -32,7 +38,7 @@ from everything.projections.store.schemas import (
 )
 from everything.projections.store.shape import Projection
 from everything.projections.tables import PROJECTIONS
-from everything.schemas.errors import LogGap, SchemaDrift, StoreUnavailable
+from everything.schemas.errors import LogGap, NotFound, SchemaDrift, StoreUnavailable
 from everything.schemas.limits import (
     CATCH_UP_ROUNDS,
     LOG_REQUEST_TIMEOUT_S,
@@ -41,6 +47,7 @@ from everything.schemas.limits import (
 )
 from everything.streams.log.ports import Log
 
+_REBUILT_WHOLE: Final = "rebuild"
 _REBUILDING: Final = 0x45564D02
 """Advisory lock that the one rebuild of a database holds."""
 
@@ -69,7 +76,10 @@ class TableReport(NamedTuple):
 
 
 class RebuildReport(NamedTuple):
-    """What a rebuild found at `sequence`, and what it did."""
+    """What a rebuild found at `sequence`, and what it did.
+
+    `records` counts observations too, each with one event.
+    """
 
     sequence: int
     live_schema: str
@@ -94,6 +104,7 @@ async def rebuild(
     *,
     switch: bool,
     even_if_different: bool = False,
+    table: str | None = None,
     progress: Callable[[Progress], None] | None = None,
     projections: Sequence[Projection] = PROJECTIONS,
 ) -> RebuildReport:
@@ -101,31 +112,36 @@ async def rebuild(
 
     Without `switch` the fresh model is dropped again. A model that came out different
     becomes live only `even_if_different`. The live one may be of another version; then
-    the tables that both have are compared. Raises as the projector does for a log that
-    is not the one that was projected, StoreUnavailable when another rebuild is running.
+    the tables that both have are compared. With `table` only that one is made and compared,
+    and the live model must be of this version. Raises as the projector does for a log that
+    is not the one that was projected, StoreUnavailable when another rebuild is running,
+    NotFound for a table that there is not.
     """
+    made = projections if table is None else feeding(projections, table)
     async with _only_rebuild(dsn) as control:
         live = await _require_live(control)
+        if table is not None:
+            check_digest(live, model_digest(projections))
         started = time.monotonic()
         async with _snapshot(dsn) as snapshot:
             target = await read_checkpoint(snapshot, live.model)
-            live_hashes = await hash_model(snapshot, live.model, projections)
+            live_hashes = await hash_model(snapshot, live.model, made)
         await check_past(log, target, None)
         with typed_errors("make a fresh read model"):
             number = await make_model(control, projections)
         switched = False
         try:
-            builder = await _Builder.open(log, dsn, number, projections, progress)
+            builder = await _Builder.open(log, dsn, number, made, progress)
             try:
                 await builder.build(target.sequence)
-                fresh_hashes = await hash_model(builder.connection, number, projections)
+                fresh_hashes = await hash_model(builder.connection, number, made)
                 built = builder.checkpoint
                 report = RebuildReport(
                     sequence=target.sequence,
                     live_schema=live.schema,
                     fresh_schema=schema_name(number),
                     same_version=live.digest == model_digest(projections),
-                    tables=_compare(live_hashes, fresh_hashes),
+                    tables=_compare(live_hashes, fresh_hashes, table),
                     chain_equal=built == target,
                     switched=False,
                     records=builder.records,
@@ -133,8 +149,12 @@ async def rebuild(
                     seconds=time.monotonic() - started,
                 )
                 if switch and (report.equal or even_if_different):
+                    if table is not None:
+                        await _copy_others(control, live, builder, projections, table)
+                        await builder.close()
+                        builder = await _Builder.open(log, dsn, number, projections, None)
                     await builder.analyze(projections)
-                    await _switch(control, live, builder, number)
+                    await _switch(control, live, builder, _reason(table))
                     switched = True
             finally:
                 await builder.close()
@@ -177,8 +197,61 @@ async def _require_live(connection: Connection) -> Live:
     return live
 
 
-def _compare(live: dict[str, TableHash], fresh: dict[str, TableHash]) -> list[TableReport]:
-    return [TableReport(name, live.get(name), hash_) for name, hash_ in fresh.items()]
+def feeding(projections: Sequence[Projection], table: str) -> list[Projection]:
+    """Return the projections whose rows `table` follows from, its own included, in order.
+
+    What a projection reads of others' tables is what its statements name. Raises NotFound.
+    """
+    owner = {one.name: projection for projection in projections for one in projection.tables}
+    if table not in owner:
+        raise NotFound(f"no table {table!r}: there are {', '.join(sorted(owner))}")
+    needed: set[str] = set()
+    waiting = [owner[table]]
+    while waiting:
+        projection = waiting.pop()
+        needed.add(projection.name)
+        read = {word for step in projection.steps for word in _words(step.statement)}
+        waiting += [owner[name] for name in read & owner.keys() if owner[name].name not in needed]
+    return [projection for projection in projections if projection.name in needed]
+
+
+def _words(statement: str | None) -> list[str]:
+    return re.findall(r"\w+", statement or "")
+
+
+def _reason(table: str | None) -> str:
+    return _REBUILT_WHOLE if table is None else f"{_REBUILT_WHOLE} of {table}"
+
+
+def _compare(
+    live: dict[str, TableHash], fresh: dict[str, TableHash], table: str | None
+) -> list[TableReport]:
+    wanted = fresh if table is None else {table: fresh[table]}
+    return [TableReport(name, live.get(name), hash_) for name, hash_ in wanted.items()]
+
+
+async def _copy_others(
+    control: Connection,
+    live: Live,
+    builder: "_Builder",
+    projections: Sequence[Projection],
+    table: str,
+) -> None:
+    """Copy all tables but `table` from the live model, and bring that one to where they stand.
+
+    One snapshot of the live model has its checkpoint and its rows; nobody waits for it.
+    """
+    others = [one for projection in projections for one in projection.tables if one.name != table]
+    with typed_errors("copy the other tables"):
+        async with control.transaction():
+            await control.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            there = (await read_checkpoint(control, live.model)).sequence
+            await builder.build(there)
+            for one in others:
+                fresh, columns = f"{builder.schema}.{one.name}", ", ".join(one.columns)
+                rows = f"SELECT {columns} FROM {live.schema}.{one.name}"
+                await control.execute(f"TRUNCATE {fresh}".encode())
+                await control.execute(f"INSERT INTO {fresh} ({columns}) {rows}".encode())
 
 
 @asynccontextmanager
@@ -225,6 +298,8 @@ class _Builder:
     ) -> None:
         self._log = log
         self._model = model
+        self.number = model.number
+        self.schema = schema_name(model.number)
         self._progress = progress
         self.connection = connection
         self.records = 0
@@ -253,12 +328,12 @@ class _Builder:
         return self._model.checkpoint
 
     async def build(self, target: int) -> None:
-        """Project up to exactly `target`, the sequence of a record."""
+        """Project up to exactly `target`, the sequence of a message that is projected."""
         if self.checkpoint.sequence >= target:
             return
         follower = Follower(self.checkpoint)
         reader = await self._log.open_reader(
-            record_subjects(self._log.shard), self.checkpoint.sequence
+            projected_subjects(self._log.shard), self.checkpoint.sequence
         )
         try:
             while self.checkpoint.sequence < target:
@@ -271,12 +346,12 @@ class _Builder:
         finally:
             await reader.close()
         if self.checkpoint.sequence != target:
-            raise LogGap(f"the record at sequence {target} did not come")
+            raise LogGap(f"the message at sequence {target} did not come")
 
     async def _commit(self, batch: Batch, target: int) -> None:
         await self._model.commit(batch, must_be_live=False)
         self.records += len(batch.entries)
-        self.events += sum(len(entry.record.events) for entry in batch.entries)
+        self.events += sum(len(entry.events) for entry in batch.entries)
         self._progress(Progress(batch.checkpoint.sequence, target, self.events))
 
     async def analyze(self, projections: Sequence[Projection]) -> None:
@@ -289,7 +364,7 @@ class _Builder:
         await self.connection.close()
 
 
-async def _switch(control: Connection, live: Live, builder: _Builder, number: int) -> None:
+async def _switch(control: Connection, live: Live, builder: _Builder, reason: str) -> None:
     """Bring the fresh model to where the live one is, and make it live at that moment."""
     for _ in range(CATCH_UP_ROUNDS):
         there = (await read_checkpoint(control, live.model)).sequence
@@ -301,8 +376,8 @@ async def _switch(control: Connection, live: Live, builder: _Builder, number: in
             await hold_switches(control)
             at = await read_checkpoint(control, live.model)
             await builder.build(at.sequence)
-            await finish_model(control, number)
-            await record_switch(control, number, "rebuild", at.sequence)
+            await finish_model(control, builder.number)
+            await record_switch(control, builder.number, reason, at.sequence)
         await _drop_old(control)
 
 

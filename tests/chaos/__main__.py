@@ -8,6 +8,7 @@ import time
 import traceback
 from pathlib import Path
 
+from tests.chaos.restoring import Kept, check_restored, keep
 from tests.chaos.run import Chaos, Plan, halts
 from tests.chaos.trading import Load
 from tests.support.venue import Venue
@@ -29,14 +30,22 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="everything-chaos-") as folder:
         venue = Venue(given.keep or Path(folder) / "home")
         venue.start()
+        kept: Kept | None = None
         chaos = Chaos(venue, plan, lambda text: print(text, flush=True))
         try:
             asyncio.run(chaos.run())
+            kept = keep(venue, Path(folder) / "archive")
         except Exception as error:  # whatever it is, what was counted so far must be told
             traceback.print_exc()
             chaos.reckoning.blame("the run ended", repr(error)[:200])
         finally:
             code = venue.stop()
+        try:
+            if kept is not None:
+                check_restored(kept, Path(folder) / "restored", chaos.reckoning, print)
+        except Exception as error:
+            traceback.print_exc()
+            chaos.reckoning.blame("was not restored", repr(error)[:200])
         for line in halts(venue):
             chaos.reckoning.blame("a process halted", line)
         if code or venue.leftovers():

@@ -12,8 +12,16 @@ from everything.schemas import policy, signatures, subjects
 from everything.schemas.chain import digest
 from everything.schemas.codec import encode
 from everything.schemas.commands import AccountOpening, OpenAccount
-from everything.schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from everything.schemas.decisions import (
+    AddSource,
+    Decision,
+    Genesis,
+    ListMarket,
+    Mint,
+    SignedDecision,
+)
 from everything.schemas.limits import MAX_ATOMIC_BATCH
+from everything.schemas.sources import Source
 from everything.schemas.units import HOUR_NS
 from everything.streams.log.nats_log import NatsLog
 
@@ -37,8 +45,10 @@ class Founder:
         self._counter = 0
         self.seeds: dict[str, str] = {}
 
-    async def found(self, symbols: Sequence[str], accounts: Sequence[str]) -> int:
-        """Append the genesis, accounts, markets and mints; return the last sequence."""
+    async def found(
+        self, symbols: Sequence[str], accounts: Sequence[str], sources: Sequence[Source] = ()
+    ) -> int:
+        """Append the genesis, accounts, markets, sources, mints; return the last sequence."""
         genesis = Genesis(
             venue="chaos",
             root_key=signatures.public_key(self._root),
@@ -55,6 +65,7 @@ class Founder:
             messages.append(
                 self._decision(ListMarket, symbol=symbol, name=symbol, market_type="technology")
             )
+        messages += [self._decision(AddSource, source=source) for source in sources]
         for number, account in enumerate(accounts):
             cents = RICH_CENTS if (number + 1) % POOR_EVERY else POOR_CENTS
             messages.append(self._decision(Mint, account=account, amount_cents=cents))

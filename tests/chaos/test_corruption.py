@@ -19,9 +19,12 @@ from typing import Any
 
 import pytest
 
+from everything.schemas import subjects
 from everything.schemas.errors import LogDiverged, LogGap
+from tests.chaos.reckoning import Reckoning
+from tests.chaos.restoring import check_restored, keep
 from tests.chaos.trading import Load, trading
-from tests.chaos.watch import Watch
+from tests.chaos.watch import SHARD, Watch
 from tests.support.venue import NotInTime, Venue, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -29,6 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ALL = {
     "engine-governance",
     "engine-exchange",
+    "engine-reality",
     "engine-pricing",
     "engine-notary",
     "projector",
@@ -73,23 +77,31 @@ async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
 
 
 async def traded(venue: Venue) -> int:
-    """Trade for a while, let all of it be decided, and return where the log ends."""
+    """Trade for a while, let all of it be decided and sealed, and return where the log ends.
+
+    Behind a seal that stands last, who reads everything has surely read everything.
+    """
     watch = Watch(venue)
     await watch.open()
-    async with trading(venue, Load(rate=3_000)) as now:
 
-        async def enough() -> bool:
-            return now.ledger.highest > ENOUGH_MESSAGES
+    async def sealed() -> bool:
+        seal = await watch.log.last(subjects.events(SHARD, subjects.NOTARY))
+        return seal is not None and seal.sequence == await watch.log.last_sequence()
 
-        await watch.until("enough is traded", enough)
-    await watch.quiet(now.load.accounts)
-    end = await watch.log.last_sequence()
-    last = await watch.log.get(end)
-    assert last is not None
-    if ".evt." in last.subject:
-        await watch.until("the last record is projected", watch.projected_to(end))
-    await watch.close()
-    return end
+    try:
+        async with trading(venue, Load(rate=3_000)) as now:
+
+            async def enough() -> bool:
+                return now.ledger.highest > ENOUGH_MESSAGES
+
+            await watch.until("enough is traded", enough)
+        await watch.quiet(now.load.accounts)
+        await watch.until("all is sealed", sealed)
+        end = await watch.log.last_sequence()
+        await watch.until("the last seal is projected", watch.projected_to(end))
+        return end
+    finally:
+        await watch.close()
 
 
 def damage(venue: Venue, kind: str) -> None:
@@ -181,3 +193,16 @@ async def test_damage_halts_the_venue(
         assert re.search(PLACE, reason), f"{name} names no place: {reason}"
     assert after.verify_exit != 0
     assert re.search(PLACE, json.dumps(after.verify)), after.verify
+
+
+async def test_a_damaged_venue_comes_back_from_its_archive(venue: Venue, tmp_path: Path) -> None:
+    await traded(venue)
+    kept = await asyncio.to_thread(keep, venue, tmp_path / "archive")
+    await asyncio.to_thread(damaged, venue, "a bit in the middle", "killed")
+    after = await asyncio.to_thread(aftermath, venue, SCRUBS)
+    assert after.verify_exit != 0
+    again = venue.run("archive", "--to", str(kept.archive), "--all", check=False)
+    assert again.returncode != 0, "a log that lost its middle is not archived over a whole one"
+    reckoning = Reckoning()
+    await asyncio.to_thread(check_restored, kept, tmp_path / "restored", reckoning, print)
+    assert reckoning.wrong == {}

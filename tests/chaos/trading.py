@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from everything.schemas.sources import Source
 from tests.chaos.founding import Founder
 from tests.chaos.ledger import Ledger
 from tests.chaos.mix import Mix
@@ -20,11 +21,15 @@ _AT_ONCE: Final = {"batch": 20, "single": 4, "http": 3}
 
 @dataclass(frozen=True)
 class Load:
-    """What is traded, and how much of it. `rate` is in commands per second, all together."""
+    """What is traded, and how much of it. `rate` is in commands per second, all together.
+
+    `sources` are where news comes from meanwhile.
+    """
 
     rate: int = 1_200
     seed: int = 1
     symbols: int = 32
+    sources: tuple[Source, ...] = ()
 
     @property
     def accounts(self) -> list[str]:
@@ -52,7 +57,7 @@ class Trading:
         log = await self._venue.place.log("gateway")
         founder = Founder(self._venue.place, log)
         try:
-            await founder.found(self.load.markets, self.load.accounts)
+            await founder.found(self.load.markets, self.load.accounts, self.load.sources)
         finally:
             await log.close()
         self._began = time.monotonic()

@@ -8,11 +8,13 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from everything.projections.projector import Projector
+from everything.projections.projector import Projector, projected_subjects
 from everything.projections.store.hashes import TableHash, hash_model
 from everything.projections.store.postgres import connect
 from everything.projections.store.schemas import find_live
 from everything.projections.tables import PROJECTIONS
+from everything.schemas.stored import Stored
+from everything.schemas.subjects import matches
 from everything.streams.log.simulated import SimulatedServer
 
 WAIT_S = 30
@@ -28,9 +30,19 @@ async def wait_until(condition: Callable[[], bool], *tasks: asyncio.Task[Any]) -
             await asyncio.sleep(0.005)
 
 
-def last_record(server: SimulatedServer) -> int:
-    """Return the sequence of the last record on the log."""
-    return max(m.sequence for m in server.messages() if ".evt." in m.subject)
+def projected(server: SimulatedServer) -> list[Stored]:
+    """Return the records and observations on the log that projections read."""
+    wanted = projected_subjects(server.shard)
+    return [
+        message
+        for message in server.messages()
+        if any(matches(pattern, message.subject) for pattern in wanted)
+    ]
+
+
+def last_projected(server: SimulatedServer) -> int:
+    """Return the sequence of the last message on the log that projections read."""
+    return projected(server)[-1].sequence
 
 
 @asynccontextmanager
@@ -46,7 +58,7 @@ async def running(projector: Projector) -> AsyncIterator[asyncio.Task[None]]:
 async def project_all(server: SimulatedServer, dsn: str, name: str = "one") -> Projector:
     """Run a projector until it has all that is on the log now."""
     projector = Projector(server.connect(name), dsn, writer=name)
-    target = last_record(server)
+    target = last_projected(server)
     async with running(projector) as task:
         await wait_until(lambda: projector.status()["sequence"] >= target, task)
     return projector

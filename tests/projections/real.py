@@ -11,6 +11,7 @@ from everything.engines.governance.engine import GovernanceEngine
 from everything.engines.kernel import decide_group, write
 from everything.engines.notary.engine import NotaryEngine
 from everything.engines.pricing.engine import PricingEngine
+from everything.engines.reality import RealityEngine
 from everything.schemas import signatures, subjects
 from everything.schemas.chain import digest
 from everything.schemas.codec import encode
@@ -91,9 +92,11 @@ class RealVenue:
         self.accounts: list[str] = []
         self.symbols: list[str] = []
         self.exchange = _Runner(ExchangeEngine())
+        self.reality = _Runner(RealityEngine())
         self._runners = [
             _Runner(GovernanceEngine()),
             self.exchange,
+            self.reality,
             _Runner(PricingEngine()),
         ]
         self._notary = _Runner(NotaryEngine())

@@ -20,6 +20,7 @@ from everything.schemas.records import Record, seal
 from everything.schemas.subjects import events as events_subject
 from everything.schemas.units import SECOND_NS
 from everything.streams.log.simulated import SimulatedServer
+from tests.projections.news import News
 
 START_NS = 1_800_000_000 * SECOND_NS
 ROOT_KEY = "U" + "R" * 55
@@ -92,6 +93,7 @@ class Story:
     seed: int = 0
     accounts: list[str] = field(default_factory=list)
     symbols: list[str] = field(default_factory=list)
+    news: News = field(init=False)
     resting: dict[int, Resting] = field(default_factory=dict)
     positions: dict[tuple[str, str], int] = field(default_factory=dict)
     closed: set[str] = field(default_factory=set)
@@ -99,6 +101,7 @@ class Story:
 
     def __post_init__(self) -> None:
         self.dice = random.Random(self.seed)
+        self.news = News(self.scribe, ["S0", "S1"], self.seed)
 
     def begin(self, accounts: int = 5, symbols: int = 2) -> None:
         """Found the venue, list `symbols` and open `accounts`."""
@@ -307,14 +310,18 @@ def listing(cause: int, symbol: str) -> gov.MarketListed:
 
 
 def told(seed: int = 0, records: int = 20, commands: int = 5) -> Story:
-    """Return a story with some of everything, on a log of its own."""
+    """Return a story with some of everything, on a log of its own. A record comes last."""
     story = Story(Scribe(SimulatedServer()), seed)
     story.begin()
+    story.news.begin()
     story.trade(records // 2, commands)
+    story.news.happen(records)
     story.people()
     story.halt("S1")
     story.resume("S1")
+    story.news.one_of_each()
     story.trade(records - records // 2, commands)
+    story.news.happen(records)
     story.resolve("S0", 10_000)
     story.trade(2, commands)
     return story

@@ -17,7 +17,14 @@ from everything.schemas.events.exchange import OrdersCancelled
 from everything.schemas.limits import MAX_PAGE_ROWS
 from everything.schemas.units import to_decimal
 from everything.streams.gateway.errors import Unauthorized, install_handlers
-from tests.projections.reading import execute, last_record, project_all, rows, running, wait_until
+from tests.projections.reading import (
+    execute,
+    last_projected,
+    project_all,
+    rows,
+    running,
+    wait_until,
+)
 from tests.projections.real import GRANT_CENTS, RealVenue, busy_day
 from tests.projections.story import told
 from tests.support.postgres import PostgresServer
@@ -86,7 +93,7 @@ async def refused(api: httpx.AsyncClient, path: str, account: str = "", **query:
 
 async def test_markets_and_one_market(api: httpx.AsyncClient, venue: RealVenue) -> None:
     answer = await ok(api, "/markets")
-    assert answer["sequence"] == last_record(venue.server)
+    assert answer["sequence"] == last_projected(venue.server)
     assert [market["symbol"] for market in answer["markets"]] == ["M0", "M1", "M2"]
     market = (await ok(api, "/market/M1"))["market"]
     assert market == answer["markets"][1]
@@ -149,7 +156,7 @@ async def test_snapshot_since(dsn: str) -> None:
     await project_all(story.scribe.server, dsn)
     async with reading_from(dsn) as api:
         seen = (await ok(api, "/market/S1/snapshot"))["last_sequence"]
-        assert seen == last_record(story.scribe.server)
+        assert seen == last_projected(story.scribe.server)
         again = await ok(api, "/market/S1/snapshot", since=seen)
         assert (again["changed"], again["bids"], again["last_sequence"]) == (False, [], seen)
         assert (await ok(api, "/market/S1/snapshot", since=1))["changed"]
@@ -282,8 +289,8 @@ async def test_audit_keys_and_decisions(api: httpx.AsyncClient, venue: RealVenue
 
 async def test_projection(api: httpx.AsyncClient, venue: RealVenue) -> None:
     answer = await ok(api, "/projection")
-    assert answer["sequence"] == last_record(venue.server)
-    assert set(answer["engines"]) == {"governance", "exchange", "pricing", "notary"}
+    assert answer["sequence"] == last_projected(venue.server)
+    assert set(answer["engines"]) == {"governance", "exchange", "reality", "pricing", "notary"}
     assert answer["engines"]["exchange"]["record"] == venue.exchange.head.number
     assert answer["engines"]["exchange"]["hash"] == venue.exchange.head.hash
 
@@ -358,7 +365,7 @@ async def test_reads_go_on_across_a_switch_and_never_go_back(dsn: str) -> None:
     server = story.scribe.server
     projector = Projector(server.connect("live"), dsn)
     async with running(projector) as task, reading_from(dsn) as api:
-        await wait_until(lambda: projector.status()["sequence"] == last_record(server), task)
+        await wait_until(lambda: projector.status()["sequence"] == last_projected(server), task)
         rebuilding = asyncio.create_task(rebuild(server.connect("rebuild"), dsn, switch=True))
         seen: list[tuple[int, str]] = []
         while not rebuilding.done() or len(seen) < 20:
@@ -388,7 +395,7 @@ async def test_every_read_is_in_the_schema_with_its_errors(api: httpx.AsyncClien
     app = FastAPI()
     app.include_router(create_read_router("postgresql://nobody@127.0.0.1:1/x", who))
     paths = app.openapi()["paths"]
-    assert len(paths) == 15
+    assert len(paths) == 25
     for path, operations in paths.items():
         responses = operations["get"]["responses"]
         assert {"200", "422", "503"} <= set(responses), path

@@ -5,6 +5,7 @@ from everything.projections.rebuild import rebuild
 from everything.schemas.units import PAR_TICKS
 from tests.projections.reading import hashes, project_all, rows
 from tests.projections.real import GRANT_CENTS, busy_day
+from tests.projections.real_news import newsy_day
 from tests.support.postgres import PostgresServer
 
 
@@ -77,3 +78,44 @@ async def test_prices_and_seals_arrive(dsn: str) -> None:
     assert len(rows(dsn, "TABLE seals")) == 1
     resumed = rows(dsn, "SELECT code FROM audit_events WHERE code IS NOT NULL")
     assert resumed == [{"code": "wrong_market_state"}]
+
+
+async def test_tables_agree_with_what_reality_remembers(dsn: str, postgres: PostgresServer) -> None:
+    room = newsy_day(seed=1)
+    server, kept = room.venue.server, room.state.kept
+    await project_all(server, dsn)
+    scores = {row["symbol"]: row for row in rows(dsn, "TABLE scores")}
+    assert {key: row["reality_score_e2"] for key, row in scores.items()} == {
+        symbol: score.score_e2 for symbol, score in kept.scores.items()
+    }
+    reviews = {row["proposal_hash"]: row for row in rows(dsn, "TABLE reviews")}
+    assert {key for key, row in reviews.items() if row["status"] == "open"} == set(kept.reviews)
+    assert {"approved", "rejected", "open"} <= {row["status"] for row in reviews.values()}
+    assert all(row["final_price_e2"] is not None for row in reviews.values())
+    stories = {
+        f"{cluster_id}-{symbol}": story
+        for cluster_id, cluster in kept.clusters.items()
+        for symbol, story in cluster.stories.items()
+    }
+    events = {row["event_id"]: row for row in rows(dsn, "TABLE events")}
+    assert set(events) == set(stories)
+    assert len(events) > 20
+    for key, story in stories.items():
+        assert (events[key]["state"] == "pending_review") == (story.review != "")
+        asked = events[key]["llm"]
+        assert (asked if asked not in ("not_needed", "skipped") else "") == story.asked
+        if story.asked == "used":
+            assert events[key]["summary"] == f"About {key}"
+    articles = rows(dsn, "SELECT event_id, article FROM event_articles ORDER BY article")
+    assert {key: [] for key in stories} | {
+        key: [row["article"] for row in articles if row["event_id"] == key] for key in stories
+    } == {key: story.articles for key, story in stories.items()}
+    moved = rows(dsn, "SELECT event_id, sum(delta_e2) AS it FROM score_changes GROUP BY event_id")
+    assert moved
+    assert all(abs(row["it"]) <= abs(stories[row["event_id"]].applied_e2) for row in moved)
+    sources = {row["source"]: row["articles"] for row in rows(dsn, "TABLE sources")}
+    assert sum(sources.values()) == len(room.articles)
+    assert (await rebuild(server.connect("x"), dsn, switch=False)).equal
+    other = postgres.new_database()
+    await project_all(newsy_day(seed=1).venue.server, other)
+    assert await hashes(dsn) == await hashes(other)

@@ -7,18 +7,20 @@ import pytest
 from everything.projections.projector import Projector
 from everything.projections.rebuild import rebuild
 from everything.schemas.limits import MAX_ATOMIC_BATCH
-from tests.projections.reading import hashes, last_record, project_all, running, wait_until
+from tests.projections.reading import hashes, last_projected, project_all, running, wait_until
 from tests.projections.real import busy_day
+from tests.projections.story import told
 from tests.support.nats import nats_server
 from tests.support.postgres import PostgresServer
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("real", [True, False])
 async def test_a_killed_server_costs_nothing_but_time(
-    dsn: str, postgres: PostgresServer, tmp_path: Path
+    dsn: str, postgres: PostgresServer, tmp_path: Path, real: bool
 ) -> None:
-    venue = busy_day(seed=5, commands=1500)
-    messages = venue.server.messages()
+    told_of = busy_day(seed=5, commands=1500).server if real else told(5, 300).scribe.server
+    messages = told_of.messages()
     half = len(messages) // 2
     async with nats_server(tmp_path) as server:
         log = await server.connect("projector")
@@ -37,12 +39,12 @@ async def test_a_killed_server_costs_nothing_but_time(
                     await writer.close()
                     writer = await server.connect("writer")
             assert last == messages[-1].sequence
-            target = last_record(venue.server)
+            target = last_projected(told_of)
             await wait_until(lambda: projector.status()["sequence"] == target, task)
         report = await rebuild(log, dsn, switch=True)
         assert report.equal
         await log.close()
         await writer.close()
     other = postgres.new_database()
-    await project_all(venue.server, other)
+    await project_all(told_of, other)
     assert await hashes(dsn) == await hashes(other)

@@ -14,16 +14,19 @@ from everything.projections.store.schemas import ensure_live, find_live
 from everything.projections.store.shape import Projection
 from everything.projections.tables import PROJECTIONS
 from everything.schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
+from everything.streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
     hashes,
-    last_record,
+    last_projected,
     project_all,
+    projected,
     rows,
     running,
     wait_until,
 )
 from tests.projections.story import told
+from tests.support.postgres import PostgresServer
 
 
 async def live_schema(dsn: str) -> str:
@@ -49,25 +52,40 @@ async def test_a_rebuild_finds_every_table_equal_and_leaves_nothing_behind(dsn: 
     assert report.equal
     assert {one.verdict for one in report.tables} == {"equal"}
     assert {one.name for one in report.tables} == set(await hashes(dsn))
-    assert report.sequence == last_record(server) == seen[-1].sequence
+    assert report.sequence == last_projected(server) == seen[-1].sequence
     assert report.records > 0
     assert report.events > 0
     assert not report.switched
     assert schemas(dsn) == {"rm_1"}
 
 
+@pytest.fixture(scope="module")
+def shared(postgres: PostgresServer) -> tuple[SimulatedServer, str]:
+    """A story and the database that it was projected into; tests leave it as it was."""
+    server, dsn = told(seed=2).scribe.server, postgres.new_database()
+
+    async def project() -> None:
+        await project_all(server, dsn)
+
+    asyncio.run(project())
+    return server, dsn
+
+
 @pytest.mark.parametrize("table", sorted(t.name for one in PROJECTIONS for t in one.tables))
 async def test_a_single_changed_row_is_found_and_not_switched_away_from(
-    dsn: str, table: str
+    shared: tuple[SimulatedServer, str], table: str
 ) -> None:
-    server = told(seed=2).scribe.server
-    await project_all(server, dsn)
-    execute(
+    server, dsn = shared
+    [changed] = rows(
         dsn,
-        f"UPDATE rm_1.{table} SET sequence = sequence + 1 "
-        f"WHERE ctid = (SELECT ctid FROM rm_1.{table} LIMIT 1)",
+        f"UPDATE {table} SET sequence = sequence + 1 "
+        f"WHERE ctid = (SELECT ctid FROM {table} LIMIT 1) RETURNING ctid::text AS place",
     )
     report = await rebuild(server.connect("rebuild"), dsn, switch=True)
+    execute(
+        dsn,
+        f"UPDATE rm_1.{table} SET sequence = sequence - 1 WHERE ctid = '{changed['place']}'",
+    )
     assert not report.equal
     assert [one.name for one in report.tables if one.verdict == "different"] == [table]
     assert not report.switched
@@ -91,7 +109,7 @@ async def test_the_projector_moves_over_by_itself_and_readers_never_go_back(dsn:
     server = story.scribe.server
     projector = Projector(server.connect("live"), dsn)
     async with running(projector) as task:
-        await wait_until(lambda: projector.status()["sequence"] == last_record(server), task)
+        await wait_until(lambda: projector.status()["sequence"] == last_projected(server), task)
 
         async def keep_trading() -> None:
             while True:
@@ -112,7 +130,7 @@ async def test_the_projector_moves_over_by_itself_and_readers_never_go_back(dsn:
         trading.cancel()
         reading.cancel()
         await asyncio.gather(trading, reading, return_exceptions=True)
-        await wait_until(lambda: projector.status()["sequence"] == last_record(server), task)
+        await wait_until(lambda: projector.status()["sequence"] == last_projected(server), task)
     assert len(seen) > 10
     assert seen == sorted(seen)
     assert schemas(dsn) == {"rm_3", "rm_4"}, "the live one and the one before it"
@@ -170,7 +188,7 @@ async def test_a_new_version_is_reached_by_a_rebuild_only(dsn: str) -> None:
     older = PROJECTIONS[:-1]
     projector = Projector(server.connect("old"), dsn, projections=older)
     async with running(projector) as task:
-        await wait_until(lambda: projector.status()["sequence"] == last_record(server), task)
+        await wait_until(lambda: projector.status()["sequence"] == last_projected(server), task)
         report = await rebuild(server.connect("rebuild"), dsn, switch=True)
         assert report.switched
         assert not report.same_version
@@ -185,7 +203,7 @@ async def test_a_new_version_is_reached_by_a_rebuild_only(dsn: str) -> None:
 
 async def test_a_zombie_does_not_follow_a_switch(dsn: str) -> None:
     server = told(seed=7).scribe.server
-    messages = [message for message in server.messages() if ".evt." in message.subject]
+    messages = projected(server)
     connections = [await connect(dsn, "test") for _ in range(3)]
     try:
         live = await ensure_live(connections[0], PROJECTIONS)
@@ -208,12 +226,28 @@ async def test_a_changed_past_stops_a_rebuild_too(dsn: str) -> None:
     story = told(seed=8)
     server = story.scribe.server
     await project_all(server, dsn)
-    record = [m for m in server.messages() if ".evt." in m.subject][4]
+    record = projected(server)[4]
     server.replace(record.sequence, record.payload.replace(b"0", b"1", 1))
     with pytest.raises(LogDiverged, match=str(record.sequence)):
         await rebuild(server.connect("rebuild"), dsn, switch=True)
     assert schemas(dsn) == {"rm_1"}
     assert await live_schema(dsn) == "rm_1"
+
+
+@pytest.mark.parametrize("change", ["lost", "replaced"])
+async def test_a_changed_observation_of_the_past_is_found(dsn: str, change: str) -> None:
+    server = told(seed=8).scribe.server
+    await project_all(server, dsn)
+    one = next(m for m in projected(server) if m.subject == "main.obs.article")
+    if change == "lost":
+        server.lose(one.sequence)
+    else:
+        server.replace(one.sequence, one.payload.replace(b'"raw":""', b'"raw":"x"'))
+    report = await rebuild(server.connect("rebuild"), dsn, switch=True)
+    assert not report.chain_equal
+    assert not report.switched
+    different = {table.name for table in report.tables if table.verdict == "different"}
+    assert ("articles" in different) == (change == "lost")
 
 
 async def test_one_rebuild_at_a_time_and_leftovers_are_cleared(dsn: str) -> None:

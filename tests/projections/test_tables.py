@@ -2,11 +2,11 @@
 
 import pytest
 
-from everything.projections.store.shape import Entry, gather
+from everything.projections.store.checkpoint import Checkpoint, Follower
+from everything.projections.store.shape import gather
 from everything.projections.tables import PROJECTIONS
-from everything.schemas.records import EVENT_MESSAGES
 from everything.schemas.units import MINUTE_NS
-from tests.projections.reading import project_all, rows
+from tests.projections.reading import project_all, projected, rows
 from tests.projections.story import ROOT_KEY, VENUE_ID, Story, told
 
 
@@ -110,22 +110,19 @@ async def test_governance_tables(dsn: str, story: Story) -> None:
     assert rows(dsn, "SELECT * FROM scores WHERE symbol = 'S1'")[0]["buy_lots_1h"] == 30
 
 
-async def test_every_row_names_a_record_that_is_on_the_log(dsn: str, story: Story) -> None:
-    records = {m.sequence for m in story.scribe.server.messages() if ".evt." in m.subject}
+async def test_every_row_names_a_message_that_is_on_the_log(dsn: str, story: Story) -> None:
+    sequences = {message.sequence for message in projected(story.scribe.server)}
     for projection in PROJECTIONS:
         for table in projection.tables:
             found = rows(dsn, f"SELECT sequence FROM {table.name}")
             assert found, table.name
-            assert {row["sequence"] for row in found} <= records, table.name
+            assert {row["sequence"] for row in found} <= sequences, table.name
 
 
 def test_folding_is_pure_and_has_no_memory() -> None:
     server = told(seed=3).scribe.server
-    batch = [
-        Entry(message.sequence, EVENT_MESSAGES.decode(message.payload))
-        for message in server.messages()
-        if ".evt." in message.subject
-    ]
+    follower = Follower(Checkpoint())
+    batch = [follower.follow(message) for message in projected(server)]
     once = [(change.step.name, list(change.rows)) for change in gather(PROJECTIONS, batch)]
     assert once == [(change.step.name, list(change.rows)) for change in gather(PROJECTIONS, batch)]
 

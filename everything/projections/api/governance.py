@@ -15,21 +15,22 @@ from everything.projections.api.models import (
     KeysOut,
     ProjectionOut,
 )
-from everything.projections.api.store import ReadStore
+from everything.projections.api.store import ReadStore, decode_ends
 from everything.projections.api.words import (
-    MAX_INT64,
     PAGE,
     After,
     Before,
     Limit,
+    PlaceCursor,
+    SymbolFilter,
     checked_symbol,
     errors,
     page,
+    place_of,
     time_of,
     time_or_none,
 )
 from everything.projections.store.checkpoint import End
-from everything.schemas.errors import MalformedMessage
 
 _AUDIT: Final = """
     SELECT * FROM audit_events
@@ -43,7 +44,6 @@ _DECISIONS: Final = """
 """
 _KEYS: Final = 'SELECT * FROM keys WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s'
 
-_decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -53,14 +53,15 @@ def create_governance_router(store: ReadStore) -> APIRouter:
 
     @router.get("/audit", summary="Decisions and refusals", responses=errors())
     async def audit(
-        symbol: Annotated[str | None, Query(max_length=64)] = None,
+        symbol: SymbolFilter = None,
         limit: Limit = PAGE,
-        before: Annotated[
-            str | None, Query(max_length=40, description="Only events older than this event id.")
-        ] = None,
+        before: PlaceCursor = None,
     ) -> AuditsOut:
-        """List what the governance engine decided, the newest first."""
-        cursor = _event_id(before) if before else (MAX_INT64, 0)
+        """List what the governance engine decided, and what reality did that people answer for.
+
+        The newest comes first; the cursor is an event id.
+        """
+        cursor = place_of(before)
         if symbol is not None:
             checked_symbol(symbol)
         async with store.reading() as reading:
@@ -122,26 +123,19 @@ def create_governance_router(store: ReadStore) -> APIRouter:
                 schema_name=reading.live.schema,
                 version=reading.live.digest,
                 switch=reading.live.switch,
-                record_hash=row["record_hash"],
+                message_hash=row["message_hash"],
                 chain=row["chain"],
-                engines={name: _engine(end) for name, end in _decode_ends(row["ends"]).items()},
+                engines={name: _engine(end) for name, end in decode_ends(row["ends"]).items()},
             )
 
     return router
 
 
-def _event_id(text: str) -> tuple[int, int]:
-    sequence, _, ordinal = text.partition("-")
-    if not (sequence.isdecimal() and ordinal.isdecimal() and len(sequence + ordinal) <= 18):
-        raise MalformedMessage(f"not an event id: {text!r}")
-    return int(sequence), int(ordinal)
-
-
 def _audit(row: dict[str, Any]) -> AuditOut:
     event = _decode_event(row["body"])
     kind = row["event"].partition("/")[0]
-    words = (row["kind"], row["symbol"], row["account"], row["code"])
-    said = [event.get("detail"), event.get("reason"), event.get("memo")]
+    words = (row["kind"], row["symbol"], row["source"], row["account"], row["code"])
+    said = [event.get(name) for name in ("outcome", "mode", "detail", "reason", "memo")]
     return AuditOut(
         event_id=f"{row['sequence']}-{row['ordinal']}",
         sequence=row["sequence"],
@@ -151,6 +145,8 @@ def _audit(row: dict[str, Any]) -> AuditOut:
         key=row["key"],
         symbol=row["symbol"],
         account=row["account"],
+        source=row["source"],
+        proposal_hash=row["proposal_hash"],
         code=row["code"],
         detail=": ".join(str(word) for word in (*words, *said) if word),
         time=time_of(row["time_ns"]),

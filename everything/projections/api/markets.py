@@ -17,6 +17,7 @@ from everything.projections.api.models import (
     TradesOut,
     Volume,
 )
+from everything.projections.api.search import Conditions, Recency, SourceReputation
 from everything.projections.api.store import Reading, ReadStore
 from everything.projections.api.words import (
     MAX_INT64,
@@ -28,18 +29,20 @@ from everything.projections.api.words import (
     checked_symbol,
     decimal_or_none,
     errors,
+    fraction_or_none,
     page,
     time_of,
     unknown_symbol,
-    weight,
 )
 from everything.schemas.limits import MAX_SNAPSHOT_LEVELS
-from everything.schemas.units import SECOND_NS, to_decimal
+from everything.schemas.units import SECOND_NS, to_decimal, to_fraction
 
 _MARKETS: Final = """
     SELECT s.*, p.market_price_e2, p.final_price_e2, p.reality_score_e2, p.confidence_bp,
         p.basis, p.last_trade_ticks, b.bid_ticks, b.ask_ticks,
-        greatest(s.sequence, p.sequence, b.sequence) AS changed_by
+        greatest(s.sequence, p.sequence, b.sequence) AS changed_by,
+        (SELECT count(*) FROM reviews r
+            WHERE r.symbol = s.symbol AND r.status = 'open') AS pending_reviews
     FROM stocks s LEFT JOIN scores p USING (symbol) LEFT JOIN books b USING (symbol)
 """
 _LEVELS: Final = """
@@ -65,7 +68,8 @@ def create_market_router(store: ReadStore) -> APIRouter:
     @router.get("/markets", summary="All markets", responses=errors())
     async def markets(limit: Limit = PAGE, after: After = None) -> MarketsOut:
         """List the markets by symbol."""
-        return await _select(store, {}, limit, after)
+        async with store.reading() as reading:
+            return await _select(reading, Conditions(after), limit)
 
     @router.get("/search", summary="Search markets", responses=errors())
     async def search(
@@ -74,12 +78,21 @@ def create_market_router(store: ReadStore) -> APIRouter:
         region: Word = None,
         risk: Word = None,
         status: Word = None,
+        recency: Recency = None,
+        source_reputation: SourceReputation = None,
         limit: Limit = PAGE,
         after: After = None,
     ) -> MarketsOut:
-        """Find markets by words in symbol, name or aliases, and by what they are about."""
+        """Find markets by words in symbol, name or aliases, by what they are about, and by
+        how recent their events are and how far the sources of these are trusted.
+        """
+        conditions = Conditions(after)
         wanted = {"market_type": type, "region": region, "risk_level": risk, "status": status}
-        return await _select(store, wanted, limit, after, q)
+        conditions.equal(wanted)
+        conditions.words(q)
+        async with store.reading() as reading:
+            await conditions.events(reading, recency, source_reputation)
+            return await _select(reading, conditions, limit)
 
     @router.get("/market/{symbol}", summary="One market", responses=errors(404))
     async def market(symbol: Symbol) -> OneMarketOut:
@@ -123,7 +136,7 @@ def create_market_router(store: ReadStore) -> APIRouter:
     async def pressure(symbol: Symbol) -> PressureOut:
         """Return what takers bought and sold in the last minute and hour of log time."""
         async with store.reading() as reading:
-            await _require(reading, symbol)
+            await require_market(reading, symbol)
             query = "SELECT * FROM scores WHERE symbol = %s"
             row = await reading.one(query, (symbol,)) or {}
             return PressureOut(
@@ -137,7 +150,7 @@ def create_market_router(store: ReadStore) -> APIRouter:
     async def trades(symbol: Symbol, limit: Limit = PAGE, before: Before = None) -> TradesOut:
         """List trades, the newest first; the cursor is a trade id."""
         async with store.reading() as reading:
-            await _require(reading, symbol)
+            await require_market(reading, symbol)
             query = (
                 "SELECT * FROM trade_history WHERE symbol = %s AND trade_id < coalesce(%s, "
                 "9223372036854775807) ORDER BY trade_id DESC LIMIT %s"
@@ -160,7 +173,7 @@ def create_market_router(store: ReadStore) -> APIRouter:
         """
         ends_ns = None if before is None else min(before * SECOND_NS, MAX_INT64)
         async with store.reading() as reading:
-            await _require(reading, symbol)
+            await require_market(reading, symbol)
             query = (
                 "SELECT * FROM bars WHERE symbol = %s AND span = %s AND start_ns < coalesce("
                 "%s, 9223372036854775807) ORDER BY start_ns DESC LIMIT %s"
@@ -178,38 +191,22 @@ def create_market_router(store: ReadStore) -> APIRouter:
     return router
 
 
-async def _require(reading: Reading, symbol: str) -> None:
+async def require_market(reading: Reading, symbol: str) -> None:
+    """Raise Refused unless `symbol` is listed."""
     query = "SELECT 1 FROM stocks WHERE symbol = %s"
     if await reading.one(query, (checked_symbol(symbol),)) is None:
         raise unknown_symbol(symbol)
 
 
-async def _select(
-    store: ReadStore,
-    equal: dict[str, str | None],
-    limit: int,
-    after: str | None,
-    q: str | None = None,
-) -> MarketsOut:
-    conditions, params = ['s.symbol COLLATE "C" > %s'], [after or ""]
-    for column, value in equal.items():
-        if value is not None:
-            conditions.append(f"s.{column} = %s")
-            params.append(value)
-    if q:
-        conditions.append(
-            "(strpos(lower(s.symbol), lower(%s)) > 0 OR strpos(lower(s.name), lower(%s)) > 0 "
-            "OR EXISTS (SELECT 1 FROM unnest(s.aliases) a WHERE strpos(lower(a), lower(%s)) > 0))"
-        )
-        params += [q, q, q]
-    query = f'{_MARKETS} WHERE {" AND ".join(conditions)} ORDER BY s.symbol COLLATE "C" LIMIT %s'
-    async with store.reading() as reading:
-        rows, more = page(await reading.all(query, (*params, limit + 1)), limit)
-        return MarketsOut(
-            sequence=reading.sequence,
-            markets=[_market(row) for row in rows],
-            next=rows[-1]["symbol"] if more else None,
-        )
+async def _select(reading: Reading, conditions: Conditions, limit: int) -> MarketsOut:
+    query = f'{_MARKETS} WHERE {conditions.text} ORDER BY s.symbol COLLATE "C" LIMIT %s'
+    found = await reading.all(query, (*conditions.params, limit + 1))
+    rows, more = page(found, limit)
+    return MarketsOut(
+        sequence=reading.sequence,
+        markets=[_market(row) for row in rows],
+        next=rows[-1]["symbol"] if more else None,
+    )
 
 
 async def _levels(reading: Reading, symbol: str, side: str, depth: int) -> list[LevelOut]:
@@ -221,7 +218,6 @@ async def _levels(reading: Reading, symbol: str, side: str, depth: int) -> list[
 
 
 def _market(row: dict[str, Any]) -> MarketOut:
-    confidence = row["confidence_bp"]
     return MarketOut(
         symbol=row["symbol"],
         name=row["name"],
@@ -237,12 +233,13 @@ def _market(row: dict[str, Any]) -> MarketOut:
         tick=to_decimal(row["tick_ticks"]),
         min_price=row["min_price"],
         max_price=row["max_price"],
-        market_weight=weight(row["market_weight_bp"]),
-        reality_weight=weight(row["reality_weight_bp"]),
+        market_weight=to_fraction(row["market_weight_bp"]),
+        reality_weight=to_fraction(row["reality_weight_bp"]),
         market_price=decimal_or_none(row["market_price_e2"]),
         reality_score=decimal_or_none(row["reality_score_e2"]),
         final_price=decimal_or_none(row["final_price_e2"]),
-        confidence=None if confidence is None else weight(confidence),
+        confidence=fraction_or_none(row["confidence_bp"]),
+        pending_reviews=row["pending_reviews"],
         basis=row["basis"],
         last_trade=decimal_or_none(row["last_trade_ticks"]),
         best_bid=decimal_or_none(row["bid_ticks"]),

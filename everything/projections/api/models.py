@@ -1,7 +1,7 @@
 """What the read API gives, as JSON: decimals are strings, quantities integers.
 
 `sequence` at the top of an answer is the log sequence that all of it is as of; within a
-row it is that of the record that last changed the row. Times are ISO 8601 in UTC.
+row it is that of the message that last changed the row. Times are ISO 8601 in UTC.
 """
 
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 Decimal = Annotated[str, Field(examples=["62.50"])]
 Time = Annotated[str, Field(examples=["2026-05-01T12:00:00.000000Z"])]
 AsOf = Annotated[int, Field(description="The log sequence that this is as of.", examples=[4711])]
-ChangedBy = Annotated[int, Field(description="Of the record that last changed this.")]
+ChangedBy = Annotated[int, Field(description="Of the message that last changed this.")]
 Next = Annotated[str | None, Field(description="Give it as the cursor to go on; null at the end.")]
 
 
@@ -57,6 +57,7 @@ class MarketOut(Out):
     reality_score: Decimal | None
     final_price: Decimal | None
     confidence: Annotated[str | None, Field(description="Of the RealityScore.")]
+    pending_reviews: Annotated[int, Field(description="Moves that wait for a person.")]
     basis: Annotated[str | None, Field(description="What the market price rests on.")]
     last_trade: Decimal | None
     best_bid: Decimal | None
@@ -227,12 +228,16 @@ class AccountOut(Out):
 class AuditOut(Out):
     event_id: Annotated[str, Field(examples=["4711-0"])]
     sequence: ChangedBy
-    cause: Annotated[int, Field(description="The log sequence of the signed decision.")]
+    cause: Annotated[
+        int, Field(description="The log sequence of the signed decision, or what else led to it.")
+    ]
     kind: Annotated[str, Field(examples=["decision_accepted"])]
     decision: str | None
     key: str | None
     symbol: str | None
     account: str | None
+    source: str | None
+    proposal_hash: str | None
     code: str | None
     detail: Annotated[str, Field(description="For people.")]
     time: Time
@@ -296,12 +301,12 @@ class EngineOut(Out):
 
 
 class ProjectionOut(Out):
-    """`chain` is a hash over every record that was projected."""
+    """`chain` is a hash over every message that was projected, the last being `message_hash`."""
 
     sequence: AsOf
     schema_name: str
     version: str
     switch: int
-    record_hash: str
+    message_hash: str
     chain: str
     engines: dict[str, EngineOut]

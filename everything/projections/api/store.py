@@ -1,13 +1,22 @@
-"""Reading: consistent views of the live read model, over a pool of connections."""
+"""Reading: consistent views of the live read model, over a pool of connections.
+
+Where a request asked for a sequence (see `api.at`), the same queries read the history's views
+as of that sequence instead.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
+import msgspec
 import psycopg
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
+from everything.projections.history.schemas import LIVE_HISTORY_QUERY, LiveHistory
+from everything.projections.history.shape import history_digest
+from everything.projections.store.checkpoint import End
 from everything.projections.store.schemas import LIVE_QUERY, Live, model_digest
 from everything.projections.store.shape import Projection
 from everything.projections.tables import PROJECTIONS
@@ -21,6 +30,11 @@ from everything.schemas.limits import (
 
 _MILLISECONDS: Final = 1000
 
+decode_ends = msgspec.json.Decoder(dict[str, End]).decode
+
+AT: ContextVar[int | None] = ContextVar("at", default=None)
+"""The sequence as of which the request at hand is answered, None for now."""
+
 Connection = psycopg.AsyncConnection[dict[str, Any]]
 Row = dict[str, Any]
 
@@ -28,7 +42,7 @@ Row = dict[str, Any]
 class Reading:
     """The read model exactly as of log sequence `sequence`, whatever is projected meanwhile."""
 
-    def __init__(self, connection: Connection, live: Live, sequence: int) -> None:
+    def __init__(self, connection: Connection, live: Live | LiveHistory, sequence: int) -> None:
         self._connection = connection
         self.live = live
         self.sequence = sequence
@@ -43,12 +57,18 @@ class Reading:
         cursor = await self._connection.execute(query.encode(), params)
         return await cursor.fetchone()
 
+    async def log_time_ns(self) -> int:
+        """Return the log's time as of this view: that of the engines' last record."""
+        row = await self.one("SELECT ends FROM checkpoint") or {"ends": "{}"}
+        return max((end.head.time_ns for end in decode_ends(row["ends"]).values()), default=0)
+
 
 class ReadStore:
     """A pool of read-only connections. Postgres may be away when it opens."""
 
     def __init__(self, dsn: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
         self._digest = model_digest(projections)
+        self._history_digest = history_digest(projections)
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             dsn,
             connection_class=psycopg.AsyncConnection[dict[str, Any]],
@@ -73,10 +93,28 @@ class ReadStore:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:
-        """Give one consistent view. Raises StoreUnavailable when there is none to be had."""
+        """Give one consistent view, as of AT if that is set.
+
+        Raises StoreUnavailable when there is none to be had.
+        """
+        at = AT.get()
+        async with self._transaction() as connection:
+            if at is None:
+                yield await self._view(connection)
+            else:
+                yield await self._view_at(connection, at)
+
+    @asynccontextmanager
+    async def history(self) -> AsyncIterator[Reading]:
+        """Give the history itself, as far as it is. Raises StoreUnavailable if there is none."""
+        async with self._transaction() as connection:
+            yield await self._history(connection)
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.connection() as connection, connection.transaction():
-                yield await self._view(connection)
+                yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise StoreUnavailable("the read models cannot be reached") from error
 
@@ -98,6 +136,30 @@ class ReadStore:
         if checkpoint is None:
             raise StoreUnavailable(f"the read model {live.schema} has no checkpoint")
         return Reading(connection, live, int(checkpoint["sequence"]))
+
+    async def _history(self, connection: Connection) -> Reading:
+        try:
+            cursor = await connection.execute(LIVE_HISTORY_QUERY.encode())
+        except psycopg.errors.UndefinedTable as error:
+            raise StoreUnavailable("there is no history yet") from error
+        row = await cursor.fetchone()
+        if row is None:
+            raise StoreUnavailable("the history has not caught up yet")
+        live = LiveHistory(row["model"], row["digest"], row["switch"])
+        if live.digest != self._history_digest:
+            raise StoreUnavailable(f"{live.schema} is of another version")
+        await connection.execute(f"SET LOCAL search_path TO {live.schema}".encode())
+        cursor = await connection.execute("SELECT through FROM progress")
+        progress = await cursor.fetchone()
+        return Reading(connection, live, int(progress["through"]) if progress else 0)
+
+    async def _view_at(self, connection: Connection, at: int) -> Reading:
+        history = await self._history(connection)
+        if history.sequence < at or not isinstance(history.live, LiveHistory):
+            raise StoreUnavailable(f"the history is at sequence {history.sequence} yet")
+        await connection.execute(f"SET LOCAL search_path TO {history.live.views}".encode())
+        await connection.execute(f"SET LOCAL everything.at TO '{at}'".encode())
+        return Reading(connection, history.live, at)
 
 
 async def _configure(connection: Connection) -> None:

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Final
 from fastapi import Query
 
 from everything.projections.api.models import ReadError
-from everything.schemas.errors import Refusal, Refused
+from everything.schemas.errors import MalformedMessage, Refusal, Refused
 from everything.schemas.limits import MAX_PAGE_ROWS
 from everything.schemas.subjects import is_symbol
-from everything.schemas.units import SECOND_NS, WEIGHT_ONE_BP, to_decimal
+from everything.schemas.units import SECOND_NS, to_decimal, to_fraction
 
 _MICROSECOND_NS: Final = 1000
 MAX_INT64: Final = 2**63 - 1
@@ -22,6 +22,11 @@ After = Annotated[
     str | None,
     Query(max_length=64, pattern=r"^[ -~]*$", description="Only what is behind this cursor."),
 ]
+PlaceCursor = Annotated[
+    str | None,
+    Query(max_length=40, description="Only what is older than this cursor, as `next` gave it."),
+]
+SymbolFilter = Annotated[str | None, Query(max_length=64, examples=["RAIN-OSLO"])]
 Word = Annotated[
     str | None, Query(max_length=120, pattern=r"^[^\x00-\x1f]*$", examples=["politics"])
 ]
@@ -30,7 +35,7 @@ PAGE: Final = 100
 
 _DESCRIPTIONS: Final = {
     401: "No valid session.",
-    404: "No such market, account or order.",
+    404: "No such market, account, order, event, source or review, or no such `at`.",
     422: "A parameter is out of range or makes no sense.",
     503: "The read models cannot be reached; try again after `Retry-After`.",
 }
@@ -40,7 +45,7 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of error statuses; those of any read come on top."""
     return {
         status: {"model": ReadError, "description": _DESCRIPTIONS[status]}
-        for status in sorted({*statuses, 422, 503})
+        for status in sorted({*statuses, 404, 422, 503})
     }
 
 
@@ -48,10 +53,8 @@ def decimal_or_none(hundredths: int | None) -> str | None:
     return None if hundredths is None else to_decimal(hundredths)
 
 
-def weight(weight_bp: int) -> str:
-    """Write a weight as a fraction of one, with four digits."""
-    whole, rest = divmod(weight_bp, WEIGHT_ONE_BP)
-    return f"{whole}.{rest:04d}"
+def fraction_or_none(weight_bp: int | None) -> str | None:
+    return None if weight_bp is None else to_fraction(weight_bp)
 
 
 def time_of(time_ns: int) -> str:
@@ -79,3 +82,16 @@ def unknown_symbol(symbol: str) -> Refused:
 def page(rows: list[Any], limit: int) -> tuple[list[Any], bool]:
     """Cut the one row off that was asked for beyond `limit`; tell whether there is more."""
     return rows[:limit], len(rows) > limit
+
+
+def place_of(text: str | None) -> tuple[int, int]:
+    """Read a cursor such as `4711-0`, a sequence and what it counts within it; None is the end.
+
+    Raises MalformedMessage for anything else.
+    """
+    if text is None:
+        return MAX_INT64, 0
+    sequence, _, ordinal = text.partition("-")
+    if not (sequence.isdecimal() and ordinal.isdecimal() and len(sequence + ordinal) <= 18):
+        raise MalformedMessage(f"not a cursor: {text!r}")
+    return int(sequence), int(ordinal)

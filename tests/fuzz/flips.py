@@ -1,0 +1,58 @@
+"""One byte of a log flipped at a time, and what `verify` says of each."""
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from everything.replay.report import Report
+from everything.schemas.stored import Stored
+from tests.replay.checking import check
+
+_SEALED: Final = re.compile(r"messages (\d+) to (\d+) are not what was sealed")
+
+
+class Flip(NamedTuple):
+    """One bit of the message at `sequence` is not what it was, and what `verify` said."""
+
+    sequence: int
+    subject: str
+    byte: int
+    report: Report
+
+    @property
+    def found(self) -> bool:
+        return self.report.exit_code != 0 and bool(self.report.findings)
+
+    @property
+    def named(self) -> str:
+        """Return how narrowly the place is named: `message`, `seal`, or not at all."""
+        if any(finding.sequence == self.sequence for finding in self.report.findings):
+            return "message"
+        return "seal" if in_a_seal(self.report, self.sequence) else ""
+
+
+def in_a_seal(report: Report, sequence: int) -> bool:
+    """Tell whether `report` names a sealed range that holds `sequence`."""
+    for finding in report.findings:
+        sealed = _SEALED.search(finding.note)
+        if sealed and int(sealed[1]) <= sequence <= int(sealed[2]):
+            return True
+    return False
+
+
+def flips(messages: Sequence[Stored], count: int, seed: int) -> Iterator[Flip]:
+    """Flip one bit at each of `count` random bytes of the log, verifying the whole each time.
+
+    Bytes are drawn from all of them alike, so a long message is hit as often as it is long.
+    """
+    dice = random.Random(seed)
+    sizes = [len(message.payload) for message in messages]
+    for place in dice.choices(range(len(messages)), sizes, k=count):
+        good = messages[place]
+        byte = dice.randrange(len(good.payload))
+        payload = bytearray(good.payload)
+        payload[byte] ^= 1 << dice.randrange(8)
+        changed = [*messages]
+        changed[place] = good._replace(payload=bytes(payload))
+        yield Flip(good.sequence, good.subject, byte, check(changed))
