@@ -12,7 +12,7 @@ debian = if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  else echo "$(2) is missing: apt-get install $(1)" >&2; exit 1; fi
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-fast lint chaos sim bench models clean
+.PHONY: help run setup test test-fast lint chaos sim fuzz bench models clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ chaos: $(VENV)/.installed-dev ## kill -9 every process under load (engine, serve
 sim: $(VENV)/.installed-dev ## simulate 320 venues under drawn faults, then look for every planted bug
 	$(BIN)/python -m tests.sim
 	$(BIN)/python -m tests.sim --bugs
+
+fuzz: $(VENV)/.installed-dev ## throw junk at every door for ten minutes
+	$(BIN)/python -m tests.fuzz --minutes 10
 
 bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/performance.md
 	$(BIN)/python -m tests.bench

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.log import stored_messages
 from tests.support.venue import Venue, venue, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -50,7 +51,9 @@ def test_archive_export_restore(tmp_path: Path) -> None:
         it.run("init", "Kept venue")
         for name in ("alice", "bob"):
             it.run("account", "new", name)
-        end = it.json("status")["log"]["messages"]
+        # a seal seals what was before it; on a quiet log nothing ever seals the last one
+        sealable = [one for one in stored_messages(it) if one.subject != "main.evt.notary"]
+        end = sealable[-1].sequence
         wait_for("all of it is sealed", lambda: sealed_through(it) >= end)
         told = archived(it, end)
         assert told["segments"] >= 1

@@ -51,7 +51,7 @@ def create_governance_router(store: ReadStore) -> APIRouter:
     """Return the routes by which anyone can see who decided what."""
     router = APIRouter(tags=["governance"])
 
-    @router.get("/audit", summary="Decisions and refusals", responses=errors())
+    @router.get("/audit", summary="Decisions and refusals", responses=errors(400))
     async def audit(
         symbol: SymbolFilter = None,
         limit: Limit = PAGE,

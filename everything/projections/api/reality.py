@@ -137,7 +137,7 @@ def _add_events(router: APIRouter, store: ReadStore) -> None:
                 score_changes=[change_out(one) for one in changes],
             )
 
-    @router.get("/score-changes", summary="Moves of RealityScores", responses=errors())
+    @router.get("/score-changes", summary="Moves of RealityScores", responses=errors(400))
     async def score_changes(
         symbol: SymbolFilter = None, limit: Limit = PAGE, before: PlaceCursor = None
     ) -> ScoreChangesOut:
@@ -213,7 +213,7 @@ def _add_articles(router: APIRouter, store: ReadStore) -> None:
 
 
 def _add_reviews(router: APIRouter, store: ReadStore) -> None:
-    @router.get("/reviews", summary="Moves that wait for a person", responses=errors())
+    @router.get("/reviews", summary="Moves that wait for a person", responses=errors(400))
     async def reviews(
         state: Annotated[
             Literal["open", "approved", "rejected", "expired", "withdrawn"] | None,

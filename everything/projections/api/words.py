@@ -34,6 +34,7 @@ PAGE: Final = 100
 """Rows of a page when the caller does not say."""
 
 _DESCRIPTIONS: Final = {
+    400: "The cursor is none that a page gave.",
     401: "No valid session.",
     404: "No such market, account, order, event, source or review, or no such `at`.",
     422: "A parameter is out of range or makes no sense.",
