@@ -4,6 +4,7 @@ No font is measured: boxes are as wide as their longest line in a fixed-width fa
 """
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
@@ -11,6 +12,8 @@ from everything.replay.graph import Graph, Node
 from everything.schemas.limits import MAX_SVG_LINE_CHARS, MAX_SVG_NODES
 
 _CHAR: Final = 6.7
+_TITLE_CHARS: Final = 36
+"""Where a title goes on in the next line, so that a picture is not wider than a page."""
 _LINE: Final = 15
 _PAD: Final = 8
 _GAP_X: Final = 56
@@ -41,7 +44,8 @@ _FILLS: Final = {
 
 class _Box(NamedTuple):
     node: Node
-    lines: list[str]
+    lines: list[tuple[str, str]]
+    """Each with its style."""
     width: float
     height: float
 
@@ -166,9 +170,10 @@ def _depth(layer: dict[str, int]) -> int:
 
 
 def _box(node: Node) -> _Box:
-    lines = [node.title, *([node.place] if node.place else []), *node.flaws[:2]]
-    lines = [_cut(line) for line in lines]
-    width = max(len(line) for line in lines) * _CHAR + 2 * _PAD
+    lines = [("", line) for line in wrap(_cut(node.title), _TITLE_CHARS)]
+    lines += [("small", _cut(node.place))] if node.place else []
+    lines += [("flaw", _cut(flaw)) for flaw in node.flaws[:2]]
+    width = max(len(line) for _, line in lines) * _CHAR + 2 * _PAD
     return _Box(node, lines, width, len(lines) * _LINE + _PAD)
 
 
@@ -221,11 +226,9 @@ def _drawing(box: _Box, left: float, top: float) -> str:
         f'<rect x="{left:.1f}" y="{top:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" '
         f'rx="4" fill="{fill}" stroke="{stroke}"/>'
     )
-    placed = 1 + bool(box.node.place)
-    styles = ["", "small"][:placed] + ["flaw"] * (len(box.lines) - placed)
     texts = [
         _text(left + _PAD, top + _LINE * (number + 1) - 1, line, style)
-        for number, (line, style) in enumerate(zip(box.lines, styles, strict=True))
+        for number, (style, line) in enumerate(box.lines)
     ]
     return "".join([rect, *texts])
 

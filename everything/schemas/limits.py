@@ -490,7 +490,7 @@ MAX_WHY_STORIES: Final = 10_000
 MAX_MOVED_NODES: Final = 1_000
 """Effects of one message that are told; the first ones."""
 MAX_SVG_NODES: Final = 250
-MAX_SVG_LINE_CHARS: Final = 84
+MAX_SVG_LINE_CHARS: Final = 120
 MAX_WHATIF_WAITING: Final = 1_000
 """Inputs that an engine of a fork has not decided before those that lead to nothing go."""
 MAX_WHATIF_ROWS: Final = 1_000
