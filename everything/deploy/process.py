@@ -40,6 +40,17 @@ INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm")
 KEEPING: Final = ("archiver", "historian")
 """What nothing waits for."""
 NAMES: Final = (*CORE, *INGEST, *KEEPING)
+
+
+def absent(settings: Settings) -> dict[str, str]:
+    """Return the processes that `everything up` does not start here, and why."""
+    if not settings.ingest:
+        return dict.fromkeys(INGEST, "EVERYTHING_INGEST is off")
+    if settings.browser is None:
+        return {"browser": "no Chromium is found: set EVERYTHING_CHROMIUM"}
+    return {}
+
+
 HARD_WORKERS: Final = ("browser", "measurer", "llm", "archiver", "historian")
 """What computes for long, and must not keep an order waiting for a processor."""
 NICENESS: Final = 10

@@ -8,6 +8,7 @@
 | EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
+| EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
@@ -80,6 +81,7 @@ class Settings(BaseSettings):
         le=MAX_POLL_INTERVAL_S,
         validation_alias="POLL_INTERVAL",
     )
+    ingest: bool = True
     chromium: Path | None = None
     spacy_model: str | None = Field(default=None, validation_alias="SPACY_MODEL")
     llm_mode: Literal["enabled", "disabled"] = Field(default="enabled", validation_alias="LLM_MODE")

@@ -77,8 +77,9 @@ class Venue:
             self._start_child(name)
         with self._begun("waiting for the gateway"):
             self._wait_for_gateway()
+        absent = process.absent(self._settings)
         for name in process.INGEST:
-            if name != "browser" or self._settings.browser is not None:
+            if name not in absent:
                 self._start_child(name)
         for name in process.KEEPING:
             self._start_child(name)

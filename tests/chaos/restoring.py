@@ -57,7 +57,7 @@ def _tables(venue: Venue) -> dict[str, str]:
 
 def check_restored(kept: Kept, home: Path, reckoning: Reckoning, say: Say) -> None:
     """Make a venue of the archive alone, with the keys of old, and compare all that can be."""
-    venue = Venue(home)
+    venue = Venue(home, ingest=False)
     home.mkdir()
     shutil.copytree(kept.keys, home / "keys")
     told = venue.json("restore", "--from", str(kept.archive), "--key", kept.root_key)

@@ -69,7 +69,7 @@ class Aftermath:
 
 @pytest.fixture
 async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
-    it = Venue(tmp_path / "home")
+    it = Venue(tmp_path / "home", ingest=False)
     it.start()
     yield it
     assert it.stop() == 0

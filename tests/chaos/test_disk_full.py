@@ -54,7 +54,7 @@ def fill(disk: Path) -> Path:
 
 
 async def test_a_full_disk_loses_nothing_and_is_recovered_from(disk: Path) -> None:
-    venue = Venue(disk.parent)
+    venue = Venue(disk.parent, ingest=False)
     venue.start()
     watch = Watch(venue)
     reckoning = Reckoning()

@@ -29,7 +29,7 @@ FROZEN_S = 3
 
 @pytest.fixture
 async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
-    it = Venue(tmp_path / "home")
+    it = Venue(tmp_path / "home", ingest=False)
     it.start()
     yield it
     assert it.stop() == 0

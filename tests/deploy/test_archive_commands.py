@@ -47,7 +47,7 @@ def alone(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
 
 def test_archive_export_restore(tmp_path: Path) -> None:
     archive = tmp_path / "elsewhere"
-    with venue(tmp_path / "first") as it:
+    with venue(tmp_path / "first", ingest=False) as it:
         it.run("init", "Kept venue")
         for name in ("alice", "bob"):
             it.run("account", "new", name)
@@ -91,7 +91,7 @@ def _check_bundles(it: Venue, path: Path, end: int, root: str) -> None:
 
 def _restore(path: Path, archive: Path, root: str, before: Any) -> None:
     home = path / "second"
-    fresh = Venue(home)
+    fresh = Venue(home, ingest=False)
     wrong = root[:-1] + ("A" if root[-1] != "A" else "B")
     home.mkdir()
     refused = fresh.run("restore", "--from", str(archive), "--key", wrong, check=False)
@@ -118,7 +118,7 @@ def _restore(path: Path, archive: Path, root: str, before: Any) -> None:
 
 
 def test_a_lost_end_is_told_and_engines_wait_for_a_person(tmp_path: Path) -> None:
-    it = Venue(tmp_path / "home")
+    it = Venue(tmp_path / "home", ingest=False)
     it.start()
     try:
         it.run("init", "Lost venue")

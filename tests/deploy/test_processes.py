@@ -10,7 +10,6 @@ from everything.deploy import process
 from everything.deploy.place import Place
 from everything.deploy.processes.aside import aside
 from everything.deploy.processes.founded import founded
-from everything.deploy.processes.gateway import _absent
 from everything.deploy.settings import Settings
 from everything.schemas import subjects
 from everything.schemas.errors import InputError
@@ -68,10 +67,14 @@ def test_every_process_can_be_had_and_has_a_role(name: str) -> None:
 
 
 def test_without_a_browser_that_process_is_absent_and_said_to_be(tmp_path: Path) -> None:
-    place = Place(Settings(chromium=tmp_path / "chromium"))
-    assert set(_absent(place)) == {"browser"}
+    settings = Settings(chromium=tmp_path / "chromium")
+    assert set(process.absent(settings)) == {"browser"}
     (tmp_path / "chromium").touch()
-    assert _absent(place) == {}
+    assert process.absent(settings) == {}
+
+
+def test_without_ingest_nothing_of_it_is_started() -> None:
+    assert set(process.absent(Settings(ingest=False))) == {*process.INGEST}
 
 
 def test_there_are_no_others() -> None:

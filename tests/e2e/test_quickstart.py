@@ -131,7 +131,7 @@ def walk_to_a_market(at: Venue) -> None:
 
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
-    with venue(tmp_path_factory.mktemp("venue") / "home") as at:
+    with venue(tmp_path_factory.mktemp("venue") / "home", ingest=False) as at:
         wait_for("the welcome", lambda: "not founded yet" in at.up_log())
         walk_to_a_market(at)
         seed = (at.home / "keys" / "accounts" / "alice.nk").read_text().strip()
@@ -335,7 +335,7 @@ def trade(at: Venue) -> None:
 
 
 def test_ctrl_c_stops_all_and_a_second_up_goes_on(tmp_path: Path) -> None:
-    at = Venue(tmp_path / "home")
+    at = Venue(tmp_path / "home", ingest=False)
     at.start()
     walk_to_a_market(at)
     trade(at)
@@ -358,7 +358,7 @@ def test_ctrl_c_stops_all_and_a_second_up_goes_on(tmp_path: Path) -> None:
 
 
 def test_up_recovers_from_its_own_kill(tmp_path: Path) -> None:
-    at = Venue(tmp_path / "home")
+    at = Venue(tmp_path / "home", ingest=False)
     at.start()
     walk_to_a_market(at)
     trade(at)
@@ -376,7 +376,7 @@ def test_up_recovers_from_its_own_kill(tmp_path: Path) -> None:
 
 
 def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
-    at = Venue(tmp_path / "home")
+    at = Venue(tmp_path / "home", ingest=False)
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", at.http_port))
         stranger.listen()
@@ -387,7 +387,7 @@ def test_a_port_in_use_is_said_and_nothing_starts(tmp_path: Path) -> None:
 
 
 def test_being_stopped_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
-    at = Venue(tmp_path / "home")
+    at = Venue(tmp_path / "home", ingest=False)
     at.launch()
     wait_for("the first server runs", lambda: (at.home / "run" / "processes.json").exists())
     os.kill(at.up_pid, signal.SIGTERM)

@@ -56,7 +56,7 @@ def traveller(it: Venue) -> psutil.Process:
 
 
 def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
-    with venue(tmp_path / "home") as it:
+    with venue(tmp_path / "home", ingest=False) as it:
         it.run("init", "My venue")
         it.run("admin", "list-market", SYMBOL, "--name", "Rain in 2027", "--type", "sports")
         for account in ("alice", "bob"):

@@ -10,6 +10,7 @@ import uvicorn
 from everything.deploy import keys
 from everything.deploy.heartbeat import quiet_connection
 from everything.deploy.place import Place
+from everything.deploy.process import absent
 from everything.deploy.service_keys import ServiceKeyFolder
 from everything.deploy.status import create_status_router, status_board
 from everything.deploy.travelling import Traveller
@@ -57,7 +58,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
             routers = [
                 create_read_router(place.database_url, account, traveller),
                 create_feed_router(NatsFeed(feed), account),
-                create_status_router(board, log, _absent(place)),
+                create_status_router(board, log, absent(place.settings)),
             ]
             app = create_app(context, routers)
             server = _Server(server_config(app, HTTP_HOST, place.settings.http_port))
@@ -81,13 +82,6 @@ def _service_keys(place: Place) -> ServiceKeyFolder:
     given = place.settings.reality_api_secret
     secret = None if given is None else given.get_secret_value()
     return ServiceKeyFolder(place.home.program_keys, secret)
-
-
-def _absent(place: Place) -> dict[str, str]:
-    """Return the processes that `everything up` does not start here, and why."""
-    if place.settings.browser is not None:
-        return {}
-    return {"browser": "no Chromium is found: set EVERYTHING_CHROMIUM"}
 
 
 class _Server(uvicorn.Server):
