@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SYMBOL = "RAIN-2027"
 Answers = dict[tuple[str, ...], Any]
+Reads = tuple[tuple[str, ...], ...]
 
 
 async def fold(it: Venue, sequence: int) -> Moment:
@@ -55,6 +56,17 @@ def traveller(it: Venue) -> psutil.Process:
     return child
 
 
+def at_once(it: Venue, reads: Reads) -> tuple[Answers, int] | None:
+    """Return what all reads say at one sequence of the tables, None if that moved meanwhile."""
+    then = projected(it)
+    answers: Answers = {read: said(it, *read) for read in reads}
+    return (answers, then) if projected(it) == then else None
+
+
+def projected(it: Venue) -> int:
+    return int(get(it, "/projection").json()["sequence"])
+
+
 def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
     with venue(tmp_path / "home", ingest=False) as it:
         it.run("init", "My venue")
@@ -63,18 +75,16 @@ def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
             it.run("account", "new", account)
             it.run("admin", "mint", account, "1000")
         it.json("order", "alice", "buy", SYMBOL, "10", "--price", "62.50")
-        reads: tuple[tuple[str, ...], ...] = (
+        reads: Reads = (
             ("markets",),
             ("book", SYMBOL),
             ("orders", "alice"),
             ("account", "show", "alice"),
         )
-        before: Answers = {read: said(it, *read) for read in reads}
-        then = get(it, "/projection").json()["sequence"]
+        before, then = wait_for("the tables stand still", lambda: at_once(it, reads))
         when = get(it, "/state", then).json()["time"]
         sold = it.json("order", "bob", "sell", SYMBOL, "4", "--price", "60")
-        after = {read: said(it, *read) for read in reads}
-        assert all(before[read] != after[read] for read in reads)
+        wait_for("it is told", lambda: all(said(it, *read) != before[read] for read in reads))
         _same_as(it, before, then)
 
         state = it.json("state", "--at", str(then))
@@ -104,7 +114,8 @@ def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
         assert get(it, "/state", end).json()["state_hash"] == asyncio.run(fold(it, end)).state_hash
         _same_as(it, before, then)
         assert (it.run("verify").returncode, it.run("rebuild").returncode) == (0, 0)
-        assert set(shelves(it.place)) == {one.name for one in moment.engines}
+        names = {one.name for one in moment.engines}
+        wait_for("states are kept", lambda: set(shelves(it.place)) == names)
         child = traveller(it)
         assert it.stop() == 0
         wait_for("the traveller has ended", lambda: not child.is_running())

@@ -43,7 +43,7 @@ def account_for(world: World) -> tuple[Account, list[str]]:
         copies = found.get((sent.subject, sent.payload), [])
         account.present += len(copies)
         for sequence in sent.acked:
-            account.reordered += sequence < last
+            account.overtaken += sequence < last
             last = sequence
         problems += _missing(world, sent, account)
         if len(copies) > sent.attempts - sent.refused:
