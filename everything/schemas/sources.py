@@ -35,8 +35,9 @@ class Source(msgspec.Struct, kw_only=True, frozen=True):
     `follow_links` fetches the pages that a feed's items link to. A `paywalled` source's
     pages are not fetched, only what its feed itself says; a `restricted` one is never
     fetched at all. `excerpt_chars` of the text stand on the log; raw bytes are kept, in an
-    object store, if `keep_raw_days` is above 0; all leave after MAX_KEEP_RAW_DAYS. `allow_loopback` is for test venues: the
-    url's host must then be this machine's. `push_key` signs what a `push` source sends.
+    object store, if `keep_raw_days` is above 0; all leave after MAX_KEEP_RAW_DAYS.
+    `allow_loopback` is for test venues: the url's host must then be this machine's. `push_key`
+    signs what a `push` source sends.
     """
 
     source: str
