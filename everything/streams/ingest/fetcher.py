@@ -22,7 +22,7 @@ from everything.schemas.limits import (
     MAX_TITLE_CHARS,
 )
 from everything.schemas.observations import FetchProblem, SourceListed, Via
-from everything.schemas.sources import Source, host_of
+from everything.schemas.sources import Source, is_on_site
 from everything.streams.ingest import observing
 from everything.streams.ingest.fetching.http import Answer
 from everything.streams.ingest.fetching.locks import Locks
@@ -218,7 +218,7 @@ class Fetcher:
             _allowed(source)
             if source.paywalled:
                 raise Unfetched(FetchProblem.RESTRICTED, "behind a paywall")
-            if job.wanted_by and not _is_of(source, job.url):
+            if job.wanted_by and not is_on_site(source, job.url):
                 raise Unfetched(FetchProblem.BAD_URL, "not of the source's host")
             fetched = await self._get(source, job.url, job, {})
             (item,) = await self._read("page", fetched, source)
@@ -328,12 +328,6 @@ def _allowed(source: Source) -> None:
 
 def _unchanged(answer: Answer, last: SourceListed) -> bool:
     return answer.status == _NOT_MODIFIED or digest(answer.body) == last.body_hash
-
-
-def _is_of(source: Source, url: str) -> bool:
-    """Tell whether `url` is on the source's host or on one below it."""
-    host, own = host_of(url), host_of(source.url)
-    return bool(own) and (host == own or host.endswith(f".{own}"))
 
 
 def _completed(item: Item, job: FetchPage) -> Item:
