@@ -37,8 +37,9 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
 
-chaos: $(VENV)/.installed-dev ## kill -9 every process under load (engine, server, projector 20 times each), account for every order
+chaos: $(VENV)/.installed-dev ## kill -9 every process under load, then damage, fill and freeze; account for every order (20 min)
 	$(BIN)/python -m tests.chaos
+	$(BIN)/pytest -q tests/chaos --deselect tests/chaos/test_chaos.py
 
 sim: $(VENV)/.installed-dev ## simulate 320 venues under drawn faults, then look for every planted bug
 	$(BIN)/python -m tests.sim

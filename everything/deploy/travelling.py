@@ -20,7 +20,11 @@ from everything.replay.travel_shelf import ShelfFolder
 from everything.schemas import subjects
 from everything.schemas.codec import encode
 from everything.schemas.errors import LogUnavailable
-from everything.schemas.travel_limits import TRAVEL_ANSWER_S, TRAVEL_MOMENTS_KEPT
+from everything.schemas.travel_limits import (
+    MAX_TRAVEL_WAITING,
+    TRAVEL_ANSWER_S,
+    TRAVEL_MOMENTS_KEPT,
+)
 from everything.streams.log.ports import Log
 
 log = structlog.get_logger(__name__)
@@ -51,21 +55,30 @@ class Traveller:
         self._log = log_
         self._child: asyncio.subprocess.Process | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
         self._known: OrderedDict[int, StateAt] = OrderedDict()
 
     async def last_sequence(self) -> int:
         return await self._log.last_sequence()
 
     async def state_at(self, sequence: int) -> StateAt:
-        """Return the engines' states as of `sequence`. Raises LogUnavailable if it cannot."""
+        """Return the engines' states as of `sequence`.
+
+        Raises LogUnavailable if it cannot, at once when MAX_TRAVEL_WAITING already wait.
+        """
         known = self._known.get(sequence)
         if known is not None:
             return known
+        if self._waiting >= MAX_TRAVEL_WAITING:
+            raise LogUnavailable("busy: too many states are to be folded")
+        self._waiting += 1
         try:
             async with asyncio.timeout(TRAVEL_ANSWER_S), self._one_at_a_time:
                 known = self._known.get(sequence) or await self._ask(sequence)
         except TimeoutError as error:
             raise LogUnavailable("the state is not folded yet") from error
+        finally:
+            self._waiting -= 1
         self._known[sequence] = known
         if len(self._known) > TRAVEL_MOMENTS_KEPT:
             self._known.popitem(last=False)

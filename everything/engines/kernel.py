@@ -51,7 +51,7 @@ class Engine(Protocol[S]):
 
     @property
     def decider(self) -> str:
-        """`name/N`; N changes whenever the same inputs would lead to other events."""
+        """`name/N`; N changes when the same inputs would lead to other events or state bytes."""
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -156,16 +156,23 @@ def fold(engine: Engine[S], state: S, head: Head, record: Record, data: bytes) -
     """Apply a stored record to `state` and return the new head.
 
     Raises LogDiverged when the record does not continue the chain or leads to another
-    state than the one that was recorded, UnknownRecord when another engine wrote it.
+    state than the one that was recorded, UnknownRecord when another engine wrote it. What
+    another decider recorded of its state is not compared: it may have written it otherwise.
     """
     if record.engine != engine.name:
         raise UnknownRecord(f"a record of {record.engine!r} stands on {engine.name!r}'s subject")
     new = follow(head, record, data)
     for event in record.events:
         engine.evolve(state, event)
-    if record.state_hash is not None and record.state_hash != state_hash(engine, state):
+    recorded = recorded_state_hash(engine, record)
+    if recorded is not None and recorded != state_hash(engine, state):
         raise LogDiverged(f"{engine.name}: state after record {record.number} differs")
     return new
+
+
+def recorded_state_hash(engine: Engine[S], record: Record) -> str | None:
+    """Return the hash that `engine`'s state has after `record`; None if it does not say."""
+    return record.state_hash if record.decider == engine.decider else None
 
 
 def state_hash(engine: Engine[S], state: S) -> str:

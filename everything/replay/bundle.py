@@ -19,7 +19,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from everything.engines.kernel import Engine, fold
+from everything.engines.kernel import Engine, fold, recorded_state_hash
 from everything.replay.founding import founding_of, seal_of
 from everything.replay.segments import Frames, Seal, frame
 from everything.replay.segments_check import Progress
@@ -262,7 +262,7 @@ async def _prelude(log: Log, engine: Engine[Any], manifest: Manifest) -> Held | 
                 return held
             record = EVENT_MESSAGES.decode(message.payload)
             head = fold(engine, state, head, record, message.payload)
-            if record.state_hash is not None:
+            if recorded_state_hash(engine, record) is not None:
                 held = Held([], engine.dump(state))
             held.records.append(message)
     return None

@@ -319,6 +319,11 @@ class _Check:
                 f"that {engine.name} had to decide {check.folded} of its records as it did: "
                 "their inputs begin before the range"
             )
+        for decider, count in check.report.applied.items():
+            report.not_proved.append(
+                f"that {engine.name} had to decide {count} of its records as it did: "
+                f"{decider} decided them, and this is {engine.decider}"
+            )
         if check.broken and not report.findings:
             report.unable.append(f"{engine.name}: not all was decided again: {check.broken}")
 

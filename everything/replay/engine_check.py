@@ -20,6 +20,8 @@ S = TypeVar("S")
 
 Tell = Callable[[Finding], None]
 
+NOT_AGAIN: Final = "its inputs decide otherwise"
+
 _OF_DECISIONS: Final = ("coverage", "decision", "state")
 
 
@@ -164,31 +166,44 @@ class EngineCheck(Generic[S]):
     def _decide_again(
         self, before: Head, record: Record, data: bytes, inputs: list[Stored]
     ) -> None:
-        engine = self.engine
-        if record.decider != engine.decider:
-            self.broken = f"{record.decider} decided it, and this is {engine.decider}"
-            return
-        covered = None if record.tick else (record.first_input, record.last_input)
         try:
-            events = self._events(record, inputs)
-            again, _ = write(
-                engine, self._state, before, record.epoch, covered, record.time_ns, events
-            )
+            if record.decider != self.engine.decider:
+                self._apply(record)
+            else:
+                self._compare(record, data, self._written_again(before, record, inputs))
         except OperatingError:
             raise
         except EverythingError as error:
             self._break("decision", f"cannot be decided: {error}")
-            return
         except Exception as error:
             self._break("decision", f"deciding it failed: {error!r}")
-            return
+
+    def _written_again(self, before: Head, record: Record, inputs: list[Stored]) -> bytes:
+        covered = None if record.tick else (record.first_input, record.last_input)
+        events = self._events(record, inputs)
+        again, _ = write(
+            self.engine, self._state, before, record.epoch, covered, record.time_ns, events
+        )
+        return again
+
+    def _compare(self, record: Record, data: bytes, again: bytes) -> None:
         if body(again) == body(data):
             self.report.redecided += 1
             self.report.state_hashes += record.state_hash is not None
             return
         event, field, expected, found = first_difference(EVENT_MESSAGES.decode(again), record)
         kind: Kind = "state" if field == "state_hash" else "decision"
-        self._break_at(kind, "its inputs decide otherwise", event, field, expected, found)
+        self._break_at(kind, NOT_AGAIN, event, field, expected, found)
+
+    def _apply(self, record: Record) -> None:
+        """Apply a record that another decider decided; what comes after it can be decided again.
+
+        Only a release with that decider can say whether it had to be as it is.
+        """
+        for event in record.events:
+            self.engine.evolve(self._state, event)
+        deciders = self.report.applied
+        deciders[record.decider] = deciders.get(record.decider, 0) + 1
 
     def _events(self, record: Record, inputs: list[Stored]) -> list[Event]:
         """Decide the record's inputs at its time, and apply what they lead to."""
@@ -200,10 +215,11 @@ class EngineCheck(Generic[S]):
     # -- findings --------------------------------------------------------------------
 
     def _found(self, kind: Kind, note: str, **place: Any) -> None:
+        sequence = place.pop("sequence", self._sequence)
         self._tell(
             Finding(
                 kind=kind,
-                sequence=self._sequence,
+                sequence=sequence,
                 engine=self.engine.name,
                 record=self._number,
                 note=note,

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from everything.engines.kernel import Engine
-from everything.replay.engine_check import Checked, EngineCheck, Tell
+from everything.replay.difference import first_difference
+from everything.replay.engine_check import NOT_AGAIN, Checked, EngineCheck, Tell
 from everything.replay.report import Kind
 from everything.schemas.chain import Chain
 from everything.schemas.errors import BadSignature, BrokenInvariant
 from everything.schemas.events import Event
 from everything.schemas.events.notary import Sealed
+from everything.schemas.heads import Head
 from everything.schemas.records import Record
 from everything.schemas.signatures import verify as verify_signature
 from everything.schemas.stored import Stored
@@ -23,6 +27,8 @@ class NotaryCheck(EngineCheck[Any]):
         self._chain = chain
         self._key = ""
         self._unsigned: list[tuple[int, int, str, str]] = []
+        self._sealed_as = ""
+        """The locator in the seal that is being checked."""
         self.sealed_through = 0
 
     @property
@@ -64,19 +70,44 @@ class NotaryCheck(EngineCheck[Any]):
 
     def _events(self, record: Record, inputs: list[Stored]) -> list[Event]:
         through = record.last_input
-        chain = self._chain.at(through)
-        if chain is None:
-            raise BrokenInvariant(f"no chain hash is held for sequence {through}")
-        sealed = Sealed(cause=through, through=through, chain=chain)
+        sealed = Sealed(through, through, self._hash(through), self._chain.locator(through))
         self.engine.evolve(self._state, sealed)
         return [sealed]
 
-    def _break(self, kind: Kind, note: str, **place: Any) -> None:
-        if kind == "decision":
-            first, last = self.sealed_through + 1, self._head.last_input
-            super()._break("seal", f"messages {first} to {last} are not what was sealed", **place)
+    def _apply(self, record: Record) -> None:
+        """Apply a seal of another decider: what its chain hash must be is known all the same."""
+        through = record.last_input
+        sealed = Sealed(through, through, self._hash(through), _locator_in(record))
+        again = replace(record, events=[sealed])
+        if again == record:
+            super()._apply(record)
         else:
+            self._break_at("decision", NOT_AGAIN, *first_difference(again, record))
+
+    def _hash(self, through: int) -> str:
+        chain = self._chain.at(through)
+        if chain is None:
+            raise BrokenInvariant(f"no chain hash is held for sequence {through}")
+        return chain
+
+    def _decide_again(
+        self, before: Head, record: Record, data: bytes, inputs: list[Stored]
+    ) -> None:
+        self._sealed_as = _locator_in(record)
+        super()._decide_again(before, record, data, inputs)
+
+    def _break(self, kind: Kind, note: str, **place: Any) -> None:
+        if kind != "decision" or place.get("field") != "chain":
             super()._break(kind, note, **place)
+            return
+        through = self._head.last_input
+        sealed = f"messages {self.sealed_through + 1} to {through}"
+        note = f"{sealed} are not what was sealed at sequence {self._sequence}"
+        changed = self._chain.changed(self._sealed_as, through)
+        if changed is not None:
+            note += f": message {changed} has changed"
+            place["sequence"] = changed
+        super()._break("seal", note, **place)
 
     def _check_signature(self, record: Record) -> None:
         if self._key:
@@ -89,3 +120,7 @@ class NotaryCheck(EngineCheck[Any]):
             verify_signature(self._key, hash_.encode(), signature)
         except BadSignature as error:
             self._found("signature", f"not signed with the notary key: {error}")
+
+
+def _locator_in(record: Record) -> str:
+    return next((event.locator for event in record.events if isinstance(event, Sealed)), "")

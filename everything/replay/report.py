@@ -80,10 +80,15 @@ class Account(msgspec.Struct, kw_only=True):
 
 
 class EngineReport(msgspec.Struct, kw_only=True):
-    """How far one engine was checked. `pending` inputs have no record yet."""
+    """How far one engine was checked. `pending` inputs have no record yet.
+
+    `applied` counts, by decider, the records of deciders other than this release's: they were
+    followed, and not decided again.
+    """
 
     records: int = 0
     redecided: int = 0
+    applied: dict[str, int] = msgspec.field(default_factory=dict)
     epochs: int = 0
     state_hashes: int = 0
     hash: str = GENESIS_HASH

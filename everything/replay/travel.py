@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from everything.engines.kernel import Engine, fold, state_hash
+from everything.engines.kernel import Engine, fold, recorded_state_hash, state_hash
 from everything.replay.travel_shelf import Shelf
 from everything.schemas.chain import digest
 from everything.schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
@@ -169,7 +169,7 @@ class Track(Generic[S]):
             else:
                 if record.hash != header.record_hash:
                     reason = "the log holds another record there"
-                elif record.state_hash not in (None, header.state_hash):
+                elif recorded_state_hash(self.engine, record) not in (None, header.state_hash):
                     reason = "the log records another state"
                 else:
                     return Head(

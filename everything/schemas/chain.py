@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Final
 
 from everything.schemas.limits import MAX_UNSEALED_MESSAGES
+from everything.schemas.locator import checksum, locate, locator
 from everything.schemas.stored import Stored
 
 GENESIS_HASH: Final = "0" * 64
@@ -38,14 +39,17 @@ class Chain:
         self._through = 0
         self._base = 0
         self._hashes = bytearray()
+        self._checksums: list[int] = []
 
     def add(self, message: Stored) -> None:
         """Take the next message."""
-        self.last = link(self.last, *message)
-        self._through = message.sequence
+        sequence, subject, payload = message
+        self.last = link(self.last, sequence, subject, payload)
+        self._through = sequence
         self._hashes += self.last
-        if len(self._hashes) > MAX_UNSEALED_MESSAGES * _BYTES:
-            self.forget(self._through)
+        self._checksums.append(checksum(subject, payload))
+        if len(self._checksums) > MAX_UNSEALED_MESSAGES:
+            self.forget(sequence)
 
     def at(self, sequence: int) -> str | None:
         """Return the chain hash after message `sequence`, None if it is not held."""
@@ -54,7 +58,20 @@ class Chain:
         place = (sequence - self._base) * _BYTES
         return self._hashes[place - _BYTES : place].hex()
 
+    def locator(self, through: int) -> str:
+        """Return the locator of the messages since the last seal up to `through`."""
+        return locator(self._checksums[: through - self._base])
+
+    def changed(self, seal: str, through: int) -> int | None:
+        """Return the one message since the last seal that is not what the `seal` locates.
+
+        None if it cannot be told, or is more than one.
+        """
+        place = locate(seal, self.locator(through), through - self._base)
+        return None if place is None else self._base + 1 + place
+
     def forget(self, through: int) -> None:
-        """Let go of the hashes up to message `through`."""
+        """Let go of what is held of the messages up to `through`."""
         del self._hashes[: (through - self._base) * _BYTES]
+        del self._checksums[: through - self._base]
         self._base = through

@@ -44,6 +44,13 @@ def tag_of(message_type: type[Any]) -> str:
     return tag
 
 
+def upcast(message: Any, steps: Upcasts) -> Any:
+    """Return `message` in its newest version, one step after the other."""
+    while (step := steps.get(type(message))) is not None:
+        message = step(message)
+    return message
+
+
 class Codec(Generic[T]):
     """Decode one family of tagged Structs from JSON bytes.
 
@@ -71,10 +78,7 @@ class Codec(Generic[T]):
             message: T = self._decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise self._explain(data, error) from error
-        if self._upcasts:
-            while (step := self._upcasts.get(type(message))) is not None:
-                message = step(message)
-        return message
+        return upcast(message, self._upcasts) if self._upcasts else message
 
     def _explain(self, data: bytes, error: Exception) -> MalformedMessage | UnknownMessage:
         try:

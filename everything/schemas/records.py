@@ -8,10 +8,12 @@ by cutting its tail off: nothing is ever encoded again.
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from msgspec.structs import astuple, replace
+
 from everything.schemas.chain import digest
-from everything.schemas.codec import Codec, Message, encode
+from everything.schemas.codec import Codec, Message, encode, upcast
 from everything.schemas.errors import LogDiverged
-from everything.schemas.events import Event
+from everything.schemas.events import UPCASTS, Event, OlderEvent
 
 _OPEN_TAIL: Final = b',"hash":"","signature":""}'
 
@@ -50,7 +52,21 @@ class Epoch(Message, tag="epoch/1", frozen=True):
     time_ns: int
 
 
-EVENT_MESSAGES: Codec[Record] = Codec(Record, ours=True)
+class _AsWritten(Record, tag="record/1", frozen=True):
+    """A record whose events may be of any version that ever was."""
+
+    events: list[Event | OlderEvent]  # type: ignore[assignment]  # nobody changes it
+
+
+def _up(written: _AsWritten) -> Record:
+    """Return a record with its events in their newest versions."""
+    record = Record(*astuple(written))
+    if UPCASTS.keys().isdisjoint(map(type, record.events)):
+        return record
+    return replace(record, events=[upcast(event, UPCASTS) for event in record.events])
+
+
+EVENT_MESSAGES: Codec[Record] = Codec(_AsWritten, {_AsWritten: _up}, ours=True)
 EPOCHS: Codec[Epoch] = Codec(Epoch, ours=True)
 
 

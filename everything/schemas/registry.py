@@ -4,7 +4,7 @@ from typing import Any, get_args
 
 from everything.schemas import commands, decisions, observations, records
 from everything.schemas.codec import Message, tag_of
-from everything.schemas.events import Event
+from everything.schemas.events import Event, OlderEvent
 
 
 def _members(family: Any) -> tuple[Any, ...]:
@@ -15,7 +15,7 @@ COMMANDS = _members(commands.OrderCommand) + _members(commands.AccountCommand)
 ENVELOPES = (decisions.SignedDecision, records.Record, records.Epoch)
 DECISIONS = (decisions.Genesis, *_members(decisions.AnyDecision))
 OBSERVATIONS = _members(observations.Observation)
-EVENTS = _members(Event)
+EVENTS = _members(Event) + _members(OlderEvent)
 
 REGISTRY: dict[str, type[Message]] = {
     tag_of(member): member for member in COMMANDS + ENVELOPES + DECISIONS + OBSERVATIONS + EVENTS

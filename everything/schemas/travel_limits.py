@@ -10,6 +10,9 @@ TRAVEL_SNAPSHOTS_KEPT: Final = 100
 """Of one engine; when there are more, they are thinned evenly along the log."""
 TRAVEL_MOMENTS_KEPT: Final = 1_000
 """Answers that the door remembers. They never change, since the log's past does not."""
+MAX_TRAVEL_WAITING: Final = 16
+"""Questions for states that are not remembered and wait for their turn; one more is refused at
+once. Anyone may ask, and each costs a fold."""
 TRAVEL_ANSWER_S: Final = 20
 """How long the door waits for a state hash that has to be folded first."""
 

@@ -6,7 +6,6 @@ One bit of a whole log is flipped at a time, at random bytes, and the whole is v
 import logging
 import sys
 import time
-from collections import Counter
 
 import structlog
 
@@ -22,12 +21,12 @@ def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     messages = history(int(sys.argv[1]) if len(sys.argv) > 1 else COMMANDS)
     size = sum(len(message.payload) for message in messages)
-    found: Counter[str] = Counter()
+    named = 0
     seconds = []
     started = time.perf_counter()
     for flip in flips(messages, PLACES, seed=1):
         assert flip.found, flip
-        found[flip.named] += 1
+        named += flip.named
         seconds.append(time.perf_counter() - started)
         started = time.perf_counter()
     median_s = sorted(seconds)[len(seconds) // 2]
@@ -35,9 +34,8 @@ def main() -> None:
     print("| what | figure |\n|---|---|")
     for what, figure in (
         ("bits flipped, each on its own", f"{PLACES}"),
-        ("found by `verify`", f"{sum(found.values())}"),
-        ("message named", f"{found['message']}"),
-        ("named as within one seal's messages", f"{found['seal']}"),
+        ("found by `verify`", f"{len(seconds)}"),
+        ("message named", f"{named}"),
         ("one `verify` of the damaged log, median", f"{median_s:.2f} s"),
         ("messages/s, until engines differ, median", f"{len(messages) / median_s:,.0f}"),
     ):

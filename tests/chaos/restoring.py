@@ -55,6 +55,11 @@ def _tables(venue: Venue) -> dict[str, str]:
     return {one["table"]: one["hash"] for one in rebuilt["tables"] if one["table"] in SAME}
 
 
+def bring_back(venue: Venue, folder: Path, reckoning: Reckoning, say: Say) -> None:
+    """Archive a quiet venue into `folder`, and compare what comes of the archive alone."""
+    check_restored(keep(venue, folder / "archive"), folder / "restored", reckoning, say)
+
+
 def check_restored(kept: Kept, home: Path, reckoning: Reckoning, say: Say) -> None:
     """Make a venue of the archive alone, with the keys of old, and compare all that can be."""
     venue = Venue(home, ingest=False)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.reckoning import Reckoning
+from tests.chaos.restoring import bring_back
 from tests.chaos.run import account_for, halts
 from tests.chaos.trading import Load, trading
 from tests.chaos.watch import Watch
@@ -53,7 +54,7 @@ def fill(disk: Path) -> Path:
     return ballast
 
 
-async def test_a_full_disk_loses_nothing_and_is_recovered_from(disk: Path) -> None:
+async def test_a_full_disk_loses_nothing_and_is_recovered_from(disk: Path, tmp_path: Path) -> None:
     venue = Venue(disk.parent, ingest=False)
     venue.start()
     watch = Watch(venue)
@@ -81,6 +82,7 @@ async def test_a_full_disk_loses_nothing_and_is_recovered_from(disk: Path) -> No
 
             await watch.until("trading goes on", going_on)
         await account_for(venue, watch, now, reckoning, print)
+        await asyncio.to_thread(bring_back, venue, tmp_path, reckoning, print)
     finally:
         await watch.close()
         code = venue.stop()

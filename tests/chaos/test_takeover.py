@@ -13,6 +13,7 @@ from everything.schemas import subjects
 from everything.schemas.records import EPOCHS, EVENT_MESSAGES
 from everything.schemas.units import SECOND_NS
 from tests.chaos.reckoning import Reckoning
+from tests.chaos.restoring import bring_back
 from tests.chaos.run import account_for, halts
 from tests.chaos.trading import Load, Trading, trading
 from tests.chaos.watch import SHARD, Watch
@@ -119,15 +120,17 @@ async def interregnum_ms(watch: Watch, epoch: int) -> tuple[float, float]:
     )
 
 
-async def accounted(venue: Venue, watch: Watch, done: Trading) -> None:
-    """All orders are there once, and no record stands under an epoch gone by."""
+async def accounted(venue: Venue, watch: Watch, done: Trading, folder: Path) -> None:
+    """All orders are there once, no record stands under an epoch gone by, and all of it can be
+    restored from an archive in `folder`."""
     reckoning = Reckoning()
     await account_for(venue, watch, done, reckoning, print)
+    await asyncio.to_thread(bring_back, venue, folder, reckoning, print)
     print("\n".join(reckoning.lines()))
     assert reckoning.wrong == {}
 
 
-async def test_a_second_engine_takes_over_at_once(venue: Venue) -> None:
+async def test_a_second_engine_takes_over_at_once(venue: Venue, tmp_path: Path) -> None:
     watch = Watch(venue)
     await watch.open()
     async with trading(venue, FULL) as now:
@@ -140,12 +143,14 @@ async def test_a_second_engine_takes_over_at_once(venue: Venue) -> None:
     print(f"{now.ledger.acks / now.seconds:,.0f} commands/s; between the last record of the")
     print(f"first and the first of the second {gap_ms:.0f} ms, {own_ms:.0f} ms since its Epoch")
     assert gap_ms < 5_000
-    await accounted(venue, watch, now)
+    await accounted(venue, watch, now, tmp_path)
     rivals.stop_second()
     await watch.close()
 
 
-async def test_an_engine_that_was_frozen_is_fenced_when_it_wakes(venue: Venue) -> None:
+async def test_an_engine_that_was_frozen_is_fenced_when_it_wakes(
+    venue: Venue, tmp_path: Path
+) -> None:
     watch = Watch(venue)
     await watch.open()
     async with trading(venue, FULL) as now:
@@ -160,6 +165,6 @@ async def test_an_engine_that_was_frozen_is_fenced_when_it_wakes(venue: Venue) -
             os.kill(rivals.first_pid, signal.SIGCONT)
         await rivals.first_fenced()
         await rivals.trade_on()
-    await accounted(venue, watch, now)
+    await accounted(venue, watch, now, tmp_path)
     rivals.stop_second()
     await watch.close()

@@ -1,15 +1,12 @@
 """One byte of a log flipped at a time, and what `verify` says of each."""
 
 import random
-import re
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from everything.replay.report import Report
 from everything.schemas.stored import Stored
 from tests.replay.checking import check
-
-_SEALED: Final = re.compile(r"messages (\d+) to (\d+) are not what was sealed")
 
 
 class Flip(NamedTuple):
@@ -25,20 +22,9 @@ class Flip(NamedTuple):
         return self.report.exit_code != 0 and bool(self.report.findings)
 
     @property
-    def named(self) -> str:
-        """Return how narrowly the place is named: `message`, `seal`, or not at all."""
-        if any(finding.sequence == self.sequence for finding in self.report.findings):
-            return "message"
-        return "seal" if in_a_seal(self.report, self.sequence) else ""
-
-
-def in_a_seal(report: Report, sequence: int) -> bool:
-    """Tell whether `report` names a sealed range that holds `sequence`."""
-    for finding in report.findings:
-        sealed = _SEALED.search(finding.note)
-        if sealed and int(sealed[1]) <= sequence <= int(sealed[2]):
-            return True
-    return False
+    def named(self) -> bool:
+        """Whether the message itself is named."""
+        return any(finding.sequence == self.sequence for finding in self.report.findings)
 
 
 def flips(messages: Sequence[Stored], count: int, seed: int) -> Iterator[Flip]:

@@ -149,7 +149,7 @@ class Story:
             self._price(sequence)
             if self.dice.random() < 0.1:
                 through = self.scribe.next_sequence - 1
-                self.scribe.write("notary", notary.Sealed(through, through, "c" * 64))
+                self.scribe.write("notary", notary.Sealed(through, through, "c" * 64, ""))
 
     def _command(self, cause: int) -> list[Event]:
         roll = self.dice.random()

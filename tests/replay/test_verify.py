@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from everything.engines import kernel
 from everything.engines.notary.engine import NotaryEngine
 from everything.replay import inputs
+from everything.replay.report import Report
 from everything.replay.verify import verify
 from everything.schemas import signatures
 from everything.schemas.chain import link
@@ -39,6 +40,10 @@ def first(kind: type, messages: Messages, engine: str = "exchange", skip: int = 
                 return message
             skip -= 1
     raise AssertionError(kind)
+
+
+def payloads(messages: Messages, engine: str) -> list[bytes]:
+    return [message.payload for message in records_of(messages, engine)]
 
 
 def an_order(messages: Messages, skip: int = 20) -> Stored:
@@ -95,10 +100,21 @@ def test_a_command_with_a_flipped_bit_is_found_by_its_decision_and_by_the_seal()
     event = record.events[decision.event]
     assert isinstance(event, OrderPlaced)
     assert (event.cause, str(event.quantity_lots)) == (order.sequence, decision.found)
-    seal = only(report, "seal")
-    sealed = EVENT_MESSAGES.decode(messages[seal.sequence - 1].payload)
-    assert sealed.first_input <= order.sequence <= sealed.last_input
-    assert f"messages {sealed.first_input} to {sealed.last_input}" in seal.note
+    _is_named(report, messages, order.sequence)
+
+
+def _is_named(report: Report, messages: Messages, sequence: int) -> None:
+    """The message at `sequence` is named as the one that changed under its seal."""
+    found = only(report, "seal")
+    record = next(
+        record
+        for record in map(EVENT_MESSAGES.decode, payloads(messages, "notary"))
+        if record.last_input >= sequence
+    )
+    assert found.record == record.number
+    assert f"messages {record.first_input} to {record.last_input} are not" in found.note
+    assert f"message {sequence} has changed" in found.note
+    assert found.sequence == sequence
 
 
 def test_a_change_that_changes_no_decision_is_found_by_the_seal() -> None:
@@ -107,6 +123,22 @@ def test_a_change_that_changes_no_decision_is_found_by_the_seal() -> None:
     place = order.payload.index(b'"client_time_ns":') + 30
     report = check(flip(messages, order.sequence, place))
     assert [finding.kind for finding in report.findings] == ["seal"]
+    _is_named(report, messages, order.sequence)
+
+
+def test_two_changes_under_one_seal_are_named_as_its_range() -> None:
+    messages = history()
+    order = an_order(messages)
+    place = order.payload.index(b'"client_time_ns":') + 30
+    other = an_order(messages, skip=21)
+    both = flip(flip(messages, order.sequence, place), other.sequence, place)
+    found = only(check(both), "seal")
+    assert "has changed" not in found.note
+    assert found.sequence == next(
+        message.sequence
+        for message in records_of(messages, "notary")
+        if EVENT_MESSAGES.decode(message.payload).last_input >= order.sequence
+    )
 
 
 def test_a_record_with_a_flipped_bit_is_found_by_its_hash() -> None:

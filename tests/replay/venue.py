@@ -1,6 +1,7 @@
 """A venue that lived: the real engines under their hosts, on a simulated log."""
 
 import asyncio
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -47,6 +48,9 @@ def engines() -> list[Engine[Any]]:
     ]
 
 
+Engines = Callable[[], list[Engine[Any]]]
+
+
 class HostedVenue(RealVenue):
     """Sends what people send and what ingest observes; the hosts decide."""
 
@@ -85,7 +89,7 @@ class HostedVenue(RealVenue):
     def run(self) -> None:
         """Leave the deciding to the hosts."""
 
-    def hosts(self, name: str) -> list[Running]:
+    def hosts(self, name: str, engines: Engines = engines) -> list[Running]:
         """Start a host for each engine."""
         return [
             Running(
@@ -110,11 +114,16 @@ def _notary_signature(data: bytes) -> str:
     return signatures.sign(NOTARY.seed, data)
 
 
-async def live(commands: int, seed: int, symbols: int = 3, accounts: int = 8) -> SimulatedServer:
-    """Return the log of a venue on which most things have happened, and hosts were killed."""
+async def live(
+    commands: int, seed: int, symbols: int = 3, accounts: int = 8, first_engines: Engines = engines
+) -> SimulatedServer:
+    """Return the log of a venue on which most things have happened, and hosts were killed.
+
+    Those that were killed ran `first_engines`.
+    """
     venue = HostedVenue(seed)
     venue.now_ns = START_NS
-    first = venue.hosts("first")
+    first = venue.hosts("first", first_engines)
     await venue.settle()
     venue.list_markets([f"M{number}" for number in range(symbols)])
     venue.open_accounts([f"trader{number}" for number in range(accounts)])

@@ -1,6 +1,6 @@
 """What must hold of a world once it was healed and has come to rest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from everything.engines.kernel import Engine, fold
@@ -27,25 +27,23 @@ from tests.sim.store import Connection, Store
 from tests.sim.world import Sent, World
 
 
-def account_for(world: World) -> tuple[Account, list[str]]:
+def account_for(sents: Sequence[Sent], messages: Sequence[Stored]) -> tuple[Account, list[str]]:
     """Compare what was sent, what was acked and what is on the log."""
     account = Account()
     problems: list[str] = []
+    at = {message.sequence: message for message in messages}
     found: dict[tuple[str, bytes], list[int]] = {}
-    for message in world.server.messages():
+    for message in messages:
         if ".evt." not in message.subject:
             found.setdefault(message[1:], []).append(message.sequence)
-    last = 0
-    for sent in world.sent:
+    for sent in sents:
         account.sent += 1
         account.attempts += sent.attempts
         account.acknowledged += len(sent.acked)
         copies = found.get((sent.subject, sent.payload), [])
         account.present += len(copies)
-        for sequence in sent.acked:
-            account.overtaken += sequence < last
-            last = sequence
-        problems += _missing(world, sent, account)
+        problems += _missing(at, sent, account)
+        problems += _out_of_order(sent, copies, account)
         if len(copies) > sent.attempts - sent.refused:
             account.doubled += 1
             problems.append(
@@ -55,15 +53,26 @@ def account_for(world: World) -> tuple[Account, list[str]]:
     return account, problems
 
 
-def _missing(world: World, sent: Sent, account: Account) -> Iterator[str]:
+def _missing(at: Mapping[int, Stored], sent: Sent, account: Account) -> Iterator[str]:
     for sequence in sent.acked:
-        stored = world.server.get(sequence)
+        stored = at.get(sequence)
         if stored is None or (stored.subject, stored.payload) != (sent.subject, sent.payload):
             account.lost += 1
             yield f"sequence {sequence} was acked for {sent.subject} and is not what was sent"
     if len(set(sent.acked)) != len(sent.acked):
         account.lost += 1
         yield f"on {sent.subject}: one sequence was acked twice: {sent.acked}"
+
+
+def _out_of_order(sent: Sent, copies: Sequence[int], account: Account) -> Iterator[str]:
+    """No copy stands before what somebody had been acked when it was first sent."""
+    early = [sequence for sequence in copies if sequence <= sent.follows]
+    if early:
+        account.reordered += 1
+        yield (
+            f"on {sent.subject}: sent after sequence {sent.follows} was acked, "
+            f"and on the log at {early}"
+        )
 
 
 async def check_log(world: World) -> list[str]:

@@ -6,9 +6,10 @@ import msgspec
 class Account(msgspec.Struct):
     """Messages that someone sent, and what became of them.
 
-    `overtaken` are those at a lower sequence than one that somebody sent before them: senders
-    work at the same time and repeat themselves, and nobody promises an order among them. The
-    order of one writer's records is proved by their chain, which `verify` checks.
+    `lost` were acked and are not there, `doubled` are there more often than they can be, and
+    `reordered` stand before a message whose ack somebody had when they were first sent. Of
+    messages that were under way at the same time no order is promised. The order of a
+    writer's records is proved by their chain, which `verify` checks.
     """
 
     sent: int = 0
@@ -17,7 +18,7 @@ class Account(msgspec.Struct):
     present: int = 0
     lost: int = 0
     doubled: int = 0
-    overtaken: int = 0
+    reordered: int = 0
 
     def add(self, other: "Account") -> None:
         """Add another run's."""

@@ -105,7 +105,7 @@ async def _phases(world: World, commands: int, result: Result) -> None:
     if "ingest" in world.plan.workloads:
         await _ingested(world, ingest)
     await _rest(world)
-    result.account, problems = checks.account_for(world)
+    result.account, problems = checks.account_for(world.sent, world.server.messages())
     result.problems += problems
     if world.plan.expected == "halt":
         await damage.inflict(world)

@@ -8,12 +8,15 @@ import psycopg
 import pytest
 
 from everything.projections.tables import PROJECTIONS
+from everything.schemas.stored import Stored
 from everything.streams.log.simulated import SimulatedServer
 from everything.streams.log.virtual_time import simulate
+from tests.sim.checks import account_for
 from tests.sim.life import Life, make_task
 from tests.sim.plan import Storing
 from tests.sim.store import Connection, Store, _translate
 from tests.sim.trace import Trace
+from tests.sim.world import Sent
 
 
 async def _walk(passed: list[int]) -> None:
@@ -120,3 +123,41 @@ def test_a_trace_tells_two_histories_apart() -> None:
 
 async def _stored(server: SimulatedServer, payload: bytes) -> None:
     server.store([("main.cmd.order.ann", payload)])
+
+
+def _sent(payload: bytes, *acked: int, follows: int = 0, attempts: int = 1) -> Sent:
+    sent = Sent("main.cmd.order.ann", payload)
+    sent.acked, sent.follows, sent.attempts = list(acked), follows, attempts
+    return sent
+
+
+def _log(*payloads: bytes) -> list[Stored]:
+    return [Stored(at, "main.cmd.order.ann", data) for at, data in enumerate(payloads, 1)]
+
+
+def test_a_log_with_all_that_was_acked_in_its_order_adds_up() -> None:
+    sents = [_sent(b"a", 1), _sent(b"b", 2, follows=1), _sent(b"c", attempts=3)]
+    account, problems = account_for(sents, _log(b"a", b"b", b"c", b"c"))
+    assert problems == []
+    assert str(account) == (
+        "3 sent, 5 attempts, 2 acknowledged, 4 present, 0 lost, 0 doubled, 0 reordered"
+    )
+
+
+@pytest.mark.parametrize(
+    ("sents", "log", "what"),
+    [
+        ([_sent(b"a", 1), _sent(b"b", 2)], [b"a"], "lost"),
+        ([_sent(b"a", 1), _sent(b"b", 1)], [b"a"], "lost"),
+        ([_sent(b"a", 1)], [b"a", b"a"], "doubled"),
+        ([_sent(b"a", 2), _sent(b"b", 1, follows=2)], [b"b", b"a"], "reordered"),
+        ([_sent(b"a", 2), _sent(b"b", follows=2)], [b"b", b"a"], "reordered"),
+    ],
+)
+def test_what_is_lost_doubled_or_out_of_order_is_counted(
+    sents: list[Sent], log: list[bytes], what: str
+) -> None:
+    account, problems = account_for(sents, _log(*log))
+    assert len(problems) == 1
+    counts = {name: getattr(account, name) for name in ("lost", "doubled", "reordered")}
+    assert counts == {"lost": 0, "doubled": 0, "reordered": 0, what: 1}

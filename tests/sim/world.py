@@ -48,7 +48,7 @@ _PATH_OF_LINE: Final = {
 class Sent:
     """A message that someone wants on the log, and what became of the attempts."""
 
-    __slots__ = ("acked", "attempts", "payload", "refused", "subject")
+    __slots__ = ("acked", "attempts", "follows", "payload", "refused", "subject")
 
     def __init__(self, subject: str, payload: bytes) -> None:
         self.subject = subject
@@ -57,6 +57,8 @@ class Sent:
         self.refused = 0
         """Attempts of which the sender was told that nothing was stored."""
         self.acked: list[int] = []
+        self.follows = 0
+        """The highest sequence that anyone had been acked when this was first sent."""
 
 
 class Process:
@@ -153,6 +155,7 @@ class World:
         self.processes: dict[str, Process] = {}
         self.sent: list[Sent] = []
         self._sent: dict[tuple[str, bytes], Sent] = {}
+        self._acked = 0
         self.problems: list[str] = []
         self.healed = False
         self.damaged = False
@@ -239,6 +242,8 @@ class World:
             await asyncio.sleep(0.05)
             return None
         life, appender = self._doors[self.dice.choice(list(self._doors))]
+        if not sent.attempts:
+            sent.follows = self._acked
         sent.attempts += 1
         task = life.spawn(appender.append(sent.subject, sent.payload))
         await asyncio.wait([task])
@@ -248,6 +253,7 @@ class World:
         error = task.exception()
         if error is None:
             sent.acked.append(task.result())
+            self._acked = max(self._acked, sent.acked[-1])
             return sent.acked[-1]
         if not isinstance(error, EverythingError):
             self.problem(f"append: {error!r}")

@@ -18,10 +18,11 @@ from everything.schemas.codec import encode
 from everything.schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
 from everything.schemas.events.notary import Sealed
 from everything.schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
+from everything.schemas.locator import checksum, locator
 from everything.schemas.records import Record
 from everything.schemas.stored import Stored
 
-DECIDER: Final = "notary/1"
+DECIDER: Final = "notary/2"
 
 
 class State(msgspec.Struct):
@@ -61,12 +62,14 @@ class NotaryEngine:
         if not inputs:
             return ()
         through, chain = state.through, bytes.fromhex(state.chain)
+        checksums = []
         for sequence, subject, payload in inputs:
             if sequence != through + 1:
                 raise LogGap(f"message {sequence} follows message {through}")
             chain = link(chain, sequence, subject, payload)
+            checksums.append(checksum(subject, payload))
             through = sequence
-        return (Sealed(cause=through, through=through, chain=chain.hex()),)
+        return (Sealed(through, through, chain.hex(), locator(checksums)),)
 
     def evolve(self, state: State, event: all_events.Event) -> None:
         """Apply a seal. Raises UnknownRecord for another engine's event."""

@@ -13,7 +13,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import structlog
 
-from everything.engines.kernel import Engine, fold, state_hash
+from everything.engines.kernel import Engine, fold, recorded_state_hash, state_hash
 from everything.schemas.chain import digest
 from everything.schemas.codec import encode
 from everything.schemas.errors import (
@@ -223,7 +223,7 @@ async def _recorded(setup: Setup[S], anchor: Anchor) -> tuple[Head, str | None]:
     if record.hash != anchor.record_hash:
         raise LogDiverged(lost)
     head = Head(record.number, record.hash, record.last_input, record.time_ns, record.epoch)
-    return head, record.state_hash
+    return head, recorded_state_hash(setup.engine, record)
 
 
 async def _from_snapshot(setup: Setup[S]) -> Office[S]:

@@ -58,8 +58,10 @@ def _compare(chain: Chain, message: Stored) -> None:
         if not isinstance(seal, Sealed):
             continue
         if chain.at(seal.through) != seal.chain:
+            changed = chain.changed(seal.locator, seal.through)
+            one = "" if changed is None else f": sequence {changed} has changed"
             raise LogDiverged(
                 f"sequences {record.first_input} to {record.last_input} are not what the seal "
-                f"at sequence {message.sequence} says"
+                f"at sequence {message.sequence} says{one}"
             )
         chain.forget(seal.through)

@@ -290,7 +290,7 @@ def test_a_batch_has_a_bound_of_its_own(venue: Venue) -> None:
     assert (type(refused), refused.code) == (CommandRefused, "too_many_orders")
 
 
-@pytest.mark.parametrize("payload", [b"junk", encode(Sealed(1, 1, "")), b'{"type":"record/2"}'])
+@pytest.mark.parametrize("payload", [b"junk", encode(Sealed(1, 1, "", "")), b'{"type":"record/2"}'])
 def test_an_unreadable_governance_record_is_a_halt(venue: Venue, payload: bytes) -> None:
     with pytest.raises(UnknownRecord):
         venue.feed(("main.evt.governance", payload))
@@ -397,4 +397,4 @@ def test_a_stated_balance_must_be_the_states(venue: Venue) -> None:
 
 def test_anothers_event_is_an_unknown_record(venue: Venue) -> None:
     with pytest.raises(UnknownRecord):
-        venue.engine.evolve(venue.state, Sealed(1, 1, ""))
+        venue.engine.evolve(venue.state, Sealed(1, 1, "", ""))

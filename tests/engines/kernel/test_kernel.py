@@ -30,7 +30,7 @@ def test_each_input_is_judged_by_what_those_before_it_left() -> None:
     assert group.taken == 4
     symbols = [event.symbol for event in group.events if isinstance(event, BookOpened)]
     assert symbols == ["T0", "T0", "T2"]
-    assert group.events[-1] == Sealed(4, 7, "4")
+    assert group.events[-1] == Sealed(4, 7, "4", "")
     assert (state.total, state.closed, state.groups) == (3, True, 1)
 
 
@@ -38,7 +38,7 @@ def test_full_group_leaves_the_rest_and_concludes_only_what_it_took() -> None:
     big = b"x" * (limits.MAX_GROUP_EVENTS - 1)
     group = decide_group(ToyEngine(), Tally(), inputs(big, b"ab", b"c"), 7)
     assert group.taken == 2
-    assert group.events[-1] == Sealed(2, 7, "2")
+    assert group.events[-1] == Sealed(2, 7, "2", "")
     assert len(group.events) == limits.MAX_GROUP_EVENTS + 2
 
 
@@ -174,6 +174,11 @@ def test_record_that_leads_to_another_state_than_it_says() -> None:
     with pytest.raises(LogDiverged, match="state after record 4"):
         fold(ToyEngine(), Tally(), HEAD, record, data)
     record, data = sealed(state_hash=state_hash(ToyEngine(), Tally(total=1)))
+    assert fold(ToyEngine(), Tally(), HEAD, record, data).number == 4
+
+
+def test_what_another_decider_recorded_of_its_state_is_not_compared() -> None:
+    record, data = sealed(state_hash=digest(b"written otherwise"), decider="toy/0")
     assert fold(ToyEngine(), Tally(), HEAD, record, data).number == 4
 
 

@@ -50,7 +50,7 @@ class ToyEngine:
         self, state: Tally, inputs: Sequence[Stored], now_ns: int
     ) -> Sequence[all_events.Event]:
         if inputs:
-            return [Sealed(inputs[-1].sequence, now_ns, str(len(inputs)))]
+            return [Sealed(inputs[-1].sequence, now_ns, str(len(inputs)), "")]
         if state.due_ns is not None and state.due_ns <= now_ns:
             return [BookHalted(0, "T")]
         return ()

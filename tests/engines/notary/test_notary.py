@@ -14,6 +14,7 @@ from everything.schemas.events.exchange import BookHalted
 from everything.schemas.events.notary import Sealed
 from everything.schemas.heads import Head
 from everything.schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
+from everything.schemas.locator import checksum, locator
 from everything.schemas.records import EVENT_MESSAGES, Record
 from everything.schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded
@@ -48,7 +49,8 @@ def test_seals_what_the_naive_chain_gives() -> None:
         for subject, payload in group:
             sequence += 1
             chain = link(chain, sequence, subject, payload)
-        assert events == [Sealed(sequence, sequence, chain.hex())]
+        sums = [checksum(subject, payload) for subject, payload in group]
+        assert events == [Sealed(sequence, sequence, chain.hex(), locator(sums))]
     check_folds(driver)
     check_decides_again(driver)
 
@@ -100,12 +102,12 @@ def test_any_other_past_gives_another_chain(messages: list[tuple[str, bytes]]) -
 
 
 def test_verify_seal() -> None:
-    seal = Sealed(3, 3, "c" * 64)
+    seal = Sealed(3, 3, "c" * 64, "")
     assert verify_seal(sealed_record(seal), KEY) == seal
 
 
 def test_verify_seal_refuses_what_is_no_seal() -> None:
-    seal = Sealed(3, 3, "c" * 64)
+    seal = Sealed(3, 3, "c" * 64, "")
     other = signatures.public_key(signatures.seed_from(b"o" * 32))
     for record, key in (
         (sealed_record(seal), other),
@@ -128,8 +130,8 @@ def test_unsigned_record_is_no_seal() -> None:
 def test_evolve_refuses_what_cannot_be() -> None:
     engine = NotaryEngine()
     state = engine.initial()
-    engine.evolve(state, Sealed(5, 5, "c" * 64))
+    engine.evolve(state, Sealed(5, 5, "c" * 64, ""))
     with pytest.raises(BrokenInvariant):
-        engine.evolve(state, Sealed(5, 5, "d" * 64))
+        engine.evolve(state, Sealed(5, 5, "d" * 64, ""))
     with pytest.raises(UnknownRecord):
         engine.evolve(state, BookHalted(1, "X"))

@@ -64,3 +64,4 @@ def test_a_changed_message_is_not_what_was_sealed(part: int) -> None:
         walk(server)
     words = str(caught.value).split()
     assert int(words[1]) <= sequence <= int(words[3])
+    assert str(caught.value).endswith(f": sequence {sequence} has changed")

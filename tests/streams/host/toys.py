@@ -133,7 +133,7 @@ class Witness:
             if message.sequence != through + 1:
                 raise LogGap(f"{message.sequence} follows {through}")
             chain, through = link(chain, *message), message.sequence
-        return (Sealed(through, through, chain.hex()),)
+        return (Sealed(through, through, chain.hex(), ""),)
 
     def evolve(self, state: Chain, event: Event) -> None:
         assert isinstance(event, Sealed)
