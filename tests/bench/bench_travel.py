@@ -1,12 +1,14 @@
 """How long it takes to be at any moment of a log: `python -m tests.bench.bench_travel [MESSAGES]`.
 
-The log is a throwaway venue's, written by the real engines under their hosts in virtual
-time, then copied onto a real nats-server with fsync-always. States are folded to random
+The log is a throwaway venue's, on which a thousand orders a second were sent and some news
+came; the real engines wrote it under their hosts in virtual time. It is copied onto a real
+nats-server with fsync-always. States are folded to random
 sequences from travel snapshots, and from the genesis; both must lead to the same hashes. The
 history of the tables is written from the same log, and read at the same sequences.
 """
 
 import asyncio
+import gc
 import logging
 import random
 import statistics
@@ -26,16 +28,21 @@ from everything.replay.travel import Keeper, Moment, TimeMachine
 from everything.replay.travel_shelf import ShelfFolder
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import ENGINES
+from everything.schemas.units import SECOND_NS
 from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.virtual_time import simulate
+from everything.streams.log.virtual_time import START_NS, simulate
 from tests.bench.bench_verify import _copy
-from tests.replay.venue import engines, live
+from tests.replay.venue import HostedVenue, engines
 from tests.support.nats import nats_server
 from tests.support.postgres import postgres_server
 
 MESSAGES = 1_000_000
 SEQUENCES = 1_000
-FROM_GENESIS = 5
+SYMBOLS, ACCOUNTS = 50, 1_000
+PIECE, PIECE_S = 50, 0.05
+"""So many commands come at once, and so often."""
+NEWS_EVERY = 100
+FROM_GENESIS = 10
 """How many sequences are also folded each from the genesis, and timed."""
 READS = {
     "one market": "SELECT * FROM scores WHERE symbol = 'M0'",
@@ -64,6 +71,30 @@ class Timed(NamedTuple):
         return f"| {self.what} | {len(found):,} | {p50 * 1e3:,.1f} | {p99 * 1e3:,.1f} |"
 
 
+async def _lived(messages: int) -> list[Stored]:
+    """Return the log of a venue that has traded until there are so many messages."""
+    venue = HostedVenue(seed=1)
+    venue.now_ns = START_NS
+    hosts = venue.hosts("bench")
+    await venue.settle()
+    venue.list_markets([f"M{number}" for number in range(SYMBOLS)])
+    venue.open_accounts([f"trader{number}" for number in range(ACCOUNTS)])
+    venue.add_sources("daily", "weekly")
+    await venue.settle()
+    piece = 0
+    while venue.server.last_sequence < messages:
+        venue.now_ns = START_NS + round(asyncio.get_running_loop().time() * SECOND_NS)
+        venue.trade(PIECE, step_ns=0)
+        if piece % NEWS_EVERY == 0:
+            venue.report(1)
+        piece += 1
+        await asyncio.sleep(PIECE_S)
+    await venue.settle()
+    for host in hosts:
+        await host.stopped()
+    return venue.server.messages()
+
+
 def _engines() -> list[Engine[Any]]:
     by_name = {engine.name: engine for engine in engines()}
     return [by_name[name] for name in ENGINES]
@@ -76,11 +107,18 @@ def _size(folder: Path) -> int:
 async def _timed(
     what: str, sequences: Sequence[int], do: Callable[[int], Awaitable[Any]]
 ) -> tuple[Timed, list[Any]]:
+    """Do it at each sequence. Garbage is collected in between, as the traveller does it."""
     seconds, found = [], []
+    gc.disable()
+    gc.collect()
+    gc.freeze()
     for sequence in sequences:
         started = time.perf_counter()
         found.append(await do(sequence))
         seconds.append(time.perf_counter() - started)
+        gc.collect()
+    gc.unfreeze()
+    gc.enable()
     return Timed(what, seconds), found
 
 
@@ -167,7 +205,7 @@ def main() -> None:
     """Measure, and print a table."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     wanted = int(sys.argv[1]) if len(sys.argv) > 1 else MESSAGES
-    messages = simulate(live(wanted, seed=1, symbols=50, accounts=1_000)).messages()
+    messages = simulate(_lived(wanted))
     print(f"\na log of {len(messages):,} messages\n")
     with tempfile.TemporaryDirectory() as folder, postgres_server() as postgres:
         asyncio.run(_measure(messages, Path(folder), postgres.new_database()))

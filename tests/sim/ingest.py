@@ -28,7 +28,7 @@ from everything.streams.ingest.registry import Following
 from everything.streams.ingest.scheduler import Scheduler
 from everything.streams.ingest.services import Delivery, Later, Verdict
 from everything.streams.ingest.sources.reader import read_here
-from everything.streams.ingest.together import together
+from everything.streams.log.together import together
 from tests.ingest.fetching.web import feed
 from tests.ingest.measuring.world import tools
 from tests.sim.decisions import Decisions

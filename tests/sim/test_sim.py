@@ -1,5 +1,9 @@
 """The simulation itself: a short run of every plan, and proof that it can fail."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
 from tests.sim import plan as plans
@@ -70,3 +74,20 @@ def test_paths_that_were_never_taken_are_named() -> None:
     totals.add(Result(seed=1, plan="calm", marks={PATHS[0]: 2}))
     assert totals.never_taken() == list(PATHS[1:])
     assert any(PATHS[0] in line for line in totals.lines())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 5])
+def test_one_seed_is_one_run_in_every_process(seed: int) -> None:
+    """Who gives a seed to somebody else gives them the run."""
+    traces = {_trace(seed, {"PYTHONHASHSEED": "1"})}
+    traces.add(_trace(seed, {"PYTHONHASHSEED": "77", "TZ": "Asia/Tokyo"}))
+    assert len(traces) == 1
+
+
+def _trace(seed: int, environment: dict[str, str]) -> str:
+    command = [sys.executable, "-m", "tests.sim", "--seed", str(seed), "--commands", "200"]
+    told = subprocess.run(
+        command, env={**os.environ, **environment}, capture_output=True, check=True, text=True
+    ).stdout
+    return next(line for line in told.splitlines() if line.startswith("trace "))

@@ -1,7 +1,6 @@
 """The host of one engine. At most one is in office; a newcomer takes over at once."""
 
 import asyncio
-from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from everything.streams.log.memory import ManualCollection
 from everything.streams.log.ports import Clock, Log
 from everything.streams.log.scrub import scrub
 from everything.streams.log.snapshots import SnapshotFolder
+from everything.streams.log.together import together
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ async def run(place: Place, name: str, stop: asyncio.Event) -> None:
         )
         async with heartbeat(place, role, host.status):
             if name == subjects.NOTARY:
-                await _beside(_scrubbing(log, clock), host.run(stop))
+                await together(_scrubbing(log, clock), host.run(stop))
             else:
                 await host.run(stop)
     finally:
@@ -55,19 +55,6 @@ async def _scrubbing(log: Log, clock: Clock) -> None:
         except OperatingError as error:
             _log.warning("scrub interrupted", code=error.code, reason=str(error))
         await clock.sleep(SCRUB_PAUSE_S)
-
-
-async def _beside(background: Awaitable[None], work: Awaitable[None]) -> None:
-    """Run both until `work` ends or either fails; end the other, and raise what was raised."""
-    both = [asyncio.ensure_future(background), asyncio.ensure_future(work)]
-    try:
-        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in both:
-            task.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-    for task in done:
-        task.result()
 
 
 def _signer(place: Place) -> "partial[str]":

@@ -11,7 +11,7 @@ from everything.deploy.processes.until import until
 from everything.deploy.travelling import shelves
 from everything.projections.history.historian import Historian
 from everything.replay.travel import Keeper
-from everything.streams.ingest.together import together
+from everything.streams.log.together import together
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:

@@ -1,6 +1,7 @@
 """Folds engines to the sequences that it is asked for, line by line: see `deploy.travelling`."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ async def _serve(place: Place) -> None:
                 log = None
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
+        gc.collect()  # a state refers to itself everywhere; no answer shall wait for it to go
     if log is not None:
         await log.close()
 
@@ -47,6 +49,7 @@ def main() -> None:
     # Ctrl-C ends the gateway, and that ends this
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
+    gc.disable()
     asyncio.run(_serve(Place(Settings())))
 
 

@@ -148,7 +148,8 @@ def _load_book(state: State, accounts: list[Account], row: _BookRow) -> Book:
     _load_half(state, by_index, book.bids, row.bids)
     _load_half(state, by_index, book.asks, row.asks)
     for holding in by_index.values():
-        _restore_covering(holding, holding.covering.values())
+        if holding.covering:
+            _restore_covering(holding, holding.covering.values())
     return book
 
 
@@ -173,6 +174,5 @@ def _load_half(
 
 def _restore_covering(holding: Holding, orders: Iterable[Order]) -> None:
     """Put the covering orders back into the order of time, which is that of their ids."""
-    if holding.covering:
-        holding.covering = {order.id: order for order in sorted(orders, key=lambda o: o.id)}
-        holding.covered = sum(order.cover for order in holding.covering.values())
+    holding.covering = {order.id: order for order in sorted(orders, key=lambda o: o.id)}
+    holding.covered = sum(order.cover for order in holding.covering.values())

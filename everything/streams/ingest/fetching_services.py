@@ -22,8 +22,8 @@ from everything.streams.ingest.rendering import Renderer
 from everything.streams.ingest.scheduler import Scheduler
 from everything.streams.ingest.services import Bus, Consumer
 from everything.streams.ingest.sources.reader import Reader
-from everything.streams.ingest.together import together
 from everything.streams.log.ports import Clock, Log
+from everything.streams.log.together import together
 
 RENDERS_AT_ONCE: Final = 2
 

@@ -28,8 +28,8 @@ from everything.schemas.units import SECOND_NS
 from everything.streams.ingest.ports import Jobs
 from everything.streams.ingest.registry import Following, follow
 from everything.streams.ingest.sources import KINDS
-from everything.streams.ingest.together import together
 from everything.streams.log.ports import Clock, Log
+from everything.streams.log.together import together
 
 _SPREAD: Final = 10
 """A source waits up to one in so many parts of its interval longer."""
