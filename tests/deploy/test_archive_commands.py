@@ -126,6 +126,7 @@ def test_a_lost_end_is_told_and_engines_wait_for_a_person(tmp_path: Path) -> Non
         told = archived(it, end)
         shutil.copytree(tmp_path / "home" / "archive", tmp_path / "old")
         it.run("account", "new", "late")
+        noted = it.json("verify")
     finally:
         assert it.stop() == 0
     shutil.rmtree(it.home / "nats")
@@ -146,6 +147,26 @@ def test_a_lost_end_is_told_and_engines_wait_for_a_person(tmp_path: Path) -> Non
     try:
         it.run("account", "new", "later")
         assert it.json("verify")["exit_code"] == 0
+        _is_missed(it, noted)
         assert it.run("archive", "--all").returncode == 0
     finally:
         assert it.stop() == 0
+
+
+def _is_missed(it: Venue, noted: Any) -> None:
+    """The log is whole in itself; who noted its chain knows that it once went on otherwise."""
+
+    def told(*options: str) -> Any:
+        return json.loads(it.run("verify", "--json", *options, check=False).stdout)
+
+    anchor = f"{noted['through']}:{noted['chain']}"
+    found = told("--anchor", anchor)
+    assert found["exit_code"] == 1
+    assert {finding["kind"] for finding in found["findings"]} <= {"seal", "truncated"}
+    now = told()
+    kept = f"{now['through']}:{now['chain']}"
+    assert told("--anchor", kept)["exit_code"] == 0
+    assert told("--anchor", kept, "--anchor", anchor)["exit_code"] == 1
+    for options in (("--anchor", "5"), ("--anchor", kept, "--until", "3")):
+        refused = it.run("verify", *options, check=False)
+        assert (refused.returncode, "bad_input" in refused.stderr) == (1, True), refused.stderr

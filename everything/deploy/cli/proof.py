@@ -1,7 +1,8 @@
 """`everything verify` and `everything rebuild`: check what is there against the log."""
 
 import asyncio
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,10 +28,12 @@ from everything.streams.log.snapshots import SnapshotFolder
 
 if TYPE_CHECKING:
     from everything.replay.report import Finding
+    from everything.replay.verify import Anchor
 
 app = typer.Typer()
 
 COULD_NOT_CHECK = 2
+_ANCHOR = re.compile(r"([1-9]\d{0,17}):([0-9a-f]{64})")
 TAIL_BYTES = 256
 """A record's hash and signature stand in its last bytes (see `schemas.records`)."""
 
@@ -58,24 +61,33 @@ def verify(
     until: Annotated[int | None, typer.Option(min=1, help="Stop at this sequence.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Check this bundle, not the log.")] = None,
     key: Annotated[str | None, typer.Option(help="For a bundle: root or notary key.")] = None,
+    anchor: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SEQUENCE:CHAIN", help="The chain hash you noted at a sequence. Repeatable."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide every record again from its inputs and compare: bytes, chain, seals, signatures.
 
     Exit code 0: everything had to be as it is. 1: something is not, and the first place is
     named. 2: it could not be checked. What this machine's engines remember of the log is
-    compared, too, so that an end that was cut off is found.
+    compared, too, so that an end that was cut off is found; what you noted of it with --anchor.
 
     With --bundle a file that `everything export` wrote is checked, with no server and no data.
     """
     from everything.replay.text import describe
 
     if bundle is not None:
-        _verify_bundle(bundle, until, key, as_json)
+        if until is not None or anchor:
+            raise InputError("--until and --anchor do not go with --bundle")
+        _verify_bundle(bundle, key, as_json)
     elif key is not None:
         raise InputError("--key goes with --bundle")
+    anchors = [_anchor(one, until) for one in anchor or ()]
     try:
-        report = asyncio.run(_verify(until, quiet=as_json))
+        report = asyncio.run(_verify(until, anchors, quiet=as_json))
     except (OperatingError, Halt) as error:
         raise _unchecked(error, as_json) from error
     if as_json:
@@ -86,13 +98,26 @@ def verify(
     raise typer.Exit(report.exit_code)
 
 
-def _verify_bundle(path: Path, until: int | None, key: str | None, as_json: bool) -> None:
+def _anchor(given: str, until: int | None) -> "Anchor":
+    """Read `SEQUENCE:CHAIN`. Raises InputError."""
+    from everything.replay.verify import Anchor
+
+    match = _ANCHOR.fullmatch(given)
+    if match is None:
+        raise InputError(
+            f"--anchor takes a sequence, a colon and 64 hex digits, not {given[:40]!r}"
+        )
+    anchor = Anchor(int(match[1]), match[2])
+    if until is not None and anchor.sequence > until:
+        raise InputError(f"the anchor at sequence {anchor.sequence} is behind --until")
+    return anchor
+
+
+def _verify_bundle(path: Path, key: str | None, as_json: bool) -> None:
     from everything.deploy.engines import all_engines
     from everything.replay.bundle_check import check_bundle
     from everything.replay.bundle_text import describe
 
-    if until is not None:
-        raise InputError("--until does not go with --bundle")
     try:
         with bar("verifying", as_json) as update:
             report = asyncio.run(check_bundle(path, all_engines, key=key, progress=update))
@@ -116,7 +141,7 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
     return typer.Exit(COULD_NOT_CHECK)
 
 
-async def _verify(until: int | None, quiet: bool) -> Any:
+async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
     from everything.deploy.engines import all_engines
     from everything.replay import verify as replay
 
@@ -125,7 +150,9 @@ async def _verify(until: int | None, quiet: bool) -> Any:
     try:
         with bar("verifying", quiet) as update:
             engines = all_engines(place.shard)
-            report = await replay.verify(log, engines, until=until, progress=update)
+            report = await replay.verify(
+                log, engines, until=until, anchors=anchors, progress=update
+            )
             report.findings += await forgotten(place, log, report.through)
             return report
     finally:
