@@ -82,6 +82,7 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@command -v chromium >/dev/null || { $(call debian,chromium,the browser for pages that need a script); }
 	@$(PIP) install -c constraints.txt -e '.[dev]' | sed -E '/^(Requirement already|Looking in)/d'
 	@test -x $(BIN)/pytest
+	@$(BIN)/python -m tests.determinism.others
 	@touch $@
 
 $(VENV)/.installed-bench: $(VENV)/.installed-dev

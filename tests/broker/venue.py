@@ -22,7 +22,7 @@ from everything.streams.log.nats_wire import Wire
 from everything.streams.log.streams import ensure_shard
 
 SHARD = "main"
-ANSWER_WITHIN_S = 3
+ANSWER_WITHIN_S = 15
 
 
 @dataclass(frozen=True)
@@ -241,7 +241,7 @@ class Venue:
         return int(info["state"]["last_seq"])
 
 
-async def until(condition: Any, within_s: float = 5) -> None:
+async def until(condition: Any, within_s: float = 20) -> None:
     """Wait for `condition()` to become true; fail when it does not in time."""
     end = asyncio.get_running_loop().time() + within_s
     while not condition():

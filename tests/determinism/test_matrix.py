@@ -1,30 +1,25 @@
 """A log that real engines wrote, decided again elsewhere: equal bytes, equal state hashes.
 
-Other interpreters are those named in EVERYTHING_OTHER_PYTHONS (paths, separated by `:`), and
-`python3.x` on the PATH, that can import what the engines need.
+Other interpreters are those that `others` has made ready.
 """
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from everything.schemas import subjects
-from tests.determinism import again
+from tests.determinism import again, others
 from tests.engines.governance.people import NOTARY
 from tests.replay.venue import history
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 100
-MINORS = range(11, 16)
-NEEDED = "import msgspec, nacl, nkeys"
 
 SETTINGS: dict[str, dict[str, str]] = {
     "hash seed 0": {"PYTHONHASHSEED": "0"},
@@ -82,20 +77,6 @@ def here() -> dict[str, Any]:
     return {made().name: again.decide(made(), messages, NOTARY.seed) for made in again.ENGINES}
 
 
-def other_pythons() -> list[str]:
-    """Return interpreters of other versions that have what the engines need."""
-    named = [path for path in os.environ.get("EVERYTHING_OTHER_PYTHONS", "").split(":") if path]
-    on_path = filter(None, (shutil.which(f"python3.{minor}") for minor in MINORS))
-    found: dict[str, str] = {}
-    for path in chain(named, on_path):
-        asked = f"{NEEDED}, sys; print(*sys.version_info[:2])"
-        done = subprocess.run([path, "-c", asked], capture_output=True, text=True, check=False)
-        version = done.stdout.strip()
-        if done.returncode == 0 and version != f"{sys.version_info[0]} {sys.version_info[1]}":
-            found.setdefault(version, path)
-    return list(found.values())
-
-
 def test_the_log_says_much_and_is_decided_again_to_the_letter() -> None:
     for engine, found in here().items():
         assert found["equal"] == found["records"] > 3, engine
@@ -123,11 +104,11 @@ def test_the_settings_reach_the_process(log: Path) -> None:
 
 
 def test_another_python_makes_no_difference(log: Path) -> None:
-    pythons = other_pythons()
+    pythons = sorted(others.FOLDER.glob("*/bin/python"))
     if not pythons:
-        pytest.skip("no other Python here has what the engines need")
+        pytest.skip("no other CPython is at hand")
     for python in pythons:
-        found = run(python, log, {})
+        found = run(str(python), log, {})
         assert tuple(found["setting"]["python"][:2]) != sys.version_info[:2]
         assert found["engines"] == here(), found["setting"]
 
