@@ -44,9 +44,10 @@ class HeldLog:
         place = sequence - self._before - 1
         return self._messages[place] if 0 <= place < len(self._messages) else None
 
-    async def last(self, subject: str) -> Stored | None:
-        """Return the last message on exactly `subject`."""
-        return next((m for m in reversed(self._messages) if m.subject == subject), None)
+    async def last(self, subject: str, at: int | None = None) -> Stored | None:
+        """Return the last message on exactly `subject`, or that as of sequence `at`."""
+        end = None if at is None else max(at - self._before, 0)
+        return next((m for m in reversed(self._messages[:end]) if m.subject == subject), None)
 
     async def last_sequence(self) -> int:
         """Return the sequence of the last message, 0 for an empty log."""

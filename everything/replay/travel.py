@@ -21,7 +21,11 @@ from everything.schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, READ_BATCH
 from everything.schemas.records import EVENT_MESSAGES, check_hash
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import events
-from everything.schemas.travel_limits import TRAVEL_SNAPSHOT_EVENTS, TRAVEL_SNAPSHOT_RECORDS
+from everything.schemas.travel_limits import (
+    TRAVEL_SNAPSHOT_EVENTS,
+    TRAVEL_SNAPSHOT_MESSAGES,
+    TRAVEL_SNAPSHOT_RECORDS,
+)
 from everything.streams.log.ports import Log, Reader
 from everything.streams.log.snapshots import Snapshot, SnapshotHeader
 
@@ -64,7 +68,6 @@ class Track(Generic[S]):
         self._subject = events(log_.shard, engine.name)
         self._reader: Reader | None = None
         self._ahead: deque[Stored] = deque()
-        self._known_last = 0
         self._hash = ""
         self.engine = engine
         self.state: S = engine.initial()
@@ -92,8 +95,30 @@ class Track(Generic[S]):
         Raises LogDiverged or UnknownRecord for a record that does not fit, LogUnavailable
         when the log does not give what it holds.
         """
-        while (message := await self._next(sequence)) is not None:
+        async for message in self.up_to(sequence):
             self.apply(message)
+
+    async def up_to(self, sequence: int) -> AsyncIterator[Stored]:
+        """Yield the records up to `sequence` that were not folded yet; fold each before the next.
+
+        The log is asked for the last of them first: to find that there is none, a reader
+        would have to look through all that stands between here and the next record.
+        """
+        end: int | None = None
+        while True:
+            if self._ahead:
+                if self._ahead[0].sequence > sequence:
+                    if end is not None and self.sequence < end:
+                        raise LogDiverged(f"sequence {end} is on the log and no reader gets it")
+                    return
+                yield self._ahead.popleft()
+                continue
+            if end is None:
+                last = await self._log.last(self._subject, sequence)
+                end = 0 if last is None else last.sequence
+            if self.sequence >= end:
+                return
+            await self._read_on()
 
     def apply(self, message: Stored) -> int:
         """Fold one record, and return how many events it has."""
@@ -137,24 +162,13 @@ class Track(Generic[S]):
         if reader is not None:
             await reader.close()
 
-    async def _next(self, sequence: int) -> Stored | None:
-        """Return the next record if it stands at or before `sequence`."""
-        silences = 0
-        while not self._ahead:
-            if not await self._more_up_to(sequence):
-                return None
+    async def _read_on(self) -> None:
+        """Wait for the next records, which are on the log."""
+        for _ in range(FOLD_PATIENCE):
             self._ahead.extend(await self.poll(FOLD_POLL_S))
-            silences = 0 if self._ahead else silences + 1
-            if silences >= FOLD_PATIENCE:
-                raise LogUnavailable(f"nothing of {self._subject} comes behind {self.sequence}")
-        return self._ahead.popleft() if self._ahead[0].sequence <= sequence else None
-
-    async def _more_up_to(self, sequence: int) -> bool:
-        """Tell whether the log holds a record behind the last one that was folded."""
-        if self._known_last < sequence:
-            last = await self._log.last(self._subject)
-            self._known_last = 0 if last is None else last.sequence
-        return self._known_last > self.sequence
+            if self._ahead:
+                return
+        raise LogUnavailable(f"nothing of {self._subject} comes behind {self.sequence}")
 
     async def _head_at(self, header: SnapshotHeader) -> Head | None:
         """Return the head that a snapshot was taken at, None if the log does not hold it."""
@@ -283,9 +297,9 @@ class Keeper:
             track = Track(self._log, engine)
             shelf = self._shelves[engine.name]
             await track.resume(shelf, last)
-            since = _Since()
+            since = _Since(track.sequence)
             try:
-                while (message := await track._next(last)) is not None:
+                async for message in track.up_to(last):
                     await self._take(track, shelf, since, message)
             finally:
                 await track.close()
@@ -293,21 +307,25 @@ class Keeper:
     async def _follow(self, track: Track[Any]) -> None:
         shelf = self._shelves[track.engine.name]
         await track.resume(shelf, await self._log.last_sequence())
-        since = _Since()
+        since = _Since(track.sequence)
         while True:
             for message in await track.poll(_IDLE_S):
                 await self._take(track, shelf, since, message)
                 await asyncio.sleep(0)
+
+    def _is_due(self, since: "_Since", sequence: int) -> bool:
+        records, events_ = self._every
+        far = sequence - since.sequence >= TRAVEL_SNAPSHOT_MESSAGES
+        return far or since.records >= records or since.events >= events_
 
     async def _take(
         self, track: Track[Any], shelf: Shelf, since: "_Since", message: Stored
     ) -> None:
         since.events += track.apply(message)
         since.records += 1
-        records, events_ = self._every
-        if since.records < records and since.events < events_:
+        if not self._is_due(since, message.sequence):
             return
-        since.records = since.events = 0
+        since.records, since.events, since.sequence = 0, 0, message.sequence
         snapshot = track.snapshot(shelf.code)
         try:
             await asyncio.to_thread(shelf.save, snapshot)
@@ -317,8 +335,9 @@ class Keeper:
 
 
 class _Since:
-    """What was folded since the last snapshot."""
+    """What was folded since the last snapshot, and where that was taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, sequence: int) -> None:
         self.records = 0
         self.events = 0
+        self.sequence = sequence

@@ -331,6 +331,22 @@ async def test_get_last_and_last_sequence(log: Log) -> None:
     assert log.shard == "main"
 
 
+async def test_the_last_message_as_of_a_sequence(log: Log) -> None:
+    assert await log.last(ORDERS, 5) is None
+    for subject, payload in ((ORDERS, b"1"), (RECORDS, b"2"), (ORDERS, b""), (ORDERS, b"4")):
+        await log.send(subject, payload)
+    wanted = {1: b"1", 2: b"1", 3: b"", 4: b"4", 5: b"4", 10**15: b"4"}
+    for at, payload in wanted.items():
+        found = await log.last(ORDERS, at)
+        assert found is not None
+        assert (found.payload, found.sequence) == (payload, int(payload or b"3"))
+    assert await log.last(ORDERS, 0) is None
+    assert await log.last(RECORDS, 1) is None
+    assert await log.last(RECORDS, 2) == Stored(2, RECORDS, b"2")
+    assert await log.last("main.cmd.order.*", 4) is None
+    assert await log.last(ORDERS) == Stored(4, ORDERS, b"4")
+
+
 async def test_reading_behind_the_end_means_that_the_log_is_another(log: Log) -> None:
     await log.send(ORDERS, b"1")
     with pytest.raises(LogDiverged):

@@ -138,12 +138,12 @@ async def test_a_log_that_cannot_be_reached_at_first_is_tried_again() -> None:
     log = server.connect("gateway")
     last, failures = log.last, 3
 
-    async def flaky(subject: str) -> Any:
+    async def flaky(subject: str, at: int | None = None) -> Any:
         nonlocal failures
         if failures:
             failures -= 1
             raise LogUnavailable("not yet")
-        return await last(subject)
+        return await last(subject, at)
 
     log.last = flaky  # type: ignore[method-assign]  # a log that comes up late
     async with open_house(log=log, engines=False) as house:

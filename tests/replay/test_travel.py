@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from everything.engines.kernel import fold, state_hash
+from everything.replay import travel
 from everything.replay.travel import Keeper, Moment, TimeMachine
 from everything.replay.travel_shelf import Shelf, ShelfFolder
 from everything.schemas.chain import digest
@@ -18,7 +20,7 @@ from everything.schemas.heads import Head
 from everything.schemas.records import EVENT_MESSAGES
 from everything.schemas.stored import Stored
 from everything.schemas.subjects import ENGINES, events
-from everything.streams.log.simulated import SimulatedServer
+from everything.streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
 from everything.streams.log.snapshots import Snapshot, SnapshotHeader
 from everything.streams.log.virtual_time import simulate
 from tests.replay.venue import engines, history, server_with
@@ -248,3 +250,49 @@ async def test_a_keeper_follows_what_is_written(
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert keeper.saved > 0
+
+
+class _Counting(SimulatedLog):
+    """Counts the readers that it is asked for."""
+
+    readers = 0
+
+    async def open_reader(self, subjects: Sequence[str], after: int) -> SimulatedReader:
+        self.readers += 1
+        return await super().open_reader(subjects, after)
+
+
+def test_an_engine_that_says_little_is_kept_by_distance(
+    server: SimulatedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By records and events alone it would have none, and each question cost the whole log."""
+    monkeypatch.setattr(travel, "TRAVEL_SNAPSHOT_MESSAGES", 100)
+    keep(server, tmp_path, records=10**9)
+    kept = {name: len(list(tmp_path.glob(f"{name}-*"))) for name in ENGINES}
+    assert min(kept.values()) >= 2
+    for sequence in range(1, server.last_sequence, 97):
+        assert at(server, sequence, shelves(tmp_path)) == at(server, sequence)
+
+
+def test_where_no_record_is_to_be_folded_none_is_looked_for(
+    server: SimulatedServer, tmp_path: Path
+) -> None:
+    keep(server, tmp_path, records=1)
+    log = _Counting("main", server=server)
+    moment = simulate(TimeMachine(log, ordered, shelves(tmp_path)).at(server.last_sequence))
+    assert moment == at(server, server.last_sequence)
+    assert log.readers == 0
+
+
+def test_a_record_that_the_log_has_and_no_reader_gets_is_said(messages: tuple[Stored, ...]) -> None:
+    first, second, *_ = (one for one in messages if one.subject == events("main", "exchange"))
+    lossy = server_with(messages)
+    lossy.lose(first.sequence)
+
+    class Remembering(SimulatedLog):
+        async def last(self, subject: str, at: int | None = None) -> Stored | None:
+            return first if subject == first.subject else await super().last(subject, at)
+
+    log = Remembering("main", server=lossy)
+    with pytest.raises(LogDiverged, match=str(first.sequence)):
+        simulate(TimeMachine(log, ordered).at(second.sequence - 1))

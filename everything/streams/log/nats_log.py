@@ -39,11 +39,13 @@ from everything.schemas.limits import (
 from everything.schemas.stored import Stored
 from everything.streams.log.nats_appends import Appends
 from everything.streams.log.nats_reader import NatsReader
-from everything.streams.log.nats_wire import Wire
+from everything.streams.log.nats_wire import Reply, Wire, header_value
 from everything.streams.log.ports import Fence
 
 _FIRST_PAUSE_S: Final = 0.05
 _NO_MESSAGE: Final = 10037
+_MAY_BE_EMPTY: Final = (0, 404)
+"""What a direct get answers for a message without payload, and where there is none."""
 _decode: Final = msgspec.json.Decoder().decode
 
 Dial = Callable[[], Awaitable[Wire]]
@@ -154,10 +156,31 @@ class NatsLog:
         """Return the message at `sequence`, or None if there is none."""
         return await self._get({"seq": sequence}) if sequence > 0 else None
 
-    async def last(self, subject: str) -> Stored | None:
-        """Return the last message on exactly `subject`."""
-        found = await self._get({"last_by_subj": subject})
-        return found if found is not None and found.subject == subject else None  # no wildcards
+    async def last(self, subject: str, at: int | None = None) -> Stored | None:
+        """Return the last message on exactly `subject`, or that as of sequence `at`.
+
+        Only a direct get knows `at`. On a cluster any replica may answer it, and one that lags
+        says that there is none; so nothing that decides may rely on it.
+        """
+        if at is None:
+            found = await self._get({"last_by_subj": subject})
+            return found if found is not None and found.subject == subject else None  # no wildcards
+        if at < 1:
+            return None
+        found = await self._direct({"multi_last": [subject], "up_to_seq": at})
+        if found is None:  # or the log ends before `at`: then it says so, too
+            newest = await self.last(subject)
+            return newest if newest is not None and newest.sequence <= at else None
+        return found if found.subject == subject else None
+
+    async def _direct(self, which: dict[str, object]) -> Stored | None:
+        """Return the first message that a direct get finds."""
+        subject = f"$JS.API.DIRECT.GET.{self.stream}"
+        reply = await self._reply(subject, encode(which), _MAY_BE_EMPTY)
+        sequence = header_value(reply.header, b"Nats-Sequence")
+        if not sequence:
+            return None
+        return Stored(int(sequence), header_value(reply.header, b"Nats-Subject"), reply.payload)
 
     async def _get(self, which: dict[str, object]) -> Stored | None:
         """Ask the stream's leader, never a replica that may lag."""
@@ -214,6 +237,11 @@ class NatsLog:
         Only questions that may be asked twice. Raises LogUnavailable after
         LOG_REQUEST_ATTEMPTS.
         """
+        answer: dict[str, Any] = _decode((await self._reply(subject, payload)).payload)
+        return answer
+
+    async def _reply(self, subject: str, payload: bytes, empty: Sequence[int] = ()) -> Reply:
+        """Return the answer to a question, which has content or one of the statuses `empty`."""
         failure: OperatingError | None = None
         for attempt in range(LOG_REQUEST_ATTEMPTS):
             if attempt:
@@ -224,9 +252,8 @@ class NatsLog:
             except LogUnavailable as error:
                 failure = error
                 continue
-            if reply.payload:
-                answer: dict[str, Any] = _decode(reply.payload)
-                return answer
+            if reply.payload or reply.status in empty:
+                return reply
             failure = LogUnavailable(f"{subject}: status {reply.status}")
             if reply.status == 403:
                 break

@@ -71,8 +71,8 @@ class Log(Protocol):
     async def get(self, sequence: int) -> Stored | None:
         """Return the message at `sequence`, or None if there is none."""
 
-    async def last(self, subject: str) -> Stored | None:
-        """Return the last message on exactly `subject`."""
+    async def last(self, subject: str, at: int | None = None) -> Stored | None:
+        """Return the last message on exactly `subject`, or that as of sequence `at`."""
 
     async def last_sequence(self) -> int:
         """Return the sequence of the last message, 0 for an empty log."""

@@ -100,9 +100,12 @@ class SimulatedServer:
         """Return the message at `sequence`, or None."""
         return self._messages[sequence - 1] if 0 < sequence <= len(self._messages) else None
 
-    def last(self, subject: str) -> Stored | None:
-        """Return the last message on exactly `subject`."""
-        return self.get(self._last_on.get(subject, 0))
+    def last(self, subject: str, at: int | None = None) -> Stored | None:
+        """Return the last message on exactly `subject`, or that as of sequence `at`."""
+        if at is None or self._last_on.get(subject, 0) <= at:
+            return self.get(self._last_on.get(subject, 0))
+        older = (one for one in reversed(self._messages[: max(at, 0)]) if one is not None)
+        return next((one for one in older if one.subject == subject), None)
 
     def messages(self) -> list[Stored]:
         """Return all that the store holds, in order."""
@@ -213,10 +216,10 @@ class SimulatedLog:
         await self._pass("get")
         return self.server.get(sequence)
 
-    async def last(self, subject: str) -> Stored | None:
-        """Return the last message on exactly `subject`."""
+    async def last(self, subject: str, at: int | None = None) -> Stored | None:
+        """Return the last message on exactly `subject`, or that as of sequence `at`."""
         await self._pass("last")
-        return self.server.last(subject)
+        return self.server.last(subject, at)
 
     async def last_sequence(self) -> int:
         """Return the sequence of the last message, 0 for an empty log."""

@@ -292,8 +292,8 @@ def test_a_log_that_withholds_what_it_has_is_not_waited_for_for_ever() -> None:
 
     last = world.server.last
 
-    def remembered(subject: str) -> Stored | None:
-        return last(subject) or Stored(world.market, subject, b"")
+    def remembered(subject: str, at: int | None = None) -> Stored | None:
+        return last(subject, at) or Stored(world.market, subject, b"")
 
     world.server.last = remembered  # type: ignore[method-assign]
     simulate(main())
