@@ -6,6 +6,7 @@ venue needs, is here: a server that was killed and takes its time to recover, on
 """
 
 import contextlib
+import signal
 import subprocess
 import time
 import warnings
@@ -23,6 +24,8 @@ with warnings.catch_warnings():
 
 RECOVERED_WITHIN_S: Final = 120
 """How long Postgres may take to replay its own journal after a crash."""
+STOPPED_WITHIN_S: Final = 60
+"""How long Postgres may take to write down what it holds, before it has to leave that."""
 _LOOK_EVERY_S: Final = 0.2
 _LOG_TAIL_BYTES: Final = 2_000
 
@@ -77,10 +80,19 @@ class Postgres:
             time.sleep(_LOOK_EVERY_S)
 
     def stop(self) -> None:
-        """End it in good order."""
-        if self._server is not None:
-            self._server.cleanup()
-            self._server = None
+        """End what runs in this folder, in good order if it can within STOPPED_WITHIN_S.
+
+        By hand: the library waits ten seconds for a server to recover, then forgets that it
+        started one, and would leave it running.
+        """
+        self._server = None
+        process = self._process()
+        if process is None:
+            return
+        for number in (signal.SIGINT, signal.SIGQUIT):  # a fast shutdown, or an immediate one
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+                process.send_signal(number)
+                process.wait(STOPPED_WITHIN_S)
 
     def _start(self) -> None:
         self._forget_the_dead()
@@ -88,7 +100,7 @@ class Postgres:
             self._folder.mkdir(parents=True, exist_ok=True)
             # Who used the server before; one of them that was killed would keep it running.
             (self._folder / ".handle_pids.json").unlink(missing_ok=True)
-            server = _Server(self._folder)
+            server = _Server(self._folder, cleanup_mode=None)
             server.start()
             self._server = server
         else:
