@@ -159,15 +159,15 @@ async def test_one_traders_message_id_shadows_anothers_only_for_a_moment(venue: 
 @asynccontextmanager
 async def patient(
     folder: Path, monkeypatch: pytest.MonkeyPatch, batches: int = limits.MAX_OPEN_BATCHES
-) -> AsyncIterator[Venue]:
-    """Run a broker that forgets no open batch while a test, on a busy machine, is about one."""
+) -> AsyncIterator[tuple[Dialled, Dialled]]:
+    """Dial alice and bob to a broker that forgets no open batch, however busy the machine is."""
     monkeypatch.setattr(limits, "MAX_OPEN_BATCHES", batches)
     monkeypatch.setattr(limits, "OPEN_BATCH_LIFE_S", 60)
     own = Venue(folder)
     try:
         await own.start()
-        async with own.desk():
-            yield own
+        async with own.desk(), own.native("alice") as alice, own.native("bob") as bob:
+            yield alice, bob
     finally:
         await own.server.kill9()
 
@@ -198,11 +198,7 @@ async def test_a_batch_whose_name_is_guessed_can_be_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names of batches are stream-wide, so a client must make them of fresh random bytes."""
-    async with (
-        patient(tmp_path, monkeypatch) as venue,
-        venue.native("alice") as alice,
-        venue.native("bob") as bob,
-    ):
+    async with patient(tmp_path, monkeypatch) as (alice, bob):
         await bob.client.publish("main.cmd.order.bob", b"1", headers=part(1, name="guess"))
         await bob.sync()
         stolen = await alice.ask(ORDER, b"x", part(2, name="guess", last=True))
@@ -215,11 +211,7 @@ async def test_batches_left_open_do_not_stop_those_of_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server's own bound of 50 would let one trader stop everyone with five a second."""
-    async with (
-        patient(tmp_path, monkeypatch) as venue,
-        venue.native("alice") as alice,
-        venue.native("bob") as bob,
-    ):
+    async with patient(tmp_path, monkeypatch) as (alice, bob):
         for number in range(60):
             await alice.client.publish(ORDER, b"x", headers=part(1, name=f"open{number}"))
         await alice.sync()
@@ -241,11 +233,7 @@ async def test_batches_left_open_are_forgotten_within_seconds(venue: Venue) -> N
 
 
 async def test_open_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with (
-        patient(tmp_path, monkeypatch, batches=10) as venue,
-        venue.native("alice") as alice,
-        venue.native("bob") as bob,
-    ):
+    async with patient(tmp_path, monkeypatch, batches=10) as (alice, bob):
         for number in range(9):
             await alice.client.publish(ORDER, b"x", headers=part(1, name=f"open{number}"))
         await alice.ask(ORDER)

@@ -25,6 +25,7 @@ VARYING: Final = (
     r"\b\d+-RAIN-2027",
     r"\bU[A-Z2-7]{55}\b",
     r"(?<=\"signature\":\")[\w-]{86}",
+    r"(?<=\"locator\":\")[0-9a-f]+",
     r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b",
     r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z",
     r"^\d\d:\d\d:\d\d\.\d+",
