@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
 
-chaos: $(VENV)/.installed-dev ## kill -9 every process under load, then damage, fill and freeze; account for every order (20 min)
+chaos: $(VENV)/.installed-dev ## kill -9 every process under load, then damage, fill and freeze; account for every order (half an hour)
 	$(BIN)/python -m tests.chaos
 	$(BIN)/pytest -q tests/chaos --deselect tests/chaos/test_chaos.py
 

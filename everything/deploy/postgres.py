@@ -90,9 +90,10 @@ class Postgres:
         if process is None:
             return
         for number in (signal.SIGINT, signal.SIGQUIT):  # a fast shutdown, or an immediate one
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
+            with contextlib.suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
-                process.wait(STOPPED_WITHIN_S)
+            if _has_ended(process, STOPPED_WITHIN_S):
+                return
 
     def _start(self) -> None:
         self._forget_the_dead()
@@ -131,3 +132,16 @@ class Postgres:
             data = (self._folder / "log").read_bytes()[-_LOG_TAIL_BYTES:]
             return data.decode(errors="replace").strip()
         return "it wrote no log"
+
+
+def _has_ended(process: psutil.Process, within_s: float) -> bool:
+    """Wait until a process has ended; a zombie has, even where nobody takes it away."""
+    end = time.monotonic() + within_s
+    while time.monotonic() < end:
+        try:
+            if process.status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(_LOOK_EVERY_S)
+    return False
