@@ -18,28 +18,28 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from everything.engines.exchange.accounts import Account, Holding
-from everything.engines.exchange.book import Book, Order
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.exchange.matching import match
-from everything.engines.exchange.orders import judge
-from everything.engines.exchange.state import State
-from everything.engines.kernel import decide_group, write
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelOrder, OrderCommand, PlaceOrder
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import (
+from engines.exchange.accounts import Account, Holding
+from engines.exchange.book import Book, Order
+from engines.exchange.engine import ExchangeEngine
+from engines.exchange.matching import match
+from engines.exchange.orders import judge
+from engines.exchange.state import State
+from engines.kernel import decide_group, write
+from schemas.codec import encode
+from schemas.commands import CancelOrder, OrderCommand, PlaceOrder
+from schemas.events import Event
+from schemas.events.exchange import (
     AccountOpened,
     BookOpened,
     CashCredited,
     LimitsSet,
     Traded,
 )
-from everything.schemas.heads import Head
-from everything.schemas.limits import MAX_BATCH_ORDERS, MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
-from everything.schemas.policy import ExchangePolicy
-from everything.schemas.stored import Stored
-from everything.schemas.units import PAR_TICKS
+from schemas.heads import Head
+from schemas.limits import MAX_BATCH_ORDERS, MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
+from schemas.policy import ExchangePolicy
+from schemas.stored import Stored
+from schemas.units import PAR_TICKS
 
 OPERATIONS = 500_000
 SEED = 20_240_817

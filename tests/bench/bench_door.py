@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from everything.streams.broker.roles import inbox
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.publishing import batch
+from streams.broker.roles import inbox
+from streams.log.nats_wire import Wire
+from streams.log.publishing import batch
 from tests.broker.venue import Venue
 
 ORDER = b"main.cmd.order.alice"

@@ -15,8 +15,8 @@ from pathlib import Path
 import httpx
 import uvloop
 
-from everything.schemas import signatures
-from everything.schemas.sessions import opening_text
+from schemas import signatures
+from schemas.sessions import opening_text
 from tests.bench.rig import machine
 from tests.support.venue import Venue, venue
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import uvloop
 
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.streams.log.appender import Appender
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.ports import Fence
+from schemas.limits import MAX_ATOMIC_BATCH
+from streams.log.appender import Appender
+from streams.log.nats_log import NatsLog
+from streams.log.ports import Fence
 from tests.support.nats import TestServer, nats_server
 
 PAYLOAD = b"x" * 220

@@ -18,18 +18,18 @@ import numpy.typing as npt
 import psutil
 import structlog
 
-from everything.schemas.limits import (
+from schemas.limits import (
     EMBEDDING_DIMENSIONS,
     MAX_EXCERPT_CHARS,
     MAX_NEIGHBOURS,
     MEASURE_BATCH,
 )
-from everything.streams.ingest.measurer import Measurer, load
-from everything.streams.ingest.measuring.embedding import Embedding
-from everything.streams.ingest.measuring.vectors import Vector, quantise
-from everything.streams.ingest.measuring.window import Window
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.simulated import SimulatedServer
+from streams.ingest.measurer import Measurer, load
+from streams.ingest.measuring.embedding import Embedding
+from streams.ingest.measuring.vectors import Vector, quantise
+from streams.ingest.measuring.window import Window
+from streams.log.clock import SystemClock
+from streams.log.simulated import SimulatedServer
 from tests.bench.rig import machine
 from tests.ingest.measuring.world import article, delivered, listed, observed, record
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import uvloop
 
-from everything.schemas import subjects
-from everything.schemas.limits import APPEND_SINGLES
-from everything.schemas.records import EVENT_MESSAGES
+from schemas import subjects
+from schemas.limits import APPEND_SINGLES
+from schemas.records import EVENT_MESSAGES
 from tests.bench.load import orders
 from tests.bench.rig import SHARD, Rig, machine, pour
 

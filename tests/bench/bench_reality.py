@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from everything.schemas.events.reality import ArticleAssessed, ImpactAssessed
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved, SourceFetched
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.units import SECOND_NS
+from schemas.events.reality import ArticleAssessed, ImpactAssessed
+from schemas.observations import OBSERVATIONS, ArticleObserved, SourceFetched
+from schemas.records import EVENT_MESSAGES
+from schemas.units import SECOND_NS
 from tests.bench.rig import machine
 from tests.engines.reality.test_scale import ARTICLES, full_window
 from tests.support.log import stored_messages

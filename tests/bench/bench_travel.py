@@ -21,16 +21,16 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from everything.engines.kernel import Engine
-from everything.projections.api.store import AT, ReadStore
-from everything.projections.history.historian import Historian
-from everything.replay.travel import Keeper, Moment, TimeMachine
-from everything.replay.travel_shelf import ShelfFolder
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import ENGINES
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.virtual_time import START_NS, simulate
+from engines.kernel import Engine
+from projections.api.store import AT, ReadStore
+from projections.history.historian import Historian
+from replay.travel import Keeper, Moment, TimeMachine
+from replay.travel_shelf import ShelfFolder
+from schemas.stored import Stored
+from schemas.subjects import ENGINES
+from schemas.units import SECOND_NS
+from streams.log.nats_log import NatsLog
+from streams.log.virtual_time import START_NS, simulate
 from tests.bench.bench_verify import _copy
 from tests.replay.venue import HostedVenue, engines
 from tests.support.nats import nats_server

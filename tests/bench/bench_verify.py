@@ -14,21 +14,21 @@ from pathlib import Path
 
 import structlog
 
-from everything.projections.feeds.channels import PROGRESS
-from everything.projections.feeds.fold import FeedFold
-from everything.projections.feeds.nats_feed import NatsFeed
-from everything.projections.feeds.outbox import decode_progress
-from everything.projections.feeds.process import Feeds
-from everything.replay.report import Report
-from everything.replay.verify import verify
-from everything.schemas.heads import Chains
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import feed, matches
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.virtual_time import simulate
+from projections.feeds.channels import PROGRESS
+from projections.feeds.fold import FeedFold
+from projections.feeds.nats_feed import NatsFeed
+from projections.feeds.outbox import decode_progress
+from projections.feeds.process import Feeds
+from replay.report import Report
+from replay.verify import verify
+from schemas.heads import Chains
+from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.subjects import feed, matches
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog
+from streams.log.virtual_time import simulate
 from tests.replay.venue import engines, live
 from tests.support.nats import nats_server
 

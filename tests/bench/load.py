@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterator, Sequence
 
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelAll, PlaceOrder, Side
+from schemas.codec import encode
+from schemas.commands import CancelAll, PlaceOrder, Side
 
 
 def orders(

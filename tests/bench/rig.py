@@ -19,27 +19,27 @@ from types import TracebackType
 
 import psutil
 
-from everything.deploy import keys
-from everything.deploy.place import NOTARY_KEY, Place
-from everything.deploy.settings import Settings
-from everything.deploy.supervisor import python
-from everything.schemas import policy, signatures, subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.commands import AccountOpening, OpenAccount
-from everything.schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.units import HOUR_NS
-from everything.streams.broker import callout, roles
-from everything.streams.broker.config import Place as BrokerPlace
-from everything.streams.broker.config import render
-from everything.streams.broker.keyring import ISSUER
-from everything.streams.broker.logins import Logins
-from everything.streams.broker.server import NatsServer, free_port
-from everything.streams.log import publishing
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import ensure_streams, feed_spec, log_spec
+from deploy import keys
+from deploy.place import NOTARY_KEY, Place
+from deploy.settings import Settings
+from deploy.supervisor import python
+from schemas import policy, signatures, subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.commands import AccountOpening, OpenAccount
+from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.units import HOUR_NS
+from streams.broker import callout, roles
+from streams.broker.config import Place as BrokerPlace
+from streams.broker.config import render
+from streams.broker.keyring import ISSUER
+from streams.broker.logins import Logins
+from streams.broker.server import NatsServer, free_port
+from streams.log import publishing
+from streams.log.nats_log import NatsLog
+from streams.log.nats_wire import Wire
+from streams.log.streams import ensure_streams, feed_spec, log_spec
 
 SHARD = subjects.DEFAULT_SHARD
 CASH_CENTS = 10**13
@@ -158,7 +158,7 @@ class Rig:
         }
         with (self.place.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                python("everything.deploy.process", name),
+                python("deploy.process", name),
                 env=environment,
                 stdout=log,
                 stderr=log,

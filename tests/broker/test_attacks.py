@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from nats.errors import Error as NatsError
 
-from everything.schemas import limits
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.publishing import batch
+from schemas import limits
+from streams.log.nats_wire import Wire
+from streams.log.publishing import batch
 from tests.broker.venue import Dialled, Venue, until
 
 ORDER = "main.cmd.order.alice"

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 from nats.errors import Error as NatsError
 
-from everything.schemas import limits
-from everything.schemas.errors import LogUnavailable
-from everything.streams.broker import callout
-from everything.streams.broker.roles import inbox
+from schemas import limits
+from schemas.errors import LogUnavailable
+from streams.broker import callout
+from streams.broker.roles import inbox
 from tests.broker.venue import Venue, new_trader, until
 
 ORDER = "main.cmd.order.alice"

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from nats.js.client import JetStreamContext
 
-from everything.schemas import subjects
-from everything.streams.broker import roles
-from everything.streams.ingest.services import DONE, Consumer, Delivery, Later, Verdict, bus
+from schemas import subjects
+from streams.broker import roles
+from streams.ingest.services import DONE, Consumer, Delivery, Later, Verdict, bus
 from tests.broker.venue import SHARD, Dialled, Venue
 
 DENIED = "Permissions Violation for Publish"

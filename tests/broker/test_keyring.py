@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from nats.aio.client import Client
 
-from everything.schemas.errors import ConfigDrift
-from everything.streams.broker import roles
-from everything.streams.broker.config import Place, Tls, render
-from everything.streams.broker.keyring import ISSUER, ensure_service_keys
-from everything.streams.broker.server import NatsServer, binary, free_port
+from schemas.errors import ConfigDrift
+from streams.broker import roles
+from streams.broker.config import Place, Tls, render
+from streams.broker.keyring import ISSUER, ensure_service_keys
+from streams.broker.server import NatsServer, binary, free_port
 
 
 def place(folder: Path, **more: Any) -> Place:

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import limits, signatures
-from everything.streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
-from everything.streams.broker.logins import Budget, Logins
-from everything.streams.broker.roles import READERS, TRADERS
+from schemas import limits, signatures
+from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
+from streams.broker.logins import Budget, Logins
+from streams.broker.roles import READERS, TRADERS
 
 NOW = 1_700_000_000.0
 SERVER = seed_of(KeyKind.SERVER, bytes(range(32)))

@@ -8,8 +8,8 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from everything.schemas import subjects
-from everything.streams.broker import roles
+from schemas import subjects
+from streams.broker import roles
 from tests.broker.venue import SHARD, Raw, Venue
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas.errors import LogUnavailable
-from everything.streams.broker import server as module
-from everything.streams.broker.server import NatsServer, free_port
+from schemas.errors import LogUnavailable
+from streams.broker import server as module
+from streams.broker.server import NatsServer, free_port
 from tests.support.nats import TestServer
 
 

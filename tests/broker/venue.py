@@ -12,14 +12,14 @@ from typing import Any
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from everything.schemas import signatures
-from everything.streams.broker import callout, roles
-from everything.streams.broker.config import Place, render
-from everything.streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
-from everything.streams.broker.logins import Logins
-from everything.streams.broker.server import NatsServer, free_port
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import ensure_shard
+from schemas import signatures
+from streams.broker import callout, roles
+from streams.broker.config import Place, render
+from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
+from streams.broker.logins import Logins
+from streams.broker.server import NatsServer, free_port
+from streams.log.nats_wire import Wire
+from streams.log.streams import ensure_shard
 
 SHARD = "main"
 ANSWER_WITHIN_S = 15

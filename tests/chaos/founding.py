@@ -6,13 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from everything.deploy import keys
-from everything.deploy.place import NOTARY_KEY, Place
-from everything.schemas import policy, signatures, subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.commands import AccountOpening, OpenAccount
-from everything.schemas.decisions import (
+from deploy import keys
+from deploy.place import NOTARY_KEY, Place
+from schemas import policy, signatures, subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.commands import AccountOpening, OpenAccount
+from schemas.decisions import (
     AddSource,
     Decision,
     Genesis,
@@ -20,10 +20,10 @@ from everything.schemas.decisions import (
     Mint,
     SignedDecision,
 )
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.schemas.sources import Source
-from everything.schemas.units import HOUR_NS
-from everything.streams.log.nats_log import NatsLog
+from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.sources import Source
+from schemas.units import HOUR_NS
+from streams.log.nats_log import NatsLog
 
 SHARD: Final = subjects.DEFAULT_SHARD
 RICH_CENTS: Final = 10**10

@@ -6,8 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from everything.schemas.codec import encode
-from everything.schemas.commands import (
+from schemas.codec import encode
+from schemas.commands import (
     CancelAll,
     CancelOrder,
     Order,
@@ -15,8 +15,8 @@ from everything.schemas.commands import (
     PlaceOrder,
     PlaceOrders,
 )
-from everything.schemas.limits import MAX_BATCH_ORDERS
-from everything.schemas.units import to_decimal
+from schemas.limits import MAX_BATCH_ORDERS
+from schemas.units import to_decimal
 
 _SPREAD_TICKS: Final = 60
 _MAX_LOTS: Final = 60

@@ -5,15 +5,15 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from everything.schemas import subjects
-from everything.schemas.articles import snapshot_id
-from everything.schemas.events.reality import ArticleDropped, ArticleGrouped, ClusterOpened
-from everything.schemas.limits import MAX_FEED_ITEMS, READ_BATCH
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.sources import Source
-from everything.schemas.stored import Stored
-from everything.streams.log.nats_log import NatsLog
+from schemas import subjects
+from schemas.articles import snapshot_id
+from schemas.events.reality import ArticleDropped, ArticleGrouped, ClusterOpened
+from schemas.limits import MAX_FEED_ITEMS, READ_BATCH
+from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
+from schemas.records import EVENT_MESSAGES
+from schemas.sources import Source
+from schemas.stored import Stored
+from streams.log.nats_log import NatsLog
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.watch import SHARD, Watch
 from tests.support.news import Item, News

@@ -9,16 +9,16 @@ from typing import Any, Final
 
 import psycopg
 
-from everything.schemas import subjects
-from everything.schemas.commands import ORDER_COMMANDS, PlaceOrders
-from everything.schemas.errors import InputError
-from everything.schemas.events import exchange as ex
-from everything.schemas.feed import decode_envelope
-from everything.schemas.limits import MAX_BATCH_ORDERS, READ_BATCH
-from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.schemas.units import PAR_TICKS
-from everything.streams.log.nats_log import NatsLog
+from schemas import subjects
+from schemas.commands import ORDER_COMMANDS, PlaceOrders
+from schemas.errors import InputError
+from schemas.events import exchange as ex
+from schemas.feed import decode_envelope
+from schemas.limits import MAX_BATCH_ORDERS, READ_BATCH
+from schemas.records import EPOCHS, EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from schemas.units import PAR_TICKS
+from streams.log.nats_log import NatsLog
 from tests.chaos.ledger import Ledger
 
 _POLL_S: Final = 10

@@ -19,8 +19,8 @@ from typing import Any
 
 import pytest
 
-from everything.schemas import subjects
-from everything.schemas.errors import LogDiverged, LogGap
+from schemas import subjects
+from schemas.errors import LogDiverged, LogGap
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.restoring import check_restored, keep
 from tests.chaos.trading import Load, trading

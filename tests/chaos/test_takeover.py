@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas import subjects
-from everything.schemas.records import EPOCHS, EVENT_MESSAGES
-from everything.schemas.units import SECOND_NS
+from schemas import subjects
+from schemas.records import EPOCHS, EVENT_MESSAGES
+from schemas.units import SECOND_NS
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.restoring import bring_back
 from tests.chaos.run import account_for, halts

@@ -12,12 +12,12 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from everything.schemas import signatures, subjects
-from everything.schemas.errors import EverythingError, LogUnavailable
-from everything.schemas.sessions import opening_text
-from everything.streams.broker import roles
-from everything.streams.log import publishing
-from everything.streams.log.nats_wire import Wire, status_of
+from schemas import signatures, subjects
+from schemas.errors import EverythingError, LogUnavailable
+from schemas.sessions import opening_text
+from streams.broker import roles
+from streams.log import publishing
+from streams.log.nats_wire import Wire, status_of
 from tests.chaos.ledger import Answer, Ledger
 from tests.chaos.mix import Asked, Mix, http_request
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from everything.schemas.sources import Source
+from schemas.sources import Source
 from tests.chaos.founding import Founder
 from tests.chaos.ledger import Ledger
 from tests.chaos.mix import Mix

@@ -7,12 +7,12 @@ from typing import Final
 
 import psycopg
 
-from everything.projections.feeds.channels import PROGRESS
-from everything.projections.feeds.outbox import decode_progress
-from everything.schemas import subjects
-from everything.schemas.errors import OperatingError
-from everything.schemas.records import EVENT_MESSAGES
-from everything.streams.log.nats_log import NatsLog
+from projections.feeds.channels import PROGRESS
+from projections.feeds.outbox import decode_progress
+from schemas import subjects
+from schemas.errors import OperatingError
+from schemas.records import EVENT_MESSAGES
+from streams.log.nats_log import NatsLog
 from tests.support.venue import NotInTime, Venue
 
 SHARD: Final = subjects.DEFAULT_SHARD

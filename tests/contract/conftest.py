@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from everything.streams.log.ports import Log
-from everything.streams.log.simulated import SimulatedServer
+from streams.log.ports import Log
+from streams.log.simulated import SimulatedServer
 from tests.support.nats import nats_server
 
 Connect = Callable[[str], Awaitable[Log]]

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from everything.schemas.errors import (
+from schemas.errors import (
     AppendFailed,
     Fenced,
     LogDiverged,
     LogUnavailable,
     OperatingError,
 )
-from everything.schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES
-from everything.schemas.stored import Stored
-from everything.streams.log.ports import Fence, Log
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES
+from schemas.stored import Stored
+from streams.log.ports import Fence, Log
 from tests.contract.conftest import Connect
 
 ORDERS = "main.cmd.order.ada"

@@ -36,7 +36,7 @@ def alone(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """Run `everything` where there is no venue at all."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("EVERYTHING_")}
     return subprocess.run(
-        [sys.executable, "-m", "everything.deploy.cli", *arguments],
+        [sys.executable, "-P", "-m", "deploy.cli", *arguments],
         cwd=folder,
         env={**environment, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,

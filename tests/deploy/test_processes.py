@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from everything.deploy import process
-from everything.deploy.place import Place
-from everything.deploy.processes.aside import aside
-from everything.deploy.processes.founded import founded
-from everything.deploy.settings import Settings
-from everything.schemas import subjects
-from everything.schemas.errors import InputError
-from everything.streams.broker import roles
-from everything.streams.log.simulated import SimulatedServer
+from deploy import process
+from deploy.place import Place
+from deploy.processes.aside import aside
+from deploy.processes.founded import founded
+from deploy.settings import Settings
+from schemas import subjects
+from schemas.errors import InputError
+from streams.broker import roles
+from streams.log.simulated import SimulatedServer
 
 
 async def test_nobody_observes_before_the_genesis() -> None:

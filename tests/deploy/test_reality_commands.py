@@ -15,15 +15,15 @@ import structlog
 from fastapi import APIRouter
 from typer.testing import CliRunner, Result
 
-from everything.deploy import keys
-from everything.deploy.cli.app import app
-from everything.deploy.cli.watching import describe
-from everything.projections.api import reality_models as told
-from everything.schemas import decisions
-from everything.schemas.chain import digest
-from everything.schemas.errors import EverythingError, InputError
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved
-from everything.schemas.sources import Source
+from deploy import keys
+from deploy.cli.app import app
+from deploy.cli.watching import describe
+from projections.api import reality_models as told
+from schemas import decisions
+from schemas.chain import digest
+from schemas.errors import EverythingError, InputError
+from schemas.observations import OBSERVATIONS, ArticleObserved
+from schemas.sources import Source
 from tests.gateway.house import SYMBOL, House, open_house
 from tests.gateway.test_real import RealClock, served
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from everything.deploy.cli.app import app, main
-from everything.deploy.keys import KeyExists, KeyMissing
-from everything.deploy.service_keys import ServiceKeyFolder
-from everything.deploy.settings import Home, Settings
-from everything.schemas.errors import EverythingError, InputError
-from everything.schemas.limits import (
+from deploy.cli.app import app, main
+from deploy.keys import KeyExists, KeyMissing
+from deploy.service_keys import ServiceKeyFolder
+from deploy.settings import Home, Settings
+from schemas.errors import EverythingError, InputError
+from schemas.limits import (
     MAX_SERVICE_SECRETS,
     MIN_SECRET_BYTES,
     ROTATION_OVERLAP_NS,
 )
-from everything.schemas.services import ServiceSecret
+from schemas.services import ServiceSecret
 
 NOW = 1_800_000_000 * 10**9
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from everything.deploy.travelling import Traveller
-from everything.projections.api.at import StateAt
-from everything.schemas.errors import LogUnavailable
-from everything.schemas.travel_limits import MAX_TRAVEL_WAITING
-from everything.streams.log.simulated import SimulatedServer
+from deploy.travelling import Traveller
+from projections.api.at import StateAt
+from schemas.errors import LogUnavailable
+from schemas.travel_limits import MAX_TRAVEL_WAITING
+from streams.log.simulated import SimulatedServer
 
 
 class Slow(Traveller):

@@ -9,12 +9,12 @@ import msgspec
 import pytest
 from typer.testing import CliRunner, Result
 
-from everything.deploy.cli.app import app
-from everything.deploy.place import Place
-from everything.schemas.codec import encode
-from everything.schemas.errors import EverythingError, InputError, NotFound
-from everything.schemas.policy import CALIBRATED
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from deploy.cli.app import app
+from deploy.place import Place
+from schemas.codec import encode
+from schemas.errors import EverythingError, InputError, NotFound
+from schemas.policy import CALIBRATED
+from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.replay.newsroom import TITLE, server_of
 
 

@@ -13,16 +13,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance import GovernanceEngine
-from everything.engines.kernel import Engine, decide_group, state_hash, write
-from everything.engines.notary import NotaryEngine
-from everything.engines.pricing import PricingEngine
-from everything.engines.reality import RealityEngine
-from everything.schemas import signatures, subjects
-from everything.schemas.heads import Head
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
+from engines.exchange.engine import ExchangeEngine
+from engines.governance import GovernanceEngine
+from engines.kernel import Engine, decide_group, state_hash, write
+from engines.notary import NotaryEngine
+from engines.pricing import PricingEngine
+from engines.reality import RealityEngine
+from schemas import signatures, subjects
+from schemas.heads import Head
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
 
 ENGINES = (GovernanceEngine, ExchangeEngine, RealityEngine, PricingEngine, NotaryEngine)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from everything.schemas import subjects
+from schemas import subjects
 from tests.determinism import again, others
 from tests.engines.governance.people import NOTARY
 from tests.replay.venue import history

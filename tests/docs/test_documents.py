@@ -7,33 +7,35 @@ from typing import Final
 
 import pytest
 
-from everything.deploy import models, process
-from everything.deploy.settings import Settings
-from everything.projections.feeds import channels
-from everything.schemas import limits
-from everything.schemas.errors import Halt
-from everything.streams.log.service import EXIT_BUG
+from deploy import models, process
+from deploy.settings import Settings
+from projections.feeds import channels
+from schemas import limits
+from schemas.errors import Halt
+from streams.log.service import EXIT_BUG
 from tests.house.source import ROOT, files
 
 DOCUMENTS: Final = tuple(path for path in files() if path.suffix == ".md")
 NAMES: Final = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
 PATHS: Final = frozenset(path.relative_to(ROOT).as_posix() for path in files())
 ROOMS: Final = (
-    "everything/schemas",
-    "everything/engines",
-    "everything/streams/log",
-    "everything/streams/gateway",
-    "everything/streams/broker",
-    "everything/projections",
-    "everything/replay",
-    "everything/deploy",
+    "schemas",
+    "engines",
+    "streams/log",
+    "streams/gateway",
+    "streams/broker",
+    "projections",
+    "replay",
+    "deploy",
     "tests",
 )
 MAX_ROOM_LINES: Final = 15
 
 _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)\)")
 _WORD = re.compile(r"`([^`\n]+)`")
-_FILE = re.compile(r"[\w./*-]+\.(?:py|md|toml|txt)|(?:docs|everything|tests|examples)/[\w./*-]*")
+_FILE = re.compile(
+    r"[\w./*-]+\.(?:py|md|toml|txt)|(?:docs|schemas|engines|streams|projections|replay|deploy|tests|examples)/[\w./*-]*"
+)
 _LIMIT = re.compile(r"(?:MAX|MIN)_[A-Z0-9_]+|[A-Z0-9]+(?:_[A-Z0-9]+)+")
 _VALUED = re.compile(r"`([A-Z0-9_]+)`,?\s+\(?(\d[\d,]*)\b")
 _TARGET = re.compile(r"`?make ([a-z][a-z-]+)`")
@@ -88,9 +90,9 @@ def _exists(word: str) -> bool:
 
 
 def test_a_file_that_is_not_there_is_noticed() -> None:
-    assert _exists("everything/schemas/limits.py")
+    assert _exists("schemas/limits.py")
     assert _exists("gateway/app.py")
-    assert not _exists("everything/schemas/limit.py")
+    assert not _exists("schemas/limit.py")
     assert not _exists("limit.py")
 
 

@@ -1,6 +1,6 @@
 """docs/plan.md states every threshold of both presets as the code has it."""
 
-from everything.schemas.policy import CALIBRATED, SEED_PLAN, Policy
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy
 from tests.docs.test_documents import table
 
 

@@ -24,10 +24,10 @@ import typer
 from nats.aio.client import Client as NatsClient
 from nats.aio.msg import Msg
 
-from everything.deploy.cli.app import app
-from everything.schemas import subjects
-from everything.schemas.feed import Envelope, decode_envelope
-from everything.streams.broker import roles
+from deploy.cli.app import app
+from schemas import subjects
+from schemas.feed import Envelope, decode_envelope
+from streams.broker import roles
 from tests.support.venue import Venue, venue, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -136,7 +136,7 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
         walk_to_a_market(at)
         seed = (at.home / "keys" / "accounts" / "alice.nk").read_text().strip()
         # How the price stands comes at once; then buying, selling and trading bring five more.
-        command = [sys.executable, "-m", "everything.deploy.cli", "watch", SYMBOL]
+        command = [sys.executable, "-P", "-m", "deploy.cli", "watch", SYMBOL]
         watching = subprocess.Popen(
             [*command, "--json", "--count", "5"],
             env=at.environment,

@@ -15,17 +15,17 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.events import reality
-from everything.schemas.observations import (
+from schemas.events import reality
+from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
     LlmCalled,
     SignalsMeasured,
 )
-from everything.schemas.policy import CALIBRATED
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.units import SECOND_NS
-from everything.streams.broker import roles
+from schemas.policy import CALIBRATED
+from schemas.records import EVENT_MESSAGES
+from schemas.units import SECOND_NS
+from streams.broker import roles
 from tests.support.log import stored_messages
 from tests.support.news import Document, Item, News, news
 from tests.support.tiny_gguf import write_tiny_llama
@@ -273,7 +273,7 @@ def test_verify_needs_no_model(world: World) -> None:
     code = (
         "import sys\n"
         f"for name in {packages.split()!r}: sys.modules[name] = None\n"
-        "from everything.deploy.cli import main\n"
+        "from deploy.cli import main\n"
         "sys.argv = ['everything', 'verify']\n"
         "main()\n"
     )

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from everything.engines.kernel import Engine, decide_group, fold, state_hash, write
-from everything.schemas.events import Event
-from everything.schemas.heads import Head
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
+from engines.kernel import Engine, decide_group, fold, state_hash, write
+from schemas.events import Event
+from schemas.heads import Head
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
 
 S = TypeVar("S")
 

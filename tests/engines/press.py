@@ -3,10 +3,10 @@
 import random
 from collections.abc import Iterator
 
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.events.reality import LlmRequested
-from everything.schemas.observations import (
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.events.reality import LlmRequested
+from schemas.observations import (
     LlmAnswer,
     LlmAvailability,
     LlmCalled,
@@ -16,7 +16,7 @@ from everything.schemas.observations import (
     SignalsMeasured,
     Unfit,
 )
-from everything.schemas.units import DAY_NS, HOUR_NS
+from schemas.units import DAY_NS, HOUR_NS
 
 MODELS = Models(embedding="e/1", sentiment="s/1", keywords="k/1", entities="n/1", language="l/1")
 UNFIT: tuple[Unfit, ...] = ("too_short", "language", "no_mention", "failed")

@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance import GovernanceEngine
-from everything.engines.kernel import Engine
-from everything.engines.notary import NotaryEngine
-from everything.engines.pricing import PricingEngine
-from everything.engines.pricing.arithmetic import smooth
-from everything.engines.reality import RealityEngine
-from everything.schemas import commands, signatures, subjects
-from everything.schemas.chain import GENESIS_HASH, digest, link
-from everything.schemas.codec import encode
-from everything.schemas.decisions import (
+from engines.exchange.engine import ExchangeEngine
+from engines.governance import GovernanceEngine
+from engines.kernel import Engine
+from engines.notary import NotaryEngine
+from engines.pricing import PricingEngine
+from engines.pricing.arithmetic import smooth
+from engines.reality import RealityEngine
+from schemas import commands, signatures, subjects
+from schemas.chain import GENESIS_HASH, digest, link
+from schemas.codec import encode
+from schemas.decisions import (
     AddSource,
     AnyDecision,
     ApproveReview,
@@ -31,8 +31,8 @@ from everything.schemas.decisions import (
     RejectReview,
     ResolveMarket,
 )
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import (
+from schemas.events import Event
+from schemas.events.exchange import (
     CashCredited,
     CommandRefused,
     OrderPlaced,
@@ -41,15 +41,15 @@ from everything.schemas.events.exchange import (
     ReviewersChecked,
     Traded,
 )
-from everything.schemas.events.governance import ReviewAnswered
-from everything.schemas.events.notary import Sealed
-from everything.schemas.events.pricing import (
+from schemas.events.governance import ReviewAnswered
+from schemas.events.notary import Sealed
+from schemas.events.pricing import (
     BlendSet,
     PressureChanged,
     PriceChanged,
     ProposalPriced,
 )
-from everything.schemas.events.reality import (
+from schemas.events.reality import (
     ArticleDropped,
     ArticleGrouped,
     ClusterOpened,
@@ -61,8 +61,8 @@ from everything.schemas.events.reality import (
     ScoreChanged,
     ScoreOpened,
 )
-from everything.schemas.stored import Stored
-from everything.schemas.units import HOUR_NS, SECOND_NS
+from schemas.stored import Stored
+from schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded
 from tests.engines.governance.people import ANNA, ROOT, START_NS, Person, genesis, rss
 from tests.engines.press import Press, answered, available

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from everything.schemas.chain import GENESIS_HASH
-from everything.schemas.commands import Side
-from everything.schemas.events import Event
-from everything.schemas.events import exchange as ex
-from everything.schemas.records import Record, seal
-from everything.schemas.subjects import events as events_subject
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.simulated import SimulatedServer
+from schemas.chain import GENESIS_HASH
+from schemas.commands import Side
+from schemas.events import Event
+from schemas.events import exchange as ex
+from schemas.records import Record, seal
+from schemas.subjects import events as events_subject
+from schemas.units import SECOND_NS
+from streams.log.simulated import SimulatedServer
 
 START_NS = 1_800_000_000 * SECOND_NS
 

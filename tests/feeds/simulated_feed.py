@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from everything.projections.feeds.channels import WRITER
-from everything.schemas.errors import AppendFailed
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import DEFAULT_SHARD, feed
-from everything.streams.log.faults import Faults
-from everything.streams.log.ports import Fence, Reader
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from projections.feeds.channels import WRITER
+from schemas.errors import AppendFailed
+from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.stored import Stored
+from schemas.subjects import DEFAULT_SHARD, feed
+from streams.log.faults import Faults
+from streams.log.ports import Fence, Reader
+from streams.log.simulated import SimulatedLog, SimulatedServer
 
 
 def feed_server() -> SimulatedServer:

@@ -5,15 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.projections.feeds.fold import Draft, FeedFold
-from everything.schemas.commands import Side
-from everything.schemas.errors import BrokenInvariant
-from everything.schemas.events import Event, pricing
-from everything.schemas.events import exchange as ex
-from everything.schemas.events import governance as gov
-from everything.schemas.limits import FEED_DEPTH_LEVELS, FEED_SNAPSHOT_EVERY
-from everything.schemas.records import Record
-from everything.schemas.units import PAR_TICKS
+from projections.feeds.fold import Draft, FeedFold
+from schemas.commands import Side
+from schemas.errors import BrokenInvariant
+from schemas.events import Event, pricing
+from schemas.events import exchange as ex
+from schemas.events import governance as gov
+from schemas.limits import FEED_DEPTH_LEVELS, FEED_SNAPSHOT_EVERY
+from schemas.records import Record
+from schemas.units import PAR_TICKS
 from tests.feeds.records import cancelled, opened, placed, traded
 
 

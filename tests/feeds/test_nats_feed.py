@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from everything.projections.feeds.channels import PROGRESS, WRITER
-from everything.projections.feeds.nats_feed import NatsFeed
-from everything.projections.feeds.outbox import decode_progress
-from everything.projections.feeds.ports import FeedLog
-from everything.projections.feeds.process import Feeds
-from everything.projections.feeds.reader import open_channels
-from everything.schemas.errors import AppendFailed, Fenced
-from everything.schemas.feed import Envelope, decode_envelope
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog
+from projections.feeds.channels import PROGRESS, WRITER
+from projections.feeds.nats_feed import NatsFeed
+from projections.feeds.outbox import decode_progress
+from projections.feeds.ports import FeedLog
+from projections.feeds.process import Feeds
+from projections.feeds.reader import open_channels
+from schemas.errors import AppendFailed, Fenced
+from schemas.feed import Envelope, decode_envelope
+from schemas.limits import MAX_ATOMIC_BATCH
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog
 from tests.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.feeds.test_process import reference, some_history
 from tests.support.nats import TestServer, nats_server

@@ -6,17 +6,17 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from everything.projections.feeds.channels import PROGRESS, WRITER
-from everything.projections.feeds.outbox import decode_progress
-from everything.projections.feeds.process import Feeds
-from everything.schemas.errors import Fenced, Halt, LogDiverged, UnknownRecord
-from everything.schemas.events import exchange as ex
-from everything.schemas.feed import Envelope, decode_envelope, encode_envelope
-from everything.schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
-from everything.schemas.records import EVENT_MESSAGES
-from everything.streams.log.faults import Faults, Rates, SeededFaults, SimulatedCrash
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from projections.feeds.channels import PROGRESS, WRITER
+from projections.feeds.outbox import decode_progress
+from projections.feeds.process import Feeds
+from schemas.errors import Fenced, Halt, LogDiverged, UnknownRecord
+from schemas.events import exchange as ex
+from schemas.feed import Envelope, decode_envelope, encode_envelope
+from schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
+from schemas.records import EVENT_MESSAGES
+from streams.log.faults import Faults, Rates, SeededFaults, SimulatedCrash
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.feeds.records import Scribe, cancelled, opened, placed, traded
 from tests.feeds.simulated_feed import SimulatedFeed, feed_server
 

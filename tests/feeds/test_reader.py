@@ -2,13 +2,13 @@
 
 import pytest
 
-from everything.projections.feeds import reader as reader_module
-from everything.projections.feeds.reader import ChannelReader, open_channels
-from everything.schemas.errors import MalformedMessage, TooFarBehind
-from everything.schemas.feed import Envelope, decode_envelope
-from everything.schemas.limits import FEED_SNAPSHOT_EVERY
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from projections.feeds import reader as reader_module
+from projections.feeds.reader import ChannelReader, open_channels
+from schemas.errors import MalformedMessage, TooFarBehind
+from schemas.feed import Envelope, decode_envelope
+from schemas.limits import FEED_SNAPSHOT_EVERY
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.feeds.records import Scribe, opened, placed
 from tests.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.feeds.test_process import published, run_to_the_end

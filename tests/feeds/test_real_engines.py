@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from everything.projections.feeds.fold import FeedFold
-from everything.schemas.events import exchange as ex
-from everything.schemas.heads import Chains
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.subjects import matches
-from everything.schemas.units import to_decimal
+from projections.feeds.fold import FeedFold
+from schemas.events import exchange as ex
+from schemas.heads import Chains
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.subjects import matches
+from schemas.units import to_decimal
 from tests.projections.real import RealVenue, busy_day
 
 

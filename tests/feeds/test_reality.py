@@ -4,12 +4,12 @@ from typing import Any
 
 import msgspec
 
-from everything.projections.feeds.channels import owner
-from everything.projections.feeds.fold import FeedFold
-from everything.schemas.events import governance as gov
-from everything.schemas.events import pricing, reality
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.sources import Source
+from projections.feeds.channels import owner
+from projections.feeds.fold import FeedFold
+from schemas.events import governance as gov
+from schemas.events import pricing, reality
+from schemas.records import EVENT_MESSAGES
+from schemas.sources import Source
 from tests.feeds.test_fold import fold, payload
 from tests.projections.news import assessed, dropped, grouped, impact_of
 from tests.projections.news import opened as cluster_opened

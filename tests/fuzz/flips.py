@@ -4,8 +4,8 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from everything.replay.report import Report
-from everything.schemas.stored import Stored
+from replay.report import Report
+from schemas.stored import Stored
 from tests.replay.checking import check
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import subjects
+from schemas import subjects
 from tests.broker.venue import Venue
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import MAX_BYTES, golden, near

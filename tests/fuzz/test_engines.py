@@ -11,13 +11,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from everything.engines.kernel import Engine, decide_group, fold
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.errors import Halt, InputError
-from everything.schemas.heads import Head
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
+from engines.kernel import Engine, decide_group, fold
+from schemas import subjects
+from schemas.codec import encode
+from schemas.errors import Halt, InputError
+from schemas.heads import Head
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import golden, near
 from tests.replay.venue import engines, history

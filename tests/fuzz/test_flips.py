@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from everything.replay.segments_check import check as check_archive
-from everything.schemas.errors import ArchiveDamaged
+from replay.segments_check import check as check_archive
+from schemas.errors import ArchiveDamaged
 from tests.fuzz.flips import flips
 from tests.replay.archives import archived
 from tests.replay.checking import check

@@ -18,9 +18,9 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 from schemathesis.core.result import Ok
 
-from everything.projections.api import create_read_router
-from everything.schemas.decisions import AddSource
-from everything.schemas.sources import Source
+from projections.api import create_read_router
+from schemas.decisions import AddSource
+from schemas.sources import Source
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import VALUES, dumped, golden, near
 from tests.gateway.house import House, Key, open_house

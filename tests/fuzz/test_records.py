@@ -7,22 +7,22 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from everything.projections.feeds.fold import FeedFold
-from everything.projections.projector import projected_subjects
-from everything.projections.store.checkpoint import Checkpoint, Follower
-from everything.projections.store.shape import gather
-from everything.projections.tables import PROJECTIONS
-from everything.schemas import subjects
-from everything.schemas.codec import Codec
-from everything.schemas.commands import ORDER_COMMANDS
-from everything.schemas.decisions import SIGNED_DECISIONS
-from everything.schemas.errors import Halt, InputError
-from everything.schemas.heads import Chains
-from everything.schemas.observations import OBSERVATIONS
-from everything.schemas.pushes import PUSHES
-from everything.schemas.records import EPOCHS, EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.streams.gateway.tail import HEADS
+from projections.feeds.fold import FeedFold
+from projections.projector import projected_subjects
+from projections.store.checkpoint import Checkpoint, Follower
+from projections.store.shape import gather
+from projections.tables import PROJECTIONS
+from schemas import subjects
+from schemas.codec import Codec
+from schemas.commands import ORDER_COMMANDS
+from schemas.decisions import SIGNED_DECISIONS
+from schemas.errors import Halt, InputError
+from schemas.heads import Chains
+from schemas.observations import OBSERVATIONS
+from schemas.pushes import PUSHES
+from schemas.records import EPOCHS, EVENT_MESSAGES
+from schemas.stored import Stored
+from streams.gateway.tail import HEADS
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import bent, golden, near, odd
 from tests.replay.checking import check

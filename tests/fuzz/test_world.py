@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from protego import Protego
 
-from everything.schemas.articles import snapshot_id
-from everything.schemas.codec import encode
-from everything.schemas.errors import MalformedMessage
-from everything.schemas.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
-from everything.schemas.observations import FetchProblem
-from everything.schemas.units import WEIGHT_ONE_BP
-from everything.streams.ingest.asking.answers import read_answer
-from everything.streams.ingest.fetching.problems import Unfetched
-from everything.streams.ingest.fetching.robots import Rules
-from everything.streams.ingest.sources import READINGS
-from everything.streams.ingest.sources.charsets import decode
-from everything.streams.ingest.sources.model import Document
+from schemas.articles import snapshot_id
+from schemas.codec import encode
+from schemas.errors import MalformedMessage
+from schemas.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
+from schemas.observations import FetchProblem
+from schemas.units import WEIGHT_ONE_BP
+from streams.ingest.asking.answers import read_answer
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.robots import Rules
+from streams.ingest.sources import READINGS
+from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.model import Document
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import MAX_BYTES, bent, dumped, near
 from tests.ingest.asking.scripted import document
@@ -156,7 +156,7 @@ def test_an_answer_is_within_its_bounds_or_none(data: bytes) -> None:
 
 async def test_the_reader_process_survives_what_it_reads() -> None:
     """The process that reads hostile documents answers each in time, and the next one too."""
-    from everything.streams.ingest.sources.reader import Reader
+    from streams.ingest.sources.reader import Reader
 
     reader = Reader()
     try:

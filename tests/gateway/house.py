@@ -10,26 +10,26 @@ from typing import Any
 import httpx
 from fastapi import APIRouter
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance.engine import GovernanceEngine
-from everything.engines.kernel import Engine
-from everything.schemas import decisions, signatures
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.commands import AccountOpening
-from everything.schemas.errors import EverythingError
-from everything.schemas.policy import ExchangePolicy, Policy
-from everything.schemas.services import ServiceKeys
-from everything.schemas.sessions import opening_text
-from everything.schemas.units import HOUR_NS, SECOND_NS
-from everything.streams.gateway.app import create_app
-from everything.streams.gateway.context import Appends, GatewayContext
-from everything.streams.gateway.jobs import Jobs, NoJobs
-from everything.streams.gateway.services import no_service_keys
-from everything.streams.log.appender import Appender
-from everything.streams.log.host import EngineHost
-from everything.streams.log.ports import Clock, Log
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from engines.exchange.engine import ExchangeEngine
+from engines.governance.engine import GovernanceEngine
+from engines.kernel import Engine
+from schemas import decisions, signatures
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.commands import AccountOpening
+from schemas.errors import EverythingError
+from schemas.policy import ExchangePolicy, Policy
+from schemas.services import ServiceKeys
+from schemas.sessions import opening_text
+from schemas.units import HOUR_NS, SECOND_NS
+from streams.gateway.app import create_app
+from streams.gateway.context import Appends, GatewayContext
+from streams.gateway.jobs import Jobs, NoJobs
+from streams.gateway.services import no_service_keys
+from streams.log.appender import Appender
+from streams.log.host import EngineHost
+from streams.log.ports import Clock, Log
+from streams.log.simulated import SimulatedLog, SimulatedServer
 
 START_NS = 1_800_000_000 * SECOND_NS
 WITHIN_S = 20

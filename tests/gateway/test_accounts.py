@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from everything.schemas.limits import STALE_AFTER_NS
-from everything.schemas.policy import SEED_PLAN
-from everything.streams.gateway.routes import accounts
+from schemas.limits import STALE_AFTER_NS
+from schemas.policy import SEED_PLAN
+from streams.gateway.routes import accounts
 from tests.gateway.house import House, Key
 
 

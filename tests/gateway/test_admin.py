@@ -8,9 +8,9 @@ import httpx
 import msgspec
 import pytest
 
-from everything.schemas import decisions
-from everything.schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
-from everything.schemas.policy import Policy, PricingPolicy
+from schemas import decisions
+from schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
+from schemas.policy import Policy, PricingPolicy
 from tests.gateway.house import SYMBOL, House, Key, open_house
 
 

@@ -10,10 +10,10 @@ import pytest
 import structlog
 from fastapi import APIRouter
 
-from everything.schemas.errors import Refusal
-from everything.schemas.limits import MAX_BODY_BYTES
-from everything.streams.gateway import edge
-from everything.streams.gateway.errors import REFUSAL_STATUS
+from schemas.errors import Refusal
+from schemas.limits import MAX_BODY_BYTES
+from streams.gateway import edge
+from streams.gateway.errors import REFUSAL_STATUS
 from tests.gateway.house import House, open_house
 
 PATH = "/api/v1/session/challenge"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.errors import LogUnavailable
-from everything.schemas.limits import MAX_BATCH_ORDERS, STALE_AFTER_NS
-from everything.streams.gateway import outcomes
+from schemas.errors import LogUnavailable
+from schemas.limits import MAX_BATCH_ORDERS, STALE_AFTER_NS
+from streams.gateway import outcomes
 from tests.gateway.house import SYMBOL, House, open_house
 
 WAIT = {"wait": "outcome"}

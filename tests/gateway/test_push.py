@@ -7,19 +7,19 @@ import httpx
 import msgspec
 import pytest
 
-from everything.schemas import articles, decisions
-from everything.schemas.codec import encode
-from everything.schemas.limits import (
+from schemas import articles, decisions
+from schemas.codec import encode
+from schemas.limits import (
     MAX_EVENT_ID_CHARS,
     MAX_INGEST_BYTES,
     MAX_PUSHED_TEXT_CHARS,
     MAX_TITLE_CHARS,
 )
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved
-from everything.schemas.pushes import PushedArticle
-from everything.schemas.sources import Source
-from everything.streams.gateway import pushes
-from everything.streams.gateway.routes import ingest
+from schemas.observations import OBSERVATIONS, ArticleObserved
+from schemas.pushes import PushedArticle
+from schemas.sources import Source
+from streams.gateway import pushes
+from streams.gateway.routes import ingest
 from tests.gateway.house import House, Key
 
 PATH = "/reality/ingest"

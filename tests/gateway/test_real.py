@@ -15,19 +15,19 @@ import pytest
 import uvicorn
 from fastapi import APIRouter
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance.engine import GovernanceEngine
-from everything.schemas.errors import EverythingError
-from everything.schemas.events.exchange import OrderPlaced, OrderRejected
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.schemas.units import SECOND_NS
-from everything.streams.gateway.app import create_app, server_config
-from everything.streams.gateway.context import GatewayContext
-from everything.streams.log.appender import Appender
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.host import EngineHost
-from everything.streams.log.ports import Log
+from engines.exchange.engine import ExchangeEngine
+from engines.governance.engine import GovernanceEngine
+from schemas.errors import EverythingError
+from schemas.events.exchange import OrderPlaced, OrderRejected
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.gateway.app import create_app, server_config
+from streams.gateway.context import GatewayContext
+from streams.log.appender import Appender
+from streams.log.clock import SystemClock
+from streams.log.host import EngineHost
+from streams.log.ports import Log
 from tests.gateway.house import SYMBOL, House, SetClock, eventually
 from tests.support.nats import TestServer, nats_server
 

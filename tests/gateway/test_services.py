@@ -10,23 +10,23 @@ import httpx
 import nats
 import pytest
 
-from everything.schemas import decisions
-from everything.schemas.codec import encode
-from everything.schemas.errors import AppendUnknown, BadSignature, LogUnavailable
-from everything.schemas.jobs import JOBS, FetchPage
-from everything.schemas.limits import (
+from schemas import decisions
+from schemas.codec import encode
+from schemas.errors import AppendUnknown, BadSignature, LogUnavailable
+from schemas.jobs import JOBS, FetchPage
+from schemas.limits import (
     MAX_INGEST_BYTES,
     NONCE_LIFE_S,
     SERVICE_CLOCK_S,
 )
-from everything.schemas.services import Claim, ServiceSecret, sign_request
-from everything.schemas.sources import Source
-from everything.schemas.units import SECOND_NS
-from everything.streams.gateway import services
-from everything.streams.gateway.errors import Busy, NonceUsed, WrongTime
-from everything.streams.gateway.jobs import NatsJobs
-from everything.streams.gateway.routes import ingest
-from everything.streams.gateway.services import Services
+from schemas.services import Claim, ServiceSecret, sign_request
+from schemas.sources import Source
+from schemas.units import SECOND_NS
+from streams.gateway import services
+from streams.gateway.errors import Busy, NonceUsed, WrongTime
+from streams.gateway.jobs import NatsJobs
+from streams.gateway.routes import ingest
+from streams.gateway.services import Services
 from tests.gateway.house import START_NS, House, SetClock, open_house
 from tests.support.nats import nats_server
 

@@ -6,12 +6,12 @@ from typing import Any
 import jwt
 import pytest
 
-from everything.schemas.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
-from everything.schemas.sessions import opening_text
-from everything.schemas.units import SECOND_NS
-from everything.streams.gateway import sessions
-from everything.streams.gateway.errors import Busy
-from everything.streams.gateway.sessions import Sessions
+from schemas.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
+from schemas.sessions import opening_text
+from schemas.units import SECOND_NS
+from streams.gateway import sessions
+from streams.gateway.errors import Busy
+from streams.gateway.sessions import Sessions
 from tests.gateway.house import House, Key, SetClock
 
 

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.chain import GENESIS_HASH, digest
-from everything.schemas.errors import LogDiverged, LogUnavailable, UnknownRecord
-from everything.schemas.events.exchange import AccountOpened, OrdersCancelled
-from everything.schemas.records import Record, seal
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import EXCHANGE, GOVERNANCE, events
-from everything.streams.gateway import outcomes, tail
-from everything.streams.gateway.directory import Directory
-from everything.streams.gateway.outcomes import Outcomes
-from everything.streams.gateway.tail import HEADS, Arrived, Tail
-from everything.streams.log.simulated import SimulatedServer
+from schemas.chain import GENESIS_HASH, digest
+from schemas.errors import LogDiverged, LogUnavailable, UnknownRecord
+from schemas.events.exchange import AccountOpened, OrdersCancelled
+from schemas.records import Record, seal
+from schemas.stored import Stored
+from schemas.subjects import EXCHANGE, GOVERNANCE, events
+from streams.gateway import outcomes, tail
+from streams.gateway.directory import Directory
+from streams.gateway.outcomes import Outcomes
+from streams.gateway.tail import HEADS, Arrived, Tail
+from streams.log.simulated import SimulatedServer
 from tests.gateway.house import House, SetClock, eventually, open_house
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.errors import LogUnavailable
-from everything.schemas.subjects import ENGINES, epoch
-from everything.streams.log.simulated import SimulatedServer
+from schemas.errors import LogUnavailable
+from schemas.subjects import ENGINES, epoch
+from streams.log.simulated import SimulatedServer
 from tests.gateway.house import House, open_house
 
 

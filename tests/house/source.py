@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).parents[2]
-PACKAGE: Final = "everything"
+ROOMS: Final = ("schemas", "engines", "streams", "projections", "replay", "deploy")
+"""The rooms: packages at the root, from what imports nothing to what imports all."""
 _NOT_OURS: Final = {".git", ".venv", "node_modules", "build", "dist", "data", "__pycache__"}
 
 
@@ -38,9 +39,10 @@ def under(name: str, room: str) -> bool:
 
 
 @cache
-def modules(folder: str = PACKAGE) -> tuple[Module, ...]:
-    """Return all Python modules below a folder of the repository."""
-    return tuple(_read(path) for path in sorted((ROOT / folder).rglob("*.py")))
+def modules(*folders: str) -> tuple[Module, ...]:
+    """Return all Python modules below some folders of the repository, or in all rooms."""
+    chosen = folders or ROOMS
+    return tuple(_read(path) for name in chosen for path in sorted((ROOT / name).rglob("*.py")))
 
 
 def _read(path: Path) -> Module:

@@ -5,33 +5,32 @@ from typing import Final
 
 import pytest
 
-from tests.house.source import Module, imports, modules, parse, under
+from tests.house.source import ROOMS, Module, imports, modules, parse, under
 
-SCHEMAS: Final = "everything.schemas"
-KERNEL: Final = "everything.engines.kernel"
-LOG: Final = "everything.streams.log"
+SCHEMAS: Final = "schemas"
+KERNEL: Final = "engines.kernel"
+LOG: Final = "streams.log"
 
 MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     SCHEMAS: (SCHEMAS,),
-    "everything.engines": (SCHEMAS, KERNEL),  # and each engine itself, see below
+    "engines": (SCHEMAS, KERNEL),  # and each engine itself, see below
     LOG: (SCHEMAS, KERNEL, LOG),
-    "everything.streams": (SCHEMAS, "everything.streams"),
-    "everything.projections": (SCHEMAS, LOG, "everything.projections"),
-    "everything.replay": (
+    "streams": (SCHEMAS, "streams"),
+    "projections": (SCHEMAS, LOG, "projections"),
+    "replay": (
         SCHEMAS,
-        "everything.engines",
-        "everything.streams",
-        "everything.projections",
-        "everything.replay",
+        "engines",
+        "streams",
+        "projections",
+        "replay",
     ),
-    "everything.deploy": ("everything",),
-    "everything": (),
+    "deploy": ROOMS,
 }
 """What of the project each room may import; the longest room that fits is a module's own."""
 
 OUTSIDE: Final[dict[str, tuple[str, ...]]] = {
     SCHEMAS: ("msgspec", "pydantic", "nkeys", "nacl"),
-    "everything.engines": ("msgspec",),
+    "engines": ("msgspec",),
 }
 """Third-party packages, for rooms that are not free to choose."""
 
@@ -42,8 +41,8 @@ def room_of(name: str, rooms: dict[str, tuple[str, ...]]) -> str:
 
 def allowed(module: Module) -> tuple[str, ...]:
     room = room_of(module.name, MAY_IMPORT)
-    if room == "everything.engines":
-        return (*MAY_IMPORT[room], ".".join(module.name.split(".")[:3]))
+    if room == "engines":
+        return (*MAY_IMPORT[room], ".".join(module.name.split(".")[:2]))
     return MAY_IMPORT[room]
 
 
@@ -51,9 +50,7 @@ def wrong_imports(module: Module) -> list[str]:
     """Return the imports of `module` that its room may not have."""
     wrong = []
     for line, name in imports(module):
-        if name == "everything":
-            good = True  # the bare package: it imports nothing, and gives only its place
-        elif under(name, "everything"):
+        if name.partition(".")[0] in ROOMS:
             good = any(under(name, room) for room in allowed(module))
         else:
             good = _outside_is_allowed(module, name)
@@ -76,23 +73,23 @@ def test_arrows(module: Module) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("everything.schemas.x", "import everything.engines.kernel"),
-        ("everything.schemas.x", "import nats"),
-        ("everything.engines.kernel", "from everything.engines.pricing import PricingEngine"),
-        ("everything.engines.pricing.x", "from everything.engines import exchange"),
-        ("everything.engines.pricing.x", "from everything.engines.exchange.engine import E"),
-        ("everything.engines.pricing.x", "from ..exchange import E"),
-        ("everything.engines.pricing.x", "def f():\n    import everything.streams.log"),
-        ("everything.engines.pricing.x", "if TYPE_CHECKING:\n    import structlog"),
-        ("everything.streams.log.host", "from everything.engines.exchange import ExchangeEngine"),
-        ("everything.streams.log.host", "from everything.streams.gateway import app"),
-        ("everything.streams.gateway.x", "from everything.projections import api"),
-        ("everything.streams.gateway.x", "from everything.engines import kernel"),
-        ("everything.projections.x", "import everything.engines"),
-        ("everything.projections.x", "from everything.streams import gateway"),
-        ("everything.projections.x", "from everything.replay import verify"),
-        ("everything.replay.x", "from everything import deploy"),
-        ("everything.streams.broker.x", "import everything.deploy.cli"),
+        ("schemas.x", "import engines.kernel"),
+        ("schemas.x", "import nats"),
+        ("engines.kernel", "from engines.pricing import PricingEngine"),
+        ("engines.pricing.x", "from engines import exchange"),
+        ("engines.pricing.x", "from engines.exchange.engine import E"),
+        ("engines.pricing.x", "from ..exchange import E"),
+        ("engines.pricing.x", "def f():\n    import streams.log"),
+        ("engines.pricing.x", "if TYPE_CHECKING:\n    import structlog"),
+        ("streams.log.host", "from engines.exchange import ExchangeEngine"),
+        ("streams.log.host", "from streams.gateway import app"),
+        ("streams.gateway.x", "from projections import api"),
+        ("streams.gateway.x", "from engines import kernel"),
+        ("projections.x", "import engines"),
+        ("projections.x", "from streams import gateway"),
+        ("projections.x", "from replay import verify"),
+        ("replay.x", "import deploy"),
+        ("streams.broker.x", "import deploy.cli"),
     ],
 )
 def test_wrong_arrow_is_caught(name: str, text: str) -> None:
@@ -102,22 +99,22 @@ def test_wrong_arrow_is_caught(name: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("everything.schemas.x", "import re, msgspec\nfrom everything.schemas import codec"),
-        ("everything.engines.pricing.x", "from everything.engines.pricing.y import z"),
+        ("schemas.x", "import re, msgspec\nfrom schemas import codec"),
+        ("engines.pricing.x", "from engines.pricing.y import z"),
         (
-            "everything.engines.pricing.x",
-            "from .y import z\nfrom everything.engines.kernel import fold",
+            "engines.pricing.x",
+            "from .y import z\nfrom engines.kernel import fold",
         ),
-        ("everything.streams.log.host", "from everything.engines.kernel import Engine"),
+        ("streams.log.host", "from engines.kernel import Engine"),
         (
-            "everything.projections.x",
-            "from everything.streams.log.ports import Log\nimport psycopg",
+            "projections.x",
+            "from streams.log.ports import Log\nimport psycopg",
         ),
         (
-            "everything.replay.x",
-            "from everything.engines.exchange import E\nimport everything.projections",
+            "replay.x",
+            "from engines.exchange import E\nimport projections",
         ),
-        ("everything.deploy.x", "from everything.replay import verify"),
+        ("deploy.x", "from replay import verify"),
     ],
 )
 def test_right_arrow_is_not_caught(name: str, text: str) -> None:
@@ -125,5 +122,5 @@ def test_right_arrow_is_not_caught(name: str, text: str) -> None:
 
 
 def test_relative_imports_of_a_package_are_resolved() -> None:
-    module = parse("everything.engines.pricing", "from .engine import P", package=True)
-    assert list(imports(module)) == [(1, "everything.engines.pricing.engine.P")]
+    module = parse("engines.pricing", "from .engine import P", package=True)
+    assert list(imports(module)) == [(1, "engines.pricing.engine.P")]

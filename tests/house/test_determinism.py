@@ -5,7 +5,7 @@ import pytest
 from tests.house.determinism import findings
 from tests.house.source import Module, modules, parse
 
-PURE = [m for m in modules() if m.under("everything.schemas") or m.under("everything.engines")]
+PURE = [m for m in modules() if m.under("schemas") or m.under("engines")]
 
 PLANTED = """
 x = 1.5
@@ -85,9 +85,9 @@ def test_pure_rooms(module: Module) -> None:
 
 @pytest.mark.parametrize("text", [*PLANTED, *PLANTED_TOGETHER])
 def test_planted_sample_is_caught(text: str) -> None:
-    assert findings(parse("everything.engines.planted", text))
+    assert findings(parse("engines.planted", text))
 
 
 @pytest.mark.parametrize("text", HARMLESS)
 def test_harmless_sample_is_not_caught(text: str) -> None:
-    assert findings(parse("everything.engines.planted", text)) == []
+    assert findings(parse("engines.planted", text)) == []

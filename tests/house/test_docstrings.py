@@ -15,7 +15,7 @@ import pytest
 from tests.house.source import Module, modules, parse
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-HELD: Final = ("everything.schemas", "everything.engines")
+HELD: Final = ("schemas", "engines")
 """The rooms that are held to it."""
 
 _FIELDS: Final = (ast.AnnAssign, ast.Assign, ast.Pass, ast.Expr)

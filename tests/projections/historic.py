@@ -4,17 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from everything.projections.history.historian import Historian
-from everything.projections.history.shape import views_schema
-from everything.projections.projector import projected_subjects
-from everything.projections.store.checkpoint import Checkpoint, Follower
-from everything.projections.store.hashes import TableHash, hash_in, hash_model
-from everything.projections.store.model import Model
-from everything.projections.store.postgres import connect
-from everything.projections.store.schemas import ensure_live
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.subjects import matches
-from everything.streams.log.simulated import SimulatedServer
+from projections.history.historian import Historian
+from projections.history.shape import views_schema
+from projections.projector import projected_subjects
+from projections.store.checkpoint import Checkpoint, Follower
+from projections.store.hashes import TableHash, hash_in, hash_model
+from projections.store.model import Model
+from projections.store.postgres import connect
+from projections.store.schemas import ensure_live
+from projections.tables import PROJECTIONS
+from schemas.subjects import matches
+from streams.log.simulated import SimulatedServer
 from tests.projections.reading import wait_until
 
 

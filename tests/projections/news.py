@@ -8,13 +8,13 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from everything.schemas import subjects
-from everything.schemas.articles import locator, snapshot_id
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.events import Event, pricing, reality
-from everything.schemas.events import governance as gov
-from everything.schemas.observations import (
+from schemas import subjects
+from schemas.articles import locator, snapshot_id
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.events import Event, pricing, reality
+from schemas.events import governance as gov
+from schemas.observations import (
     ArticleObserved,
     LlmAnswer,
     LlmAvailability,
@@ -22,8 +22,8 @@ from everything.schemas.observations import (
     Observation,
     SourceFetched,
 )
-from everything.schemas.sources import Source
-from everything.schemas.units import HOUR_NS
+from schemas.sources import Source
+from schemas.units import HOUR_NS
 
 UNKNOWN_SOURCE = "nobody"
 MOST_OPEN = 5

@@ -8,14 +8,14 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from everything.projections.projector import Projector, projected_subjects
-from everything.projections.store.hashes import TableHash, hash_model
-from everything.projections.store.postgres import connect
-from everything.projections.store.schemas import find_live
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import matches
-from everything.streams.log.simulated import SimulatedServer
+from projections.projector import Projector, projected_subjects
+from projections.store.hashes import TableHash, hash_model
+from projections.store.postgres import connect
+from projections.store.schemas import find_live
+from projections.tables import PROJECTIONS
+from schemas.stored import Stored
+from schemas.subjects import matches
+from streams.log.simulated import SimulatedServer
 
 WAIT_S = 30
 

@@ -6,16 +6,16 @@ from typing import Any
 
 import msgspec
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance.engine import GovernanceEngine
-from everything.engines.kernel import decide_group, write
-from everything.engines.notary.engine import NotaryEngine
-from everything.engines.pricing.engine import PricingEngine
-from everything.engines.reality import RealityEngine
-from everything.schemas import signatures, subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.commands import (
+from engines.exchange.engine import ExchangeEngine
+from engines.governance.engine import GovernanceEngine
+from engines.kernel import decide_group, write
+from engines.notary.engine import NotaryEngine
+from engines.pricing.engine import PricingEngine
+from engines.reality import RealityEngine
+from schemas import signatures, subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.commands import (
     AccountOpening,
     CancelAll,
     CancelOrder,
@@ -24,7 +24,7 @@ from everything.schemas.commands import (
     PlaceOrder,
     PlaceOrders,
 )
-from everything.schemas.decisions import (
+from schemas.decisions import (
     EnrolKey,
     HaltMarket,
     ListMarket,
@@ -32,11 +32,11 @@ from everything.schemas.decisions import (
     ResolveMarket,
     ResumeMarket,
 )
-from everything.schemas.heads import Head
-from everything.schemas.policy import SEED_PLAN
-from everything.schemas.stored import Stored
-from everything.schemas.units import HOUR_NS, SECOND_NS
-from everything.streams.log.simulated import SimulatedServer
+from schemas.heads import Head
+from schemas.policy import SEED_PLAN
+from schemas.stored import Stored
+from schemas.units import HOUR_NS, SECOND_NS
+from streams.log.simulated import SimulatedServer
 from tests.engines.governance.people import ANNA, START_NS, Person, genesis
 
 GRANT_CENTS = 10**10

@@ -2,10 +2,10 @@
 
 import random
 
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.decisions import AddSource, ApproveReview, RejectReview
-from everything.schemas.observations import (
+from schemas import subjects
+from schemas.codec import encode
+from schemas.decisions import AddSource, ApproveReview, RejectReview
+from schemas.observations import (
     LlmAnswer,
     LlmAvailability,
     LlmCalled,
@@ -14,8 +14,8 @@ from everything.schemas.observations import (
     Neighbour,
     SignalsMeasured,
 )
-from everything.schemas.sources import Source
-from everything.schemas.units import MINUTE_NS
+from schemas.sources import Source
+from schemas.units import MINUTE_NS
 from tests.projections.news import article, fetched
 from tests.projections.real import RealVenue
 

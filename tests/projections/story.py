@@ -9,17 +9,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from everything.schemas.chain import GENESIS_HASH, digest
-from everything.schemas.codec import encode
-from everything.schemas.decisions import Genesis, SignedDecision
-from everything.schemas.events import Event, notary, pricing
-from everything.schemas.events import exchange as ex
-from everything.schemas.events import governance as gov
-from everything.schemas.policy import SEED_PLAN
-from everything.schemas.records import Record, seal
-from everything.schemas.subjects import events as events_subject
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.simulated import SimulatedServer
+from schemas.chain import GENESIS_HASH, digest
+from schemas.codec import encode
+from schemas.decisions import Genesis, SignedDecision
+from schemas.events import Event, notary, pricing
+from schemas.events import exchange as ex
+from schemas.events import governance as gov
+from schemas.policy import SEED_PLAN
+from schemas.records import Record, seal
+from schemas.subjects import events as events_subject
+from schemas.units import SECOND_NS
+from streams.log.simulated import SimulatedServer
 from tests.projections.news import News
 
 START_NS = 1_800_000_000 * SECOND_NS

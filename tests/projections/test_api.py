@@ -9,14 +9,14 @@ import httpx
 import pytest
 from fastapi import FastAPI, Header
 
-from everything.projections.api import create_read_router
-from everything.projections.projector import Projector
-from everything.projections.rebuild import rebuild
-from everything.schemas.errors import Halt
-from everything.schemas.events.exchange import OrdersCancelled
-from everything.schemas.limits import MAX_PAGE_ROWS
-from everything.schemas.units import to_decimal
-from everything.streams.gateway.errors import Unauthorized, install_handlers
+from projections.api import create_read_router
+from projections.projector import Projector
+from projections.rebuild import rebuild
+from schemas.errors import Halt
+from schemas.events.exchange import OrdersCancelled
+from schemas.limits import MAX_PAGE_ROWS
+from schemas.units import to_decimal
+from streams.gateway.errors import Unauthorized, install_handlers
 from tests.projections.reading import (
     execute,
     last_projected,

@@ -5,9 +5,9 @@ from itertools import product
 
 import pytest
 
-from everything.projections.store import checkpoint
-from everything.schemas.events import Event, reality
-from everything.streams.log.simulated import SimulatedServer
+from projections.store import checkpoint
+from schemas.events import Event, reality
+from streams.log.simulated import SimulatedServer
 from tests.projections.news import impact_of
 from tests.projections.reading import project_all, rows
 from tests.projections.story import Scribe

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from everything.projections.api.store import decode_ends
-from everything.projections.history.historian import Historian
-from everything.projections.history.writer import HistoryWriter
-from everything.projections.store.postgres import connect
-from everything.projections.store.shape import Projection
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.errors import BrokenInvariant, Fenced, LogDiverged
-from everything.streams.log.simulated import SimulatedServer
+from projections.api.store import decode_ends
+from projections.history.historian import Historian
+from projections.history.writer import HistoryWriter
+from projections.store.postgres import connect
+from projections.store.shape import Projection
+from projections.tables import PROJECTIONS
+from schemas.errors import BrokenInvariant, Fenced, LogDiverged
+from streams.log.simulated import SimulatedServer
 from tests.projections.historic import (
     at_work,
     checkpoint_at,
@@ -63,7 +63,7 @@ async def test_now_is_what_the_projector_says(dsn: str) -> None:
     at_the_end = await hashes_at(dsn, server.last_sequence)
     connection = await connect(dsn, "test")
     try:
-        from everything.projections.store.hashes import hash_model
+        from projections.store.hashes import hash_model
 
         assert at_the_end == await hash_model(connection, 1, PROJECTIONS)
     finally:
@@ -192,8 +192,8 @@ async def test_rows_that_do_not_fit_halt_it(dsn: str) -> None:
         at = writer.checkpoint
         assert msgspec.structs.asdict(at)["sequence"] == projected(server)[-1].sequence
         with pytest.raises(BrokenInvariant):
-            from everything.projections.history.writer import Told
-            from everything.projections.store.checkpoint import Checkpoint, Follower
+            from projections.history.writer import Told
+            from projections.store.checkpoint import Checkpoint, Follower
 
             follower = Follower(Checkpoint())
             again = [

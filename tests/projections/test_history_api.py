@@ -10,15 +10,15 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from everything.projections.api import create_read_router
-from everything.projections.api.at import EngineState, StateAt, time_or_sequence
-from everything.projections.api.words import time_of
-from everything.projections.history.historian import Historian
-from everything.schemas.errors import Halt, InputError
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import matches
-from everything.streams.gateway.errors import install_handlers
-from everything.streams.log.simulated import SimulatedServer
+from projections.api import create_read_router
+from projections.api.at import EngineState, StateAt, time_or_sequence
+from projections.api.words import time_of
+from projections.history.historian import Historian
+from schemas.errors import Halt, InputError
+from schemas.stored import Stored
+from schemas.subjects import matches
+from streams.gateway.errors import install_handlers
+from streams.log.simulated import SimulatedServer
 from tests.projections.historic import at_work, keep_all
 from tests.projections.reading import project_all, projected, rows, wait_until
 from tests.projections.real import busy_day
@@ -224,7 +224,7 @@ async def test_what_was_just_written_is_waited_for(
         answer = await api.get("/markets", params={"at": 60})
         assert answer.status_code == 200
         assert answer.json()["sequence"] == 60
-    monkeypatch.setattr("everything.projections.api.at.HISTORY_WAIT_S", 0.1)
+    monkeypatch.setattr("projections.api.at.HISTORY_WAIT_S", 0.1)
     live.store([(one.subject, one.payload) for one in server.messages()[60:70]])
     async with reading(dsn, live) as api:
         answer = await api.get("/markets", params={"at": 70})

@@ -3,14 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.projections.store.checkpoint import Checkpoint, Follower
-from everything.projections.store.observed import read_observation
-from everything.projections.store.shape import gather
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.codec import encode
-from everything.schemas.limits import MAX_REQUEST_ID_CHARS
-from everything.schemas.observations import LlmAvailability, SourceFetched
-from everything.schemas.stored import Stored
+from projections.store.checkpoint import Checkpoint, Follower
+from projections.store.observed import read_observation
+from projections.store.shape import gather
+from projections.tables import PROJECTIONS
+from schemas.codec import encode
+from schemas.limits import MAX_REQUEST_ID_CHARS
+from schemas.observations import LlmAvailability, SourceFetched
+from schemas.stored import Stored
 from tests.projections.news import article, called, fetched
 
 LARGEST = 2**63 - 1

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everything.projections.projector import Projector
-from everything.projections.store.checkpoint import Batch, Checkpoint, Follower
-from everything.projections.store.hashes import TableHash, hash_model
-from everything.projections.store.model import Model
-from everything.projections.store.postgres import connect
-from everything.projections.store.schemas import ensure_live, make_model, model_digest
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.codec import encode
-from everything.schemas.errors import (
+from projections.projector import Projector
+from projections.store.checkpoint import Batch, Checkpoint, Follower
+from projections.store.hashes import TableHash, hash_model
+from projections.store.model import Model
+from projections.store.postgres import connect
+from projections.store.schemas import ensure_live, make_model, model_digest
+from projections.tables import PROJECTIONS
+from schemas.codec import encode
+from schemas.errors import (
     BrokenInvariant,
     Fenced,
     GenesisMismatch,
@@ -28,10 +28,10 @@ from everything.schemas.errors import (
     StoreUnavailable,
     UnknownRecord,
 )
-from everything.schemas.events import exchange as ex
-from everything.schemas.records import Epoch
-from everything.schemas.subjects import last_token
-from everything.streams.log.simulated import SimulatedServer
+from schemas.events import exchange as ex
+from schemas.records import Epoch
+from schemas.subjects import last_token
+from streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
     hashes,
@@ -312,7 +312,7 @@ async def test_two_first_starts_at_once_make_one_model(dsn: str) -> None:
 
 
 async def test_nobody_at_the_address_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.projections.projector.STORE_ATTEMPTS", 2)
+    monkeypatch.setattr("projections.projector.STORE_ATTEMPTS", 2)
     server = told(seed=8).scribe.server
     projector = Projector(server.connect("x"), "postgresql://x@127.0.0.1:1/x")
     with pytest.raises(StoreUnavailable):

@@ -1,8 +1,8 @@
 """What the real engines decided, in tables: compared with the exchange's own state."""
 
-from everything.engines.exchange.state import State
-from everything.projections.rebuild import rebuild
-from everything.schemas.units import PAR_TICKS
+from engines.exchange.state import State
+from projections.rebuild import rebuild
+from schemas.units import PAR_TICKS
 from tests.projections.reading import hashes, project_all, rows
 from tests.projections.real import GRANT_CENTS, busy_day
 from tests.projections.real_news import newsy_day

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.projections.projector import Projector
-from everything.projections.rebuild import rebuild
-from everything.schemas.limits import MAX_ATOMIC_BATCH
+from projections.projector import Projector
+from projections.rebuild import rebuild
+from schemas.limits import MAX_ATOMIC_BATCH
 from tests.projections.reading import hashes, last_projected, project_all, running, wait_until
 from tests.projections.real import busy_day
 from tests.projections.story import told

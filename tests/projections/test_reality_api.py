@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from everything.schemas.chain import digest
+from schemas.chain import digest
 from tests.projections.news import News
 from tests.projections.reading import last_projected, project_all, rows
 from tests.projections.story import Story, told

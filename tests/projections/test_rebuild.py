@@ -5,16 +5,16 @@ import asyncio
 import psycopg
 import pytest
 
-from everything.projections.projector import Projector
-from everything.projections.rebuild import Progress, rebuild, rollback
-from everything.projections.store.checkpoint import Checkpoint, Follower
-from everything.projections.store.model import Model, Switched
-from everything.projections.store.postgres import connect
-from everything.projections.store.schemas import ensure_live, find_live
-from everything.projections.store.shape import Projection
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
-from everything.streams.log.simulated import SimulatedServer
+from projections.projector import Projector
+from projections.rebuild import Progress, rebuild, rollback
+from projections.store.checkpoint import Checkpoint, Follower
+from projections.store.model import Model, Switched
+from projections.store.postgres import connect
+from projections.store.schemas import ensure_live, find_live
+from projections.store.shape import Projection
+from projections.tables import PROJECTIONS
+from schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
+from streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
     hashes,
@@ -281,7 +281,7 @@ async def test_an_empty_live_model_is_equal_to_an_empty_one(dsn: str) -> None:
 
 
 def test_a_projections_version_changes_the_digest() -> None:
-    from everything.projections.store.schemas import model_digest
+    from projections.store.schemas import model_digest
 
     first = PROJECTIONS[0]
     raised = Projection(first.name, first.tables, first.steps, first.gatherer, first.version + 1)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from everything.projections.projector import Projector
-from everything.projections.rebuild import feeding, rebuild, rollback
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.errors import NotFound, SchemaDrift
+from projections.projector import Projector
+from projections.rebuild import feeding, rebuild, rollback
+from projections.tables import PROJECTIONS
+from schemas.errors import NotFound, SchemaDrift
 from tests.projections.reading import (
     execute,
     hashes,

@@ -2,10 +2,10 @@
 
 import pytest
 
-from everything.projections.store.checkpoint import Checkpoint, Follower
-from everything.projections.store.shape import gather
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.units import MINUTE_NS
+from projections.store.checkpoint import Checkpoint, Follower
+from projections.store.shape import gather
+from projections.tables import PROJECTIONS
+from schemas.units import MINUTE_NS
 from tests.projections.reading import project_all, projected, rows
 from tests.projections.story import ROOT_KEY, VENUE_ID, Story, told
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from everything.replay.archive import Archiver, Bounds
-from everything.replay.segments import Segment, SegmentFolder
-from everything.replay.segments_check import Archive, check
-from everything.schemas.chain import link
-from everything.schemas.stored import Stored
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from replay.archive import Archiver, Bounds
+from replay.segments import Segment, SegmentFolder
+from replay.segments_check import Archive, check
+from schemas.chain import link
+from schemas.stored import Stored
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.replay.venue import server_with
 
 SMALL = Bounds(messages=30, bytes=10**9, after_ns=10**15)

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from everything.replay.archive import Archiver, Bounds
-from everything.replay.segments import SegmentFolder
-from everything.streams.log import nats_log
-from everything.streams.log.clock import SystemClock
+from replay.archive import Archiver, Bounds
+from replay.segments import SegmentFolder
+from streams.log import nats_log
+from streams.log.clock import SystemClock
 
 
 async def main(url: str, folder: str) -> None:

@@ -1,10 +1,10 @@
 """Run `verify` on messages, and look at what it found."""
 
-from everything.replay.report import Finding, Report
-from everything.replay.verify import verify
-from everything.schemas.stored import Stored
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from replay.report import Finding, Report
+from replay.verify import verify
+from schemas.stored import Stored
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.replay.venue import engines, server_with
 
 Messages = list[Stored] | tuple[Stored, ...]

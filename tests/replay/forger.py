@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
-from everything.schemas.records import EVENT_MESSAGES, Record, seal
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import events
+from schemas.records import EVENT_MESSAGES, Record, seal
+from schemas.stored import Stored
+from schemas.subjects import events
 
 Change = Callable[[Record], Record]
 Sign = Callable[[bytes], str]

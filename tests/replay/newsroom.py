@@ -2,18 +2,18 @@
 
 from functools import cache
 
-from everything.schemas import subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import Codec, encode
-from everything.schemas.commands import CancelAll
-from everything.schemas.decisions import ResolveMarket
-from everything.schemas.errors import InputError
-from everything.schemas.events import Event
-from everything.schemas.observations import ArticleObserved, SignalsMeasured
-from everything.schemas.policy import Policy
-from everything.schemas.stored import Stored
-from everything.schemas.units import HOUR_NS, SECOND_NS
-from everything.streams.log.simulated import SimulatedServer
+from schemas import subjects
+from schemas.chain import digest
+from schemas.codec import Codec, encode
+from schemas.commands import CancelAll
+from schemas.decisions import ResolveMarket
+from schemas.errors import InputError
+from schemas.events import Event
+from schemas.observations import ArticleObserved, SignalsMeasured
+from schemas.policy import Policy
+from schemas.stored import Stored
+from schemas.units import HOUR_NS, SECOND_NS
+from streams.log.simulated import SimulatedServer
 from tests.engines.governance.people import ROOT, genesis
 from tests.engines.test_together import SOURCES, Venue
 from tests.replay.venue import server_with

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everything.replay.archive import Archiver, Bounds
-from everything.replay.segments import Frames, SegmentFolder, Start, frame
-from everything.replay.segments_check import check
-from everything.schemas.chain import GENESIS_HASH
-from everything.schemas.errors import (
+from replay.archive import Archiver, Bounds
+from replay.segments import Frames, SegmentFolder, Start, frame
+from replay.segments_check import check
+from schemas.chain import GENESIS_HASH
+from schemas.errors import (
     ArchiveDamaged,
     GenesisMismatch,
     InputError,
@@ -23,12 +23,12 @@ from everything.schemas.errors import (
     LogUnavailable,
     NotFound,
 )
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import NOTARY, events
-from everything.streams.log.faults import Faults, SimulatedCrash
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.subjects import NOTARY, events
+from streams.log.faults import Faults, SimulatedCrash
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.engines.governance.people import BERT, ROOT
 from tests.engines.governance.people import NOTARY as NOTARY_PERSON
 from tests.replay.archives import SMALL, archive, archived, chain_of, contents, rewrite

@@ -8,20 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from everything.engines import kernel
-from everything.replay.bundle import Manifest, export, read
-from everything.replay.bundle_check import BundleReport, check_bundle
-from everything.schemas import signatures
-from everything.schemas.chain import link
-from everything.schemas.errors import InputError, LogDiverged, NotFound, TooLarge
-from everything.schemas.events.exchange import OrderPlaced
-from everything.schemas.events.notary import Sealed
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.records import seal as seal_record
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import events
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from engines import kernel
+from replay.bundle import Manifest, export, read
+from replay.bundle_check import BundleReport, check_bundle
+from schemas import signatures
+from schemas.chain import link
+from schemas.errors import InputError, LogDiverged, NotFound, TooLarge
+from schemas.events.exchange import OrderPlaced
+from schemas.events.notary import Sealed
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.records import seal as seal_record
+from schemas.stored import Stored
+from schemas.subjects import events
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.engines.governance.people import ANNA, BERT, NOTARY, ROOT
 from tests.replay.archives import chain_of
 from tests.replay.forger import flip, forge
@@ -169,10 +169,10 @@ def test_what_was_changed_cannot_be_exported(tmp_path: Path) -> None:
 
 def test_a_bundle_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = server_with(history())
-    monkeypatch.setattr("everything.replay.bundle.MAX_BUNDLE_BYTES", 10_000)
+    monkeypatch.setattr("replay.bundle.MAX_BUNDLE_BYTES", 10_000)
     with pytest.raises(TooLarge):
         exported(server, tmp_path / "no", *MIDDLE)
-    monkeypatch.setattr("everything.replay.bundle.MAX_BUNDLE_MESSAGES", 100)
+    monkeypatch.setattr("replay.bundle.MAX_BUNDLE_MESSAGES", 100)
     with pytest.raises(TooLarge):
         exported(server, tmp_path / "no", *MIDDLE)
     assert list(tmp_path.iterdir()) == []

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.kernel import Engine
-from everything.engines.notary.engine import NotaryEngine, State
-from everything.schemas.codec import upcast
-from everything.schemas.events import UPCASTS, Event
-from everything.schemas.events.notary import Sealed, Sealed1
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.streams.log.virtual_time import simulate
+from engines.exchange.engine import ExchangeEngine
+from engines.kernel import Engine
+from engines.notary.engine import NotaryEngine, State
+from schemas.codec import upcast
+from schemas.events import UPCASTS, Event
+from schemas.events.notary import Sealed, Sealed1
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from streams.log.virtual_time import simulate
 from tests.replay.checking import check, only
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.venue import engines, live

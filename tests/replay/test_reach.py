@@ -1,11 +1,11 @@
 """How far `verify` got, and that it never calls clean what it could not check."""
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.replay.text import describe
-from everything.replay.verify import Anchor, verify
-from everything.schemas.errors import LogUnavailable
-from everything.streams.log.faults import DeliveryFault, Faults
-from everything.streams.log.virtual_time import simulate
+from engines.exchange.engine import ExchangeEngine
+from replay.text import describe
+from replay.verify import Anchor, verify
+from schemas.errors import LogUnavailable
+from streams.log.faults import DeliveryFault, Faults
+from streams.log.virtual_time import simulate
 from tests.replay.checking import check, check_server, only
 from tests.replay.forger import records_of
 from tests.replay.venue import engines, history, server_with

@@ -2,10 +2,10 @@
 
 from msgspec.structs import replace
 
-from everything.schemas import subjects
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import ReviewersChecked
-from everything.schemas.events.reality import (
+from schemas import subjects
+from schemas.events import Event
+from schemas.events.exchange import ReviewersChecked
+from schemas.events.reality import (
     ArticleDropped,
     ArticleGrouped,
     ClusterOpened,
@@ -13,8 +13,8 @@ from everything.schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
 from tests.replay.checking import check, only
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.venue import history

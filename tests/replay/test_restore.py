@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from everything.replay.restore import restore
-from everything.replay.segments import SegmentFolder
-from everything.replay.segments_check import Archive, check
-from everything.schemas.errors import Fenced, InputError
-from everything.schemas.stored import Stored
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from replay.restore import restore
+from replay.segments import SegmentFolder
+from replay.segments_check import Archive, check
+from schemas.errors import Fenced, InputError
+from schemas.stored import Stored
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.replay.archives import archive, archived
 from tests.replay.checking import check_server
 from tests.replay.venue import HostedVenue, history, server_with
@@ -66,7 +66,7 @@ def test_a_log_that_holds_more_is_refused(whole: Archive) -> None:
 
 
 def test_who_appends_meanwhile_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.replay.restore.MAX_ATOMIC_BATCH", 50)
+    monkeypatch.setattr("replay.restore.MAX_ATOMIC_BATCH", 50)
     whole = check(archived(history(), tmp_path))
     server = SimulatedServer()
 
@@ -81,7 +81,7 @@ def test_who_appends_meanwhile_ends_it(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_batches_are_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.replay.restore.RESTORE_BATCH_BYTES", 2_000)
+    monkeypatch.setattr("replay.restore.RESTORE_BATCH_BYTES", 2_000)
     whole = check(archived(history(), tmp_path))
     server = SimulatedServer()
     steps: list[int] = []

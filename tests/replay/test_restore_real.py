@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from everything.engines.notary.engine import NotaryEngine
-from everything.replay.archive import Archiver
-from everything.replay.restore import restore
-from everything.replay.segments import SegmentFolder
-from everything.replay.segments_check import check
-from everything.replay.verify import verify
-from everything.schemas import signatures
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.host import EngineHost
-from everything.streams.log.ports import Log
-from everything.streams.log.snapshots import SnapshotMemory
+from engines.notary.engine import NotaryEngine
+from replay.archive import Archiver
+from replay.restore import restore
+from replay.segments import SegmentFolder
+from replay.segments_check import check
+from replay.verify import verify
+from schemas import signatures
+from schemas.limits import MAX_ATOMIC_BATCH
+from streams.log.clock import SystemClock
+from streams.log.host import EngineHost
+from streams.log.ports import Log
+from streams.log.snapshots import SnapshotMemory
 from tests.engines.governance.people import NOTARY
 from tests.house.source import ROOT
 from tests.replay.archives import chain_of

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from everything.engines.kernel import fold, state_hash
-from everything.replay import travel
-from everything.replay.travel import Keeper, Moment, TimeMachine
-from everything.replay.travel_shelf import Shelf, ShelfFolder
-from everything.schemas.chain import digest
-from everything.schemas.errors import InputError, LogDiverged, UnknownRecord
-from everything.schemas.heads import Head
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import ENGINES, events
-from everything.streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
-from everything.streams.log.snapshots import Snapshot, SnapshotHeader
-from everything.streams.log.virtual_time import simulate
+from engines.kernel import fold, state_hash
+from replay import travel
+from replay.travel import Keeper, Moment, TimeMachine
+from replay.travel_shelf import Shelf, ShelfFolder
+from schemas.chain import digest
+from schemas.errors import InputError, LogDiverged, UnknownRecord
+from schemas.heads import Head
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.subjects import ENGINES, events
+from streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
+from streams.log.snapshots import Snapshot, SnapshotHeader
+from streams.log.virtual_time import simulate
 from tests.replay.venue import engines, history, server_with
 
 
@@ -171,7 +171,7 @@ def forged(path: Path, **changes: Any) -> None:
     """Write a snapshot anew with its file's digest right and something in it wrong."""
     import msgspec
 
-    from everything.streams.log.snapshots import lines_of, parse, write_whole
+    from streams.log.snapshots import lines_of, parse, write_whole
 
     snapshot = parse(path.read_bytes())
     data = changes.pop("data", snapshot.data)

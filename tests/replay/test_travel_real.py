@@ -9,9 +9,9 @@ import httpx
 import psutil
 import pytest
 
-from everything.deploy.engines import all_engines
-from everything.deploy.travelling import shelves
-from everything.replay.travel import Moment, TimeMachine
+from deploy.engines import all_engines
+from deploy.travelling import shelves
+from replay.travel import Moment, TimeMachine
 from tests.support.venue import Venue, venue, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from everything.engines import kernel
-from everything.engines.notary.engine import NotaryEngine
-from everything.replay import inputs
-from everything.replay.report import Report
-from everything.replay.verify import verify
-from everything.schemas import signatures
-from everything.schemas.chain import link
-from everything.schemas.codec import encode
-from everything.schemas.decisions import SIGNED_DECISIONS
-from everything.schemas.events.exchange import BalancesChanged, OrderPlaced
-from everything.schemas.events.notary import Sealed
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import covering, matches
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.virtual_time import simulate
+from engines import kernel
+from engines.notary.engine import NotaryEngine
+from replay import inputs
+from replay.report import Report
+from replay.verify import verify
+from schemas import signatures
+from schemas.chain import link
+from schemas.codec import encode
+from schemas.decisions import SIGNED_DECISIONS
+from schemas.events.exchange import BalancesChanged, OrderPlaced
+from schemas.events.notary import Sealed
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from schemas.subjects import covering, matches
+from schemas.units import SECOND_NS
+from streams.log.virtual_time import simulate
 from tests.engines.governance.people import BERT, NOTARY
 from tests.replay.checking import Messages, check, check_server, only
 from tests.replay.forger import flip, forge, records_of, swap

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.replay.verify import verify
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.streams.log import nats_log
+from replay.verify import verify
+from schemas.limits import MAX_ATOMIC_BATCH
+from streams.log import nats_log
 from tests.replay.checking import only
 from tests.replay.test_verify import an_order
 from tests.replay.venue import engines, history

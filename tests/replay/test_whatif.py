@@ -7,26 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from everything.engines.pricing.arithmetic import blend
-from everything.replay.whatif import Changes, Comparison, whatif
-from everything.replay.whatif.fork import Fork
-from everything.replay.whatif.tally import Thinned
-from everything.replay.whatif.words import describe, draw
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.errors import InputError, LogDiverged, UnknownRecord
-from everything.schemas.events.governance import ReviewAnswered
-from everything.schemas.events.reality import (
+from engines.pricing.arithmetic import blend
+from replay.whatif import Changes, Comparison, whatif
+from replay.whatif.fork import Fork
+from replay.whatif.tally import Thinned
+from replay.whatif.words import describe, draw
+from schemas import subjects
+from schemas.codec import encode
+from schemas.errors import InputError, LogDiverged, UnknownRecord
+from schemas.events.governance import ReviewAnswered
+from schemas.events.reality import (
     ArticleDropped,
     ReviewClosed,
     ReviewOpened,
     ScoreChanged,
 )
-from everything.schemas.limits import MAX_PLOT_POINTS
-from everything.schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.streams.log.virtual_time import simulate
+from schemas.limits import MAX_PLOT_POINTS
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from streams.log.virtual_time import simulate
 from tests.engines.test_together import SOURCES, SYMBOLS
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.newsroom import news, orderly

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from everything.engines.pricing import PricingEngine
-from everything.engines.pricing.state import State
-from everything.replay.graph import Graph, Node, describe
-from everything.replay.svg import draw
-from everything.replay.why import market, moved, why
-from everything.schemas.errors import LogDiverged, NotFound, UnknownRecord
-from everything.schemas.events.pricing import PriceChanged
-from everything.schemas.events.reality import ScoreChanged
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from engines.pricing import PricingEngine
+from engines.pricing.state import State
+from replay.graph import Graph, Node, describe
+from replay.svg import draw
+from replay.why import market, moved, why
+from schemas.errors import LogDiverged, NotFound, UnknownRecord
+from schemas.events.pricing import PriceChanged
+from schemas.events.reality import ScoreChanged
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.engines.test_together import SYMBOLS
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.newsroom import TITLE, news, server_of
@@ -360,7 +360,7 @@ def test_what_moved_nothing_says_so() -> None:
 def test_too_much_is_cut_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     server = server_of(0)
     whole = forward(server, 1)
-    monkeypatch.setattr("everything.replay.why.forward.MAX_MOVED_NODES", 5)
+    monkeypatch.setattr("replay.why.forward.MAX_MOVED_NODES", 5)
     graph = forward(server, 1)
     assert len(graph.nodes) <= 7 < len(whole.nodes)
     assert any(note.startswith("Told are the first 5 effects; ") for note in graph.notes)
@@ -384,7 +384,7 @@ def test_a_picture_is_well_formed_and_says_what_the_text_says() -> None:
 
 
 def test_a_picture_of_much_says_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.replay.svg.MAX_SVG_NODES", 10)
+    monkeypatch.setattr("replay.svg.MAX_SVG_NODES", 10)
     graph = ask(server_of(0, 100))
     assert f"and {len(graph.nodes) - 10:,} more nodes" in draw(graph)
 

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from everything.replay.walk import walk
-from everything.replay.whatif import Changes, whatif
-from everything.replay.why import moved, why
-from everything.schemas import subjects
-from everything.schemas.errors import NotFound
-from everything.schemas.limits import MAX_ATOMIC_BATCH
-from everything.schemas.policy import CALIBRATED
-from everything.schemas.stored import Stored
-from everything.streams.log.virtual_time import simulate
+from replay.walk import walk
+from replay.whatif import Changes, whatif
+from replay.why import moved, why
+from schemas import subjects
+from schemas.errors import NotFound
+from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.policy import CALIBRATED
+from schemas.stored import Stored
+from streams.log.virtual_time import simulate
 from tests.replay.newsroom import news, server_of
 from tests.support.nats import TestServer, nats_server
 

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance.engine import GovernanceEngine
-from everything.engines.kernel import Engine
-from everything.engines.notary.engine import NotaryEngine
-from everything.engines.pricing.engine import PricingEngine
-from everything.engines.reality import RealityEngine
-from everything.schemas import signatures, subjects
-from everything.schemas.decisions import (
+from engines.exchange.engine import ExchangeEngine
+from engines.governance.engine import GovernanceEngine
+from engines.kernel import Engine
+from engines.notary.engine import NotaryEngine
+from engines.pricing.engine import PricingEngine
+from engines.reality import RealityEngine
+from schemas import signatures, subjects
+from schemas.decisions import (
     AddSource,
     ApproveReview,
     EnrolKey,
@@ -22,12 +22,12 @@ from everything.schemas.decisions import (
     ResolveMarket,
     ResumeMarket,
 )
-from everything.schemas.events.reality import ReviewOpened
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import START_NS, simulate
+from schemas.events.reality import ReviewOpened
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import START_NS, simulate
 from tests.engines.governance.people import ANNA, NOTARY, rss
 from tests.engines.press import Press, available
 from tests.projections.real import RealVenue

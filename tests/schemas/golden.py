@@ -12,8 +12,8 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import inspect
 
-from everything.schemas.codec import encode
-from everything.schemas.registry import REGISTRY
+from schemas.codec import encode
+from schemas.registry import REGISTRY
 
 PATH: Final = Path(__file__).with_name("golden.jsonl")
 

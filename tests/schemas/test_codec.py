@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import commands, decisions
-from everything.schemas.codec import Codec, Message, encode, tag_of
-from everything.schemas.errors import MalformedMessage, UnknownMessage
-from everything.schemas.limits import MAX_INTEGER_DIGITS, MAX_NESTING
-from everything.schemas.shape import UNCHECKED_BYTES
+from schemas import commands, decisions
+from schemas.codec import Codec, Message, encode, tag_of
+from schemas.errors import MalformedMessage, UnknownMessage
+from schemas.limits import MAX_INTEGER_DIGITS, MAX_NESTING
+from schemas.shape import UNCHECKED_BYTES
 
 
 class Coin1(Message, tag="coin/1", frozen=True):
@@ -192,7 +192,7 @@ def test_tag_of_a_class_without_one() -> None:
 
 
 def test_a_genesis_round_trips() -> None:
-    from everything.schemas.policy import CALIBRATED
+    from schemas.policy import CALIBRATED
 
     genesis = decisions.Genesis("v", "U", "U", CALIBRATED, 5)
     assert decisions.DECISIONS.decode(encode(genesis)) == genesis

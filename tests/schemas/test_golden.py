@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas import registry
-from everything.schemas.codec import Codec, encode, tag_of
-from everything.schemas.registry import REGISTRY
+from schemas import registry
+from schemas.codec import Codec, encode, tag_of
+from schemas.registry import REGISTRY
 from tests.schemas import golden
 
 TAG = re.compile(r"[a-z][a-z0-9_]*/[1-9][0-9]*")

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from everything.schemas.limits import SEAL_EVERY_MESSAGES
-from everything.schemas.locator import checksum, locate, locator
+from schemas.limits import SEAL_EVERY_MESSAGES
+from schemas.locator import checksum, locate, locator
 
 sums = st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=70)
 changes = st.integers(1, 2**32 - 1)

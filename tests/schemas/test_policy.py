@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from everything.schemas.policy import (
+from schemas.policy import (
     PRESETS,
     SEED_PLAN,
     ExchangePolicy,

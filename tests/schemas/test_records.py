@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import signatures
-from everything.schemas.chain import GENESIS_HASH, digest, link
-from everything.schemas.codec import encode
-from everything.schemas.errors import BadSignature, InputError, LogDiverged
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import BookHalted, CommandRefused, OrdersCancelled
-from everything.schemas.records import EVENT_MESSAGES, Record, body, check_hash, seal
+from schemas import signatures
+from schemas.chain import GENESIS_HASH, digest, link
+from schemas.codec import encode
+from schemas.errors import BadSignature, InputError, LogDiverged
+from schemas.events import Event
+from schemas.events.exchange import BookHalted, CommandRefused, OrdersCancelled
+from schemas.records import EVENT_MESSAGES, Record, body, check_hash, seal
 
 SEED = signatures.seed_from(b"1" * 32)
 KEY = signatures.public_key(SEED)

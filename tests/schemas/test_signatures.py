@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import signatures
-from everything.schemas.errors import BadSignature
+from schemas import signatures
+from schemas.errors import BadSignature
 
 SEED = signatures.seed_from(b"1" * 32)
 KEY = signatures.public_key(SEED)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import subjects
+from schemas import subjects
 
 TOKENS = st.sampled_from(["a", "b", "main", "cmd", "x-y"])
 WILD = st.sampled_from(["a", "b", "main", "cmd", "x-y", "*"])

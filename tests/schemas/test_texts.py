@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.texts import clean, is_line, is_text
+from schemas.texts import clean, is_line, is_text
 
 HOSTILE = [
     "\x00",

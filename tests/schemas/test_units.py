@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.units import from_decimal, to_decimal
+from schemas.units import from_decimal, to_decimal
 
 
 @given(st.integers(-(10**19), 10**19))

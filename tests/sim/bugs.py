@@ -13,33 +13,33 @@ from unittest.mock import patch
 
 import msgspec
 
-from everything.engines.exchange import conclude as conclude_module
-from everything.engines.exchange import money
-from everything.engines.exchange.client_ids import ClientIds
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.governance import people
-from everything.engines.kernel import fold
-from everything.projections.feeds.office import Office as FeedsOffice
-from everything.projections.feeds.outbox import Outbox
-from everything.projections.feeds.process import Feeds
-from everything.projections.store import model as model_module
-from everything.projections.store.model import Model
-from everything.projections.store.shape import gather
-from everything.schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
-from everything.schemas.heads import Chains, Head
-from everything.schemas.records import Record
-from everything.schemas.stored import Stored
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.measurer import Measurer
-from everything.streams.ingest.services import DONE, Delivery, Verdict
-from everything.streams.log import office as office_module
-from everything.streams.log import scrub as scrub_module
-from everything.streams.log.appender import Appender
-from everything.streams.log.intake import Intake
-from everything.streams.log.office import save_snapshot
-from everything.streams.log.ports import Fence
-from everything.streams.log.simulated import SimulatedLog, SimulatedReader
-from everything.streams.log.term import Flight, Term
+from engines.exchange import conclude as conclude_module
+from engines.exchange import money
+from engines.exchange.client_ids import ClientIds
+from engines.exchange.engine import ExchangeEngine
+from engines.governance import people
+from engines.kernel import fold
+from projections.feeds.office import Office as FeedsOffice
+from projections.feeds.outbox import Outbox
+from projections.feeds.process import Feeds
+from projections.store import model as model_module
+from projections.store.model import Model
+from projections.store.shape import gather
+from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
+from schemas.heads import Chains, Head
+from schemas.records import Record
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.ingest.measurer import Measurer
+from streams.ingest.services import DONE, Delivery, Verdict
+from streams.log import office as office_module
+from streams.log import scrub as scrub_module
+from streams.log.appender import Appender
+from streams.log.intake import Intake
+from streams.log.office import save_snapshot
+from streams.log.ports import Fence
+from streams.log.simulated import SimulatedLog, SimulatedReader
+from streams.log.term import Flight, Term
 from tests.sim.world import MachineClock
 
 MAX_SEEDS: Final = 500

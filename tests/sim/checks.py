@@ -3,20 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from everything.engines.kernel import Engine, fold
-from everything.projections.feeds.channels import PROGRESS, WRITER
-from everything.projections.feeds.fold import FeedFold
-from everything.projections.feeds.outbox import Outbox
-from everything.projections.projector import projected_subjects
-from everything.projections.store.checkpoint import Follower
-from everything.projections.store.model import Model
-from everything.projections.tables import PROJECTIONS
-from everything.replay.verify import verify
-from everything.schemas import subjects
-from everything.schemas.feed import decode_envelope
-from everything.schemas.heads import Head
-from everything.schemas.records import EVENT_MESSAGES
-from everything.schemas.stored import Stored
+from engines.kernel import Engine, fold
+from projections.feeds.channels import PROGRESS, WRITER
+from projections.feeds.fold import FeedFold
+from projections.feeds.outbox import Outbox
+from projections.projector import projected_subjects
+from projections.store.checkpoint import Follower
+from projections.store.model import Model
+from projections.tables import PROJECTIONS
+from replay.verify import verify
+from schemas import subjects
+from schemas.feed import decode_envelope
+from schemas.heads import Head
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
 from tests.sim.decisions import DecisionsCheck
 from tests.sim.orders import OrdersCheck
 from tests.sim.plan import Storing

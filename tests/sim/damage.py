@@ -12,10 +12,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from everything.replay.verify import verify
-from everything.schemas import subjects
-from everything.schemas.errors import Halt, LogDiverged, LogGap, UnknownRecord
-from everything.schemas.stored import Stored
+from replay.verify import verify
+from schemas import subjects
+from schemas.errors import Halt, LogDiverged, LogGap, UnknownRecord
+from schemas.stored import Stored
 from tests.sim.roster import engines
 from tests.sim.world import World
 

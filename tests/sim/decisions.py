@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from everything.schemas import subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.decisions import (
+from schemas import subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.decisions import (
     CloseMarket,
     CoSign,
     EditMarket,
@@ -25,12 +25,12 @@ from everything.schemas.decisions import (
     ResumeMarket,
     SetPolicy,
 )
-from everything.schemas.events import exchange as ex
-from everything.schemas.events import governance as gov
-from everything.schemas.limits import MAX_DECISION_LIFE_NS
-from everything.schemas.policy import SEED_PLAN
-from everything.schemas.records import Record
-from everything.schemas.units import SECOND_NS
+from schemas.events import exchange as ex
+from schemas.events import governance as gov
+from schemas.limits import MAX_DECISION_LIFE_NS
+from schemas.policy import SEED_PLAN
+from schemas.records import Record
+from schemas.units import SECOND_NS
 from tests.engines.governance.people import Person, genesis
 from tests.sim.world import Sent, World
 

@@ -11,24 +11,24 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from everything.deploy.processes.until import until
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.decisions import AddSource
-from everything.schemas.errors import AppendUnknown, OperatingError
-from everything.schemas.jobs import Job
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
-from everything.schemas.sources import Source
-from everything.streams.ingest.fetcher import Fetcher, Means
-from everything.streams.ingest.fetching.http import Answer
-from everything.streams.ingest.fetching.polite import Fetched
-from everything.streams.ingest.measurer import Measurer
-from everything.streams.ingest.ports import Queue
-from everything.streams.ingest.registry import Following
-from everything.streams.ingest.scheduler import Scheduler
-from everything.streams.ingest.services import Delivery, Later, Verdict
-from everything.streams.ingest.sources.reader import read_here
-from everything.streams.log.together import together
+from deploy.processes.until import until
+from schemas import subjects
+from schemas.codec import encode
+from schemas.decisions import AddSource
+from schemas.errors import AppendUnknown, OperatingError
+from schemas.jobs import Job
+from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
+from schemas.sources import Source
+from streams.ingest.fetcher import Fetcher, Means
+from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.polite import Fetched
+from streams.ingest.measurer import Measurer
+from streams.ingest.ports import Queue
+from streams.ingest.registry import Following
+from streams.ingest.scheduler import Scheduler
+from streams.ingest.services import Delivery, Later, Verdict
+from streams.ingest.sources.reader import read_here
+from streams.log.together import together
 from tests.ingest.fetching.web import feed
 from tests.ingest.measuring.world import tools
 from tests.sim.decisions import Decisions

@@ -9,9 +9,9 @@ import asyncio
 import random
 from typing import Any, Final
 
-from everything.schemas import signatures, subjects
-from everything.schemas.codec import encode
-from everything.schemas.commands import (
+from schemas import signatures, subjects
+from schemas.codec import encode
+from schemas.commands import (
     AccountOpening,
     CancelAll,
     CancelOrder,
@@ -20,9 +20,9 @@ from everything.schemas.commands import (
     PlaceOrder,
     PlaceOrders,
 )
-from everything.schemas.events import exchange as ex
-from everything.schemas.limits import MAX_BATCH_ORDERS
-from everything.schemas.records import Record
+from schemas.events import exchange as ex
+from schemas.limits import MAX_BATCH_ORDERS
+from schemas.records import Record
 from tests.engines.exchange.naive_book import NaiveBook, Outcome
 from tests.engines.governance.people import Person
 from tests.sim.world import Sent, World

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from everything.streams.log.faults import Rates
+from streams.log.faults import Rates
 
 FOLDER: Final = Path(__file__).parent / "plans"
 

@@ -12,12 +12,12 @@ import random
 from collections import Counter
 from typing import Any, Final
 
-from everything.schemas import subjects
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.decisions import AddSource, ApproveReview, EnrolKey, RejectReview
-from everything.schemas.events import reality as re
-from everything.schemas.observations import (
+from schemas import subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.decisions import AddSource, ApproveReview, EnrolKey, RejectReview
+from schemas.events import reality as re
+from schemas.observations import (
     ArticleObserved,
     LlmAnswer,
     LlmAvailability,
@@ -27,9 +27,9 @@ from everything.schemas.observations import (
     Neighbour,
     SignalsMeasured,
 )
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.sources import Source
-from everything.streams.ingest.measuring.vectors import to_text
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.sources import Source
+from streams.ingest.measuring.vectors import to_text
 from tests.engines.governance.people import Person
 from tests.ingest.measuring.world import WordEmbedding
 from tests.sim.decisions import SYMBOLS, Decisions

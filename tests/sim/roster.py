@@ -3,17 +3,17 @@
 from functools import partial
 from typing import Any
 
-from everything.deploy.engines import engine_of
-from everything.deploy.processes.until import until
-from everything.engines.kernel import Engine
-from everything.projections.feeds.process import Feeds
-from everything.projections.projector import Projector
-from everything.schemas import signatures, subjects
-from everything.schemas.errors import OperatingError
-from everything.schemas.limits import SCRUB_PAUSE_S
-from everything.streams.log.appender import Appender
-from everything.streams.log.host import EngineHost
-from everything.streams.log.scrub import scrub
+from deploy.engines import engine_of
+from deploy.processes.until import until
+from engines.kernel import Engine
+from projections.feeds.process import Feeds
+from projections.projector import Projector
+from schemas import signatures, subjects
+from schemas.errors import OperatingError
+from schemas.limits import SCRUB_PAUSE_S
+from streams.log.appender import Appender
+from streams.log.host import EngineHost
+from streams.log.scrub import scrub
 from tests.engines.governance.people import NOTARY
 from tests.sim.life import Life
 from tests.sim.world import DOORS, World

@@ -11,10 +11,10 @@ from unittest.mock import patch
 
 import structlog
 
-from everything.projections.feeds.channels import PROGRESS
-from everything.projections.feeds.outbox import decode_progress
-from everything.schemas import subjects
-from everything.streams.log.virtual_time import simulate
+from projections.feeds.channels import PROGRESS
+from projections.feeds.outbox import decode_progress
+from schemas import subjects
+from streams.log.virtual_time import simulate
 from tests.sim import bugs, checks, damage, roster, spells
 from tests.sim.decisions import SYMBOLS, Decisions
 from tests.sim.ingest import ASKERS, Ingest

@@ -2,7 +2,7 @@
 
 import random
 
-from everything.streams.log.snapshots import Anchor, Snapshot, SnapshotMemory
+from streams.log.snapshots import Anchor, Snapshot, SnapshotMemory
 from tests.sim.plan import Keeping
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.sim.plan import Spell
 from tests.sim.world import Process, World
 

@@ -7,10 +7,10 @@ from typing import Any
 import psycopg
 import pytest
 
-from everything.projections.tables import PROJECTIONS
-from everything.schemas.stored import Stored
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from projections.tables import PROJECTIONS
+from schemas.stored import Stored
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import simulate
 from tests.sim.checks import account_for
 from tests.sim.life import Life, make_task
 from tests.sim.plan import Storing

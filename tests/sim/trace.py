@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from hashlib import sha256
 
-from everything.schemas.stored import Stored
-from everything.streams.log.faults import Observer
+from schemas.stored import Stored
+from streams.log.faults import Observer
 
 
 class Trace(Observer):

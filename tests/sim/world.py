@@ -9,20 +9,20 @@ from typing import Any, Final
 
 import structlog
 
-from everything.projections import projector as projector_module
-from everything.projections.feeds.channels import PROGRESS
-from everything.projections.store import model as model_module
-from everything.projections.tables import PROJECTIONS
-from everything.schemas import subjects
-from everything.schemas.errors import EverythingError, Fenced, Halt, OperatingError
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import feed as feed_subject
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.appender import Appender
-from everything.streams.log.faults import SeededFaults
-from everything.streams.log.ports import Fence
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
-from everything.streams.log.virtual_time import START_NS, VirtualClock
+from projections import projector as projector_module
+from projections.feeds.channels import PROGRESS
+from projections.store import model as model_module
+from projections.tables import PROJECTIONS
+from schemas import subjects
+from schemas.errors import EverythingError, Fenced, Halt, OperatingError
+from schemas.stored import Stored
+from schemas.subjects import feed as feed_subject
+from schemas.units import SECOND_NS
+from streams.log.appender import Appender
+from streams.log.faults import SeededFaults
+from streams.log.ports import Fence
+from streams.log.simulated import SimulatedLog, SimulatedServer
+from streams.log.virtual_time import START_NS, VirtualClock
 from tests.feeds.simulated_feed import SimulatedFeed
 from tests.sim.life import LIFE, Life
 from tests.sim.plan import Plan

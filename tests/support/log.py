@@ -2,8 +2,8 @@
 
 import asyncio
 
-from everything.schemas.limits import READ_BATCH
-from everything.schemas.stored import Stored
+from schemas.limits import READ_BATCH
+from schemas.stored import Stored
 from tests.support.venue import Venue
 
 

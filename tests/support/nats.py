@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from everything.schemas.codec import encode
-from everything.schemas.subjects import DEFAULT_SHARD
-from everything.streams.broker.server import NatsServer, free_port
-from everything.streams.log import nats_log
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec
+from schemas.codec import encode
+from schemas.subjects import DEFAULT_SHARD
+from streams.broker.server import NatsServer, free_port
+from streams.log import nats_log
+from streams.log.nats_log import NatsLog
+from streams.log.nats_wire import Wire
+from streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec
 
 _CONF = """
 listen: "127.0.0.1:{port}"

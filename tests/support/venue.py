@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 import psutil
 
-from everything.deploy.place import Place
-from everything.deploy.settings import Settings
-from everything.deploy.supervisor import python
-from everything.streams.broker.server import free_port
+from deploy.place import Place
+from deploy.settings import Settings
+from deploy.supervisor import python
+from streams.broker.server import free_port
 
 READY_WITHIN_S = 90
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Venue:
         self.home.mkdir(parents=True, exist_ok=True)
         with (self.home / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
-                [sys.executable, "-m", "everything.deploy.cli", "up"],
+                [sys.executable, "-P", "-m", "deploy.cli", "up"],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -146,7 +146,7 @@ class Venue:
         """Start one more process of the venue by hand, beside what `up` runs."""
         with self.log_of(f"{name}.by-hand").open("ab") as log:
             return subprocess.Popen(
-                python("everything.deploy.process", name),
+                python("deploy.process", name),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -173,7 +173,7 @@ class Venue:
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `everything` with `arguments`."""
         done = subprocess.run(
-            [sys.executable, "-m", "everything.deploy.cli", *arguments],
+            [sys.executable, "-P", "-m", "deploy.cli", *arguments],
             env=self.environment,
             capture_output=True,
             text=True,

@@ -1,9 +1,9 @@
 """All that must be true of a state, checked the slow way."""
 
-from everything.engines.exchange.audit import audit
-from everything.engines.exchange.book import Half
-from everything.engines.exchange.state import State
-from everything.schemas.units import PAR_TICKS
+from engines.exchange.audit import audit
+from engines.exchange.book import Half
+from engines.exchange.state import State
+from schemas.units import PAR_TICKS
 
 
 def deep_audit(state: State) -> None:

@@ -13,9 +13,9 @@ Prices are 0..100 with up to two decimals, money is in credits.
 import re
 from collections.abc import Iterator
 
-from everything.schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import (
+from schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
+from schemas.events import Event
+from schemas.events.exchange import (
     BookClosed,
     BookHalted,
     BookResumed,
@@ -26,15 +26,15 @@ from everything.schemas.events.exchange import (
     OrdersCancelled,
     Traded,
 )
-from everything.schemas.events.governance import (
+from schemas.events.governance import (
     MarketClosed,
     MarketHalted,
     MarketResolved,
     MarketResumed,
 )
-from everything.schemas.limits import MAX_BATCH_ORDERS
-from everything.schemas.policy import ExchangePolicy
-from everything.schemas.units import from_decimal, to_decimal
+from schemas.limits import MAX_BATCH_ORDERS
+from schemas.policy import ExchangePolicy
+from schemas.units import from_decimal, to_decimal
 from tests.engines.exchange.venue import Venue
 
 _ORDER = re.compile(

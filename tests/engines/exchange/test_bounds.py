@@ -2,12 +2,12 @@
 
 import pytest
 
-from everything.engines.exchange import conclude, orders
-from everything.engines.kernel import decide_group
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelAll, Order, PlaceOrder, PlaceOrders
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import (
+from engines.exchange import conclude, orders
+from engines.kernel import decide_group
+from schemas.codec import encode
+from schemas.commands import CancelAll, Order, PlaceOrder, PlaceOrders
+from schemas.events import Event
+from schemas.events.exchange import (
     Balance,
     BalancesChanged,
     OrderPlaced,
@@ -17,8 +17,8 @@ from everything.schemas.events.exchange import (
     TopsChanged,
     Traded,
 )
-from everything.schemas.events.governance import MarketResolved
-from everything.schemas.limits import (
+from schemas.events.governance import MarketResolved
+from schemas.limits import (
     IDS_LIKE_AN_EVENT,
     MAX_BALANCE_ROWS,
     MAX_BATCH_ORDERS,

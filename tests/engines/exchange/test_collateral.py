@@ -2,7 +2,7 @@
 
 import pytest
 
-from everything.schemas.policy import ExchangePolicy
+from schemas.policy import ExchangePolicy
 from tests.engines.exchange.scenario import check
 
 

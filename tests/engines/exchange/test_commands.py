@@ -7,14 +7,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from everything.engines.exchange.evolve import STEPS
-from everything.engines.exchange.snapshot import dump
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
-from everything.schemas.errors import BrokenInvariant, Refusal, UnknownRecord
-from everything.schemas.events import Event, exchange
-from everything.schemas.events.exchange import (
+from engines.exchange.evolve import STEPS
+from engines.exchange.snapshot import dump
+from schemas import subjects
+from schemas.codec import encode
+from schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
+from schemas.errors import BrokenInvariant, Refusal, UnknownRecord
+from schemas.events import Event, exchange
+from schemas.events.exchange import (
     AccountOpened,
     Balance,
     BalancesChanged,
@@ -30,9 +30,9 @@ from everything.schemas.events.exchange import (
     TopsChanged,
     Traded,
 )
-from everything.schemas.events.governance import PolicySet
-from everything.schemas.events.notary import Sealed
-from everything.schemas.limits import (
+from schemas.events.governance import PolicySet
+from schemas.events.notary import Sealed
+from schemas.limits import (
     FUTURE_AFTER_NS,
     MAX_AMOUNT_CENTS,
     MAX_CLIENT_ID_CHARS,
@@ -42,9 +42,9 @@ from everything.schemas.limits import (
     REMEMBER_IDS_NS,
     STALE_AFTER_NS,
 )
-from everything.schemas.policy import SEED_PLAN, ExchangePolicy
-from everything.schemas.signatures import public_key, seed_from
-from everything.schemas.stored import Stored
+from schemas.policy import SEED_PLAN, ExchangePolicy
+from schemas.signatures import public_key, seed_from
+from schemas.stored import Stored
 from tests.engines.exchange.venue import KEY, START_NS, VENUE_ID, Venue, opening
 
 OTHER_KEY = public_key(seed_from(b"7" * 32))

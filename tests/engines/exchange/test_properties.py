@@ -6,13 +6,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.exchange.snapshot import dump, load
-from everything.engines.kernel import decide_group, fold, write
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import (
+from engines.exchange.engine import ExchangeEngine
+from engines.exchange.snapshot import dump, load
+from engines.kernel import decide_group, fold, write
+from schemas.codec import encode
+from schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
+from schemas.events import Event
+from schemas.events.exchange import (
     BalancesChanged,
     CommandRefused,
     OrderPlaced,
@@ -20,17 +20,17 @@ from everything.schemas.events.exchange import (
     OrdersCancelled,
     Traded,
 )
-from everything.schemas.events.governance import (
+from schemas.events.governance import (
     CreditsMinted,
     MarketClosed,
     MarketHalted,
     MarketResolved,
     MarketResumed,
 )
-from everything.schemas.heads import Head
-from everything.schemas.limits import MAX_BATCH_ORDERS
-from everything.schemas.policy import ExchangePolicy
-from everything.schemas.units import PAR_TICKS, SECOND_NS
+from schemas.heads import Head
+from schemas.limits import MAX_BATCH_ORDERS
+from schemas.policy import ExchangePolicy
+from schemas.units import PAR_TICKS, SECOND_NS
 from tests.engines.driver import Driver, decoded
 from tests.engines.exchange.deep_audit import deep_audit
 from tests.engines.exchange.naive_book import NaiveBook, Outcome

@@ -2,13 +2,13 @@
 
 import pytest
 
-from everything.engines.exchange import decisions
-from everything.schemas.codec import encode
-from everything.schemas.commands import CancelAll, PlaceOrder, Side
-from everything.schemas.events.exchange import ReviewersChecked
-from everything.schemas.events.governance import MarketClosed, MarketResolved, ReviewAnswered
-from everything.schemas.signatures import public_key, seed_from
-from everything.schemas.subjects import account_command
+from engines.exchange import decisions
+from schemas.codec import encode
+from schemas.commands import CancelAll, PlaceOrder, Side
+from schemas.events.exchange import ReviewersChecked
+from schemas.events.governance import MarketClosed, MarketResolved, ReviewAnswered
+from schemas.signatures import public_key, seed_from
+from schemas.subjects import account_command
 from tests.engines.driver import check_decides_again
 from tests.engines.exchange.venue import START_NS, Venue, opening
 

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from everything.engines.exchange.engine import ExchangeEngine
-from everything.engines.exchange.state import State
-from everything.schemas import subjects
-from everything.schemas.chain import GENESIS_HASH
-from everything.schemas.codec import encode
-from everything.schemas.commands import AccountOpening, OpenAccount
-from everything.schemas.events import Event
-from everything.schemas.events.governance import CreditsMinted, MarketListed, VenueFounded
-from everything.schemas.policy import ExchangePolicy, Policy
-from everything.schemas.records import Record, seal
-from everything.schemas.signatures import public_key, seed_from, sign
+from engines.exchange.engine import ExchangeEngine
+from engines.exchange.state import State
+from schemas import subjects
+from schemas.chain import GENESIS_HASH
+from schemas.codec import encode
+from schemas.commands import AccountOpening, OpenAccount
+from schemas.events import Event
+from schemas.events.governance import CreditsMinted, MarketListed, VenueFounded
+from schemas.policy import ExchangePolicy, Policy
+from schemas.records import Record, seal
+from schemas.signatures import public_key, seed_from, sign
 from tests.engines.driver import Driver
 
 START_NS = 1_700_000_000_000_000_000

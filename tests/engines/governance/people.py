@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from everything.engines.governance.engine import GovernanceEngine
-from everything.engines.governance.state import State
-from everything.schemas import signatures
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.decisions import AnyDecision, EnrolKey, Genesis, ListMarket, SignedDecision
-from everything.schemas.events import Event
-from everything.schemas.events.governance import DecisionRefused
-from everything.schemas.policy import SEED_PLAN, Policy
-from everything.schemas.sources import Source
-from everything.schemas.units import HOUR_NS, SECOND_NS
+from engines.governance.engine import GovernanceEngine
+from engines.governance.state import State
+from schemas import signatures
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.decisions import AnyDecision, EnrolKey, Genesis, ListMarket, SignedDecision
+from schemas.events import Event
+from schemas.events.governance import DecisionRefused
+from schemas.policy import SEED_PLAN, Policy
+from schemas.sources import Source
+from schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.driver import Driver
 
 START_NS = 1_700_000_000 * SECOND_NS

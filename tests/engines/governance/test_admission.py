@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from everything.engines.governance.people import ROLE_NEEDED
-from everything.engines.governance.state import RANKS
-from everything.schemas.codec import encode
-from everything.schemas.decisions import (
+from engines.governance.people import ROLE_NEEDED
+from engines.governance.state import RANKS
+from schemas.codec import encode
+from schemas.decisions import (
     AddSource,
     AnyDecision,
     ApproveReview,
@@ -32,16 +32,16 @@ from everything.schemas.decisions import (
     SetPolicy,
     SignedDecision,
 )
-from everything.schemas.events.governance import (
+from schemas.events.governance import (
     DecisionAccepted,
     DecisionRefused,
     KeyEnrolled,
     PolicySet,
     VenueFounded,
 )
-from everything.schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
-from everything.schemas.policy import ExchangePolicy, Policy
-from everything.schemas.units import HOUR_NS
+from schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
+from schemas.policy import ExchangePolicy, Policy
+from schemas.units import HOUR_NS
 from tests.engines.driver import check_folds
 from tests.engines.governance.people import (
     ANNA,

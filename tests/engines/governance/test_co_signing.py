@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.chain import digest
-from everything.schemas.decisions import (
+from schemas.chain import digest
+from schemas.decisions import (
     AnyDecision,
     CloseMarket,
     CoSign,
@@ -16,15 +16,15 @@ from everything.schemas.decisions import (
     ResolveMarket,
     RevokeKey,
 )
-from everything.schemas.events.governance import (
+from schemas.events.governance import (
     DecisionAccepted,
     DecisionLapsed,
     DecisionPending,
     MarketListed,
 )
-from everything.schemas.limits import MAX_PENDING_DECISIONS
-from everything.schemas.policy import GovernancePolicy, Policy
-from everything.schemas.units import HOUR_NS
+from schemas.limits import MAX_PENDING_DECISIONS
+from schemas.policy import GovernancePolicy, Policy
+from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Venue, names, refusal
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from everything.schemas import signatures
-from everything.schemas.decisions import EditMarket, EnrolKey, GrantRole, Mint, RevokeKey, RotateKey
-from everything.schemas.events.governance import KeyRevoked, KeyRotated, RoleGranted
-from everything.schemas.limits import ROTATION_OVERLAP_NS
+from schemas import signatures
+from schemas.decisions import EditMarket, EnrolKey, GrantRole, Mint, RevokeKey, RotateKey
+from schemas.events.governance import KeyRevoked, KeyRotated, RoleGranted
+from schemas.limits import ROTATION_OVERLAP_NS
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Person, Venue, names, refusal
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.decisions import (
+from schemas.decisions import (
     AnyDecision,
     CloseMarket,
     EditMarket,
@@ -15,9 +15,9 @@ from everything.schemas.decisions import (
     ResumeMarket,
     SetPolicy,
 )
-from everything.schemas.events.governance import MarketEdited, MarketListed, PolicySet
-from everything.schemas.limits import MAX_ALIASES, MAX_AMOUNT_CENTS
-from everything.schemas.policy import Policy, PricingPolicy
+from schemas.events.governance import MarketEdited, MarketListed, PolicySet
+from schemas.limits import MAX_ALIASES, MAX_AMOUNT_CENTS
+from schemas.policy import Policy, PricingPolicy
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ROOT, Venue, names, refusal
 

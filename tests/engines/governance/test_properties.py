@@ -6,16 +6,16 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.schemas.codec import encode
-from everything.schemas.decisions import OpsOverride, SignedDecision
-from everything.schemas.events.governance import (
+from schemas.codec import encode
+from schemas.decisions import OpsOverride, SignedDecision
+from schemas.events.governance import (
     DecisionAccepted,
     DecisionCoSigned,
     DecisionPending,
     DecisionRefused,
 )
-from everything.schemas.registry import DECISIONS
-from everything.schemas.units import HOUR_NS
+from schemas.registry import DECISIONS
+from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, ROOT, Person, Venue
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from everything.schemas import signatures
-from everything.schemas.chain import digest
-from everything.schemas.decisions import (
+from schemas import signatures
+from schemas.chain import digest
+from schemas.decisions import (
     ApproveReview,
     CoSign,
     EnrolKey,
@@ -15,7 +15,7 @@ from everything.schemas.decisions import (
     RevokeKey,
     RotateKey,
 )
-from everything.schemas.events.governance import ReviewAnswered
+from schemas.events.governance import ReviewAnswered
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Person, Venue, names
 

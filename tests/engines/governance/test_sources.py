@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from everything.engines.governance import GovernanceEngine, rules
-from everything.schemas import signatures
-from everything.schemas.decisions import AddSource, ChangeSource, QuarantineSource
-from everything.schemas.events.governance import SourceAdded, SourceChanged, SourceQuarantineSet
-from everything.schemas.limits import MAX_QUARANTINE_NS
-from everything.schemas.policy import Policy
-from everything.schemas.sources import Source
+from engines.governance import GovernanceEngine, rules
+from schemas import signatures
+from schemas.decisions import AddSource, ChangeSource, QuarantineSource
+from schemas.events.governance import SourceAdded, SourceChanged, SourceQuarantineSet
+from schemas.limits import MAX_QUARANTINE_NS
+from schemas.policy import Policy
+from schemas.sources import Source
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, ROOT, START_NS, Venue, names, rss
 

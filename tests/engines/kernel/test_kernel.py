@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.kernel import Engine, decide_group, fold, state_hash, write
-from everything.schemas import limits
-from everything.schemas.chain import GENESIS_HASH, digest
-from everything.schemas.errors import LogDiverged, UnknownRecord
-from everything.schemas.events.exchange import BookHalted, BookOpened
-from everything.schemas.events.notary import Sealed
-from everything.schemas.heads import Head, follow
-from everything.schemas.records import Record, seal
-from everything.schemas.stored import Stored
+from engines.kernel import Engine, decide_group, fold, state_hash, write
+from schemas import limits
+from schemas.chain import GENESIS_HASH, digest
+from schemas.errors import LogDiverged, UnknownRecord
+from schemas.events.exchange import BookHalted, BookOpened
+from schemas.events.notary import Sealed
+from schemas.heads import Head, follow
+from schemas.records import Record, seal
+from schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded
 from tests.engines.kernel.toy import WAKE_AFTER_NS, Tally, ToyEngine
 

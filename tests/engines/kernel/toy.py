@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from everything.engines.kernel import Grouping
-from everything.schemas import events as all_events
-from everything.schemas.codec import encode
-from everything.schemas.errors import UnknownRecord
-from everything.schemas.events.exchange import BookClosed, BookHalted, BookOpened
-from everything.schemas.events.notary import Sealed
-from everything.schemas.stored import Stored
+from engines.kernel import Grouping
+from schemas import events as all_events
+from schemas.codec import encode
+from schemas.errors import UnknownRecord
+from schemas.events.exchange import BookClosed, BookHalted, BookOpened
+from schemas.events.notary import Sealed
+from schemas.stored import Stored
 
 WAKE_AFTER_NS = 100
 

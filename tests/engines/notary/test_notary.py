@@ -4,19 +4,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.kernel import write
-from everything.engines.notary import NotaryEngine, verify_seal
-from everything.engines.notary.engine import State
-from everything.schemas import signatures
-from everything.schemas.chain import GENESIS_HASH, link
-from everything.schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
-from everything.schemas.events.exchange import BookHalted
-from everything.schemas.events.notary import Sealed
-from everything.schemas.heads import Head
-from everything.schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
-from everything.schemas.locator import checksum, locator
-from everything.schemas.records import EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
+from engines.kernel import write
+from engines.notary import NotaryEngine, verify_seal
+from engines.notary.engine import State
+from schemas import signatures
+from schemas.chain import GENESIS_HASH, link
+from schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
+from schemas.events.exchange import BookHalted
+from schemas.events.notary import Sealed
+from schemas.heads import Head
+from schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
+from schemas.locator import checksum, locator
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded
 
 SEED = signatures.seed_from(b"n" * 32)

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.engines.kernel import fold
-from everything.engines.pricing.engine import PricingEngine
-from everything.schemas.errors import BrokenInvariant
-from everything.schemas.events.pricing import PressureChanged, VolumeTraded
-from everything.schemas.limits import MAX_GROUP_EVENTS
-from everything.schemas.units import HOUR_NS, MINUTE_NS, SECOND_NS
+from engines.kernel import fold
+from engines.pricing.engine import PricingEngine
+from schemas.errors import BrokenInvariant
+from schemas.events.pricing import PressureChanged, VolumeTraded
+from schemas.limits import MAX_GROUP_EVENTS
+from schemas.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.driver import check_decides_again, check_folds, decoded
 from tests.engines.pricing.venue import START_NS, Prices, pressures, traded
 

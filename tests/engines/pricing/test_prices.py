@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.pricing.arithmetic import blend, smooth
-from everything.schemas.errors import UnknownRecord
-from everything.schemas.events.exchange import BookHalted
-from everything.schemas.events.governance import MarketEdited, MarketResolved
-from everything.schemas.events.pricing import BlendSet, PriceChanged, SmoothingSet
-from everything.schemas.units import round_half_even
+from engines.pricing.arithmetic import blend, smooth
+from schemas.errors import UnknownRecord
+from schemas.events.exchange import BookHalted
+from schemas.events.governance import MarketEdited, MarketResolved
+from schemas.events.pricing import BlendSet, PriceChanged, SmoothingSet
+from schemas.units import round_half_even
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.pricing.venue import Prices, listed, one_price, policy, prices, tops, traded
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.pricing.arithmetic import MILLION
-from everything.schemas.errors import UnknownRecord
-from everything.schemas.events.governance import MarketEdited, MarketResolved
-from everything.schemas.events.pricing import BlendSet, PriceChanged, ProposalPriced
+from engines.pricing.arithmetic import MILLION
+from schemas.errors import UnknownRecord
+from schemas.events.governance import MarketEdited, MarketResolved
+from schemas.events.pricing import BlendSet, PriceChanged, ProposalPriced
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.pricing.venue import Prices, one_price, prices, review, scored, tops, traded
 

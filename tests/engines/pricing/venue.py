@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from everything.engines.pricing.engine import PricingEngine
-from everything.engines.pricing.state import State
-from everything.schemas.chain import GENESIS_HASH
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import Top, TopsChanged, Traded
-from everything.schemas.events.governance import MarketListed, PolicySet
-from everything.schemas.events.pricing import PressureChanged, PriceChanged
-from everything.schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
-from everything.schemas.policy import Policy, PricingPolicy
-from everything.schemas.records import Record, seal
-from everything.schemas.stored import Stored
-from everything.schemas.units import HOUR_NS
+from engines.pricing.engine import PricingEngine
+from engines.pricing.state import State
+from schemas.chain import GENESIS_HASH
+from schemas.events import Event
+from schemas.events.exchange import Top, TopsChanged, Traded
+from schemas.events.governance import MarketListed, PolicySet
+from schemas.events.pricing import PressureChanged, PriceChanged
+from schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
+from schemas.policy import Policy, PricingPolicy
+from schemas.records import Record, seal
+from schemas.stored import Stored
+from schemas.units import HOUR_NS
 from tests.engines.driver import Driver
 
 START_NS = 1_700_000_000_000_000_000 // HOUR_NS * HOUR_NS

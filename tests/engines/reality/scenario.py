@@ -23,15 +23,15 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from everything.schemas.events import Event
-from everything.schemas.events.governance import (
+from schemas.events import Event
+from schemas.events.governance import (
     MarketClosed,
     MarketEdited,
     MarketResolved,
     SourceChanged,
     SourceQuarantineSet,
 )
-from everything.schemas.events.reality import (
+from schemas.events.reality import (
     ArticleAssessed,
     ArticleDropped,
     ArticleGrouped,
@@ -53,9 +53,9 @@ from everything.schemas.events.reality import (
     SourceQuarantined,
     SourceReleased,
 )
-from everything.schemas.observations import Mention, SignalsMeasured
-from everything.schemas.policy import SEED_PLAN, Policy
-from everything.schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, from_decimal, to_decimal
+from schemas.observations import Mention, SignalsMeasured
+from schemas.policy import SEED_PLAN, Policy
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, from_decimal, to_decimal
 from tests.engines.reality.venue import Venue, good_answer, snapshot_id, source
 
 _ARTICLE: Final = re.compile(

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.engines.reality import arithmetic
-from everything.schemas.policy import CALIBRATED, SEED_PLAN, RealityPolicy, Scoring
-from everything.schemas.units import DAY_NS, HOUR_NS, round_half_even
+from engines.reality import arithmetic
+from schemas.policy import CALIBRATED, SEED_PLAN, RealityPolicy, Scoring
+from schemas.units import DAY_NS, HOUR_NS, round_half_even
 
 PRECISE = 10**70
 """The oracle counts in units of 1/PRECISE; it is right to some 60 digits."""

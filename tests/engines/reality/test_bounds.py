@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from everything.engines.reality import asking, conclude, evolve, intake, memory, reviews
-from everything.schemas.chain import digest
-from everything.schemas.codec import encode
-from everything.schemas.errors import BrokenInvariant, UnknownRecord
-from everything.schemas.events import reality
-from everything.schemas.events.exchange import BookOpened, ReviewersChecked
-from everything.schemas.events.governance import MarketEdited, OpsOverridden
-from everything.schemas.events.reality import (
+from engines.reality import asking, conclude, evolve, intake, memory, reviews
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.errors import BrokenInvariant, UnknownRecord
+from schemas.events import reality
+from schemas.events.exchange import BookOpened, ReviewersChecked
+from schemas.events.governance import MarketEdited, OpsOverridden
+from schemas.events.reality import (
     ArticleDropped,
     ArticleGrouped,
     ArticlesForgotten,
@@ -27,8 +27,8 @@ from everything.schemas.events.reality import (
     ScoreChanged,
     ScoreClosed,
 )
-from everything.schemas.observations import LlmCalled
-from everything.schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+from schemas.observations import LlmCalled
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.reality.venue import (
     START_NS,
     TRUSTS,

@@ -8,10 +8,10 @@ from hypothesis import event as note
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.engines.kernel import decide_group
-from everything.schemas.codec import encode
-from everything.schemas.events import Event
-from everything.schemas.events.governance import (
+from engines.kernel import decide_group
+from schemas.codec import encode
+from schemas.events import Event
+from schemas.events.governance import (
     MarketClosed,
     MarketEdited,
     MarketResolved,
@@ -19,7 +19,7 @@ from everything.schemas.events.governance import (
     SourceChanged,
     SourceQuarantineSet,
 )
-from everything.schemas.events.reality import (
+from schemas.events.reality import (
     ArticleAssessed,
     ArticleDropped,
     ArticleGrouped,
@@ -29,11 +29,11 @@ from everything.schemas.events.reality import (
     LlmRequested,
     ScoreChanged,
 )
-from everything.schemas.limits import REMEMBER_ARTICLES_NS
-from everything.schemas.observations import Mention, Neighbour, SignalsMeasured
-from everything.schemas.policy import CALIBRATED, SEED_PLAN, Policy
-from everything.schemas.stored import Stored
-from everything.schemas.units import DAY_NS, HOUR_NS, MINUTE_NS
+from schemas.limits import REMEMBER_ARTICLES_NS
+from schemas.observations import Mention, Neighbour, SignalsMeasured
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy
+from schemas.stored import Stored
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS
 from tests.engines.driver import Driver
 from tests.engines.reality.venue import Venue, changed, good_answer, listed, snapshot_id, source
 

@@ -8,11 +8,11 @@ from time import perf_counter
 
 import pytest
 
-from everything.engines.kernel import decide_group
-from everything.schemas.codec import encode
-from everything.schemas.observations import Mention, Neighbour
-from everything.schemas.stored import Stored
-from everything.schemas.units import MINUTE_NS, SECOND_NS
+from engines.kernel import decide_group
+from schemas.codec import encode
+from schemas.observations import Mention, Neighbour
+from schemas.stored import Stored
+from schemas.units import MINUTE_NS, SECOND_NS
 from tests.engines.reality.venue import Venue, changed, snapshot_id
 
 ARTICLES = 100_000

@@ -5,7 +5,7 @@ The numbers were worked out by hand. `tiny` has a trust of 0.10: one fresh artic
 0.4 * 0.10 + 0.3 * 0.6 = 0.22.
 """
 
-from everything.schemas.policy import CALIBRATED
+from schemas.policy import CALIBRATED
 from tests.engines.reality.scenario import Scenario, check
 from tests.engines.reality.venue import TRUSTS, changed
 

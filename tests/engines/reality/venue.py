@@ -5,20 +5,20 @@ from typing import Any
 
 import msgspec
 
-from everything.engines.reality.engine import RealityEngine
-from everything.engines.reality.state import State
-from everything.schemas.chain import GENESIS_HASH, digest
-from everything.schemas.codec import encode
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import ReviewersChecked
-from everything.schemas.events.governance import (
+from engines.reality.engine import RealityEngine
+from engines.reality.state import State
+from schemas.chain import GENESIS_HASH, digest
+from schemas.codec import encode
+from schemas.events import Event
+from schemas.events.exchange import ReviewersChecked
+from schemas.events.governance import (
     MarketListed,
     PolicySet,
     ReviewAnswered,
     SourceAdded,
 )
-from everything.schemas.events.reality import ReviewOpened
-from everything.schemas.observations import (
+from schemas.events.reality import ReviewOpened
+from schemas.observations import (
     LlmAnswer,
     LlmAvailability,
     LlmCalled,
@@ -27,10 +27,10 @@ from everything.schemas.observations import (
     Neighbour,
     SignalsMeasured,
 )
-from everything.schemas.policy import SEED_PLAN, Policy
-from everything.schemas.records import Record, seal
-from everything.schemas.sources import Source
-from everything.schemas.units import HOUR_NS
+from schemas.policy import SEED_PLAN, Policy
+from schemas.records import Record, seal
+from schemas.sources import Source
+from schemas.units import HOUR_NS
 from tests.engines.driver import Driver, check_decides_again, check_folds
 
 START_NS = 1_700_000_000_000_000_000 // HOUR_NS * HOUR_NS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from everything.streams.ingest.asking.model_file import sha256_of
+from streams.ingest.asking.model_file import sha256_of
 from tests.support.tiny_gguf import write_tiny_llama
 
 

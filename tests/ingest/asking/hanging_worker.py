@@ -8,12 +8,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from everything.schemas.subjects import DEFAULT_SHARD
-from everything.streams.ingest.asking.llm import Said
-from everything.streams.ingest.asking.service import AskingService
-from everything.streams.ingest.services import bus
-from everything.streams.log import nats_log
-from everything.streams.log.clock import SystemClock
+from schemas.subjects import DEFAULT_SHARD
+from streams.ingest.asking.llm import Said
+from streams.ingest.asking.service import AskingService
+from streams.ingest.services import bus
+from streams.log import nats_log
+from streams.log.clock import SystemClock
 from tests.ingest.asking.scripted import ScriptedLlm, sensible
 
 

@@ -5,24 +5,24 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from everything.schemas.articles import snapshot_id
-from everything.schemas.codec import encode
-from everything.schemas.events import Event
-from everything.schemas.events.governance import MarketEdited, MarketListed
-from everything.schemas.events.reality import LlmRequested
-from everything.schemas.observations import (
+from schemas.articles import snapshot_id
+from schemas.codec import encode
+from schemas.events import Event
+from schemas.events.governance import MarketEdited, MarketListed
+from schemas.events.reality import LlmRequested
+from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
     LlmAvailability,
     LlmCalled,
 )
-from everything.schemas.subjects import articles, llm
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.asking.llm import Said
-from everything.streams.ingest.services import Delivery
-from everything.streams.log.ports import Log
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import START_NS
+from schemas.subjects import articles, llm
+from schemas.units import SECOND_NS
+from streams.ingest.asking.llm import Said
+from streams.ingest.services import Delivery
+from streams.log.ports import Log
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import START_NS
 from tests.feeds.records import Scribe
 
 Say = Callable[[str, Mapping[str, Any]], Said]

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.codec import encode
-from everything.schemas.errors import MalformedMessage
-from everything.schemas.limits import MAX_RAW_OUTPUT_CHARS, MAX_SUMMARY_CHARS
-from everything.streams.ingest.asking.answers import read_answer, schema
+from schemas.codec import encode
+from schemas.errors import MalformedMessage
+from schemas.limits import MAX_RAW_OUTPUT_CHARS, MAX_SUMMARY_CHARS
+from streams.ingest.asking.answers import read_answer, schema
 from tests.ingest.asking.scripted import document
 
 FIRST, SECOND = "a" * 64, "b" * 64

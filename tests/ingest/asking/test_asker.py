@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.articles import snapshot_id
-from everything.schemas.chain import digest
-from everything.schemas.errors import AppendUnknown, LogUnavailable, UnknownRecord
-from everything.schemas.events.reality import LlmTimedOut
-from everything.schemas.limits import MAX_LLM_ARTICLES, MAX_RAW_OUTPUT_CHARS
-from everything.schemas.observations import LlmAvailability
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import articles, llm
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.asking import asker as words
-from everything.streams.ingest.asking.asker import Asker, announce
-from everything.streams.ingest.asking.llm import Said
-from everything.streams.ingest.asking.prompt import NAME
-from everything.streams.ingest.services import DONE, Delivery, Later, Verdict
-from everything.streams.log.faults import AppendFault, DeliveryFault, Faults
-from everything.streams.log.virtual_time import START_NS, VirtualClock, simulate
+from schemas.articles import snapshot_id
+from schemas.chain import digest
+from schemas.errors import AppendUnknown, LogUnavailable, UnknownRecord
+from schemas.events.reality import LlmTimedOut
+from schemas.limits import MAX_LLM_ARTICLES, MAX_RAW_OUTPUT_CHARS
+from schemas.observations import LlmAvailability
+from schemas.stored import Stored
+from schemas.subjects import articles, llm
+from schemas.units import SECOND_NS
+from streams.ingest.asking import asker as words
+from streams.ingest.asking.asker import Asker, announce
+from streams.ingest.asking.llm import Said
+from streams.ingest.asking.prompt import NAME
+from streams.ingest.services import DONE, Delivery, Later, Verdict
+from streams.log.faults import AppendFault, DeliveryFault, Faults
+from streams.log.virtual_time import START_NS, VirtualClock, simulate
 from tests.ingest.asking.scripted import (
     DEADLINE_NS,
     ScriptedLlm,

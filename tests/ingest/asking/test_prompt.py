@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.articles import snapshot_id
-from everything.schemas.limits import MAX_LLM_ARTICLE_CHARS, MAX_LLM_ARTICLES
-from everything.streams.ingest.asking.prompt import (
+from schemas.articles import snapshot_id
+from schemas.limits import MAX_LLM_ARTICLE_CHARS, MAX_LLM_ARTICLES
+from streams.ingest.asking.prompt import (
     NAME,
     TEMPLATE,
     TURN_END,

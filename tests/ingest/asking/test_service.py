@@ -10,22 +10,22 @@ from typing import Any
 
 import pytest
 
-from everything.schemas.codec import encode
-from everything.schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
-from everything.schemas.subjects import DEFAULT_SHARD, articles, events, llm
-from everything.schemas.units import SECOND_NS
-from everything.streams.broker import roles
-from everything.streams.ingest.asking.llm import Llm, NoLlm
-from everything.streams.ingest.asking.model_file import NO_FILE, sha256_of
-from everything.streams.ingest.asking.service import (
+from schemas.codec import encode
+from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
+from schemas.subjects import DEFAULT_SHARD, articles, events, llm
+from schemas.units import SECOND_NS
+from streams.broker import roles
+from streams.ingest.asking.llm import Llm, NoLlm
+from streams.ingest.asking.model_file import NO_FILE, sha256_of
+from streams.ingest.asking.service import (
     STOPPED,
     SWITCHED_OFF,
     AskingService,
     LlmSettings,
 )
-from everything.streams.ingest.services import bus
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog, connect
+from streams.ingest.services import bus
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog, connect
 from tests.broker.venue import Venue
 from tests.ingest.asking.scripted import ScriptedLlm, World, sensible
 from tests.support.nats import TestServer, nats_server

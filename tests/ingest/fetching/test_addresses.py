@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.streams.ingest.fetching.addresses import is_loopback, is_public, parse
+from streams.ingest.fetching.addresses import is_loopback, is_public, parse
 
 PUBLIC = ["1.1.1.1", "93.184.215.14", "2606:4700::1111", "64:ff9b::5db8:d70e", "::ffff:1.1.1.1"]
 NOT_PUBLIC = [

@@ -5,19 +5,19 @@ from typing import Any
 
 import pytest
 
-from everything.schemas import articles, limits, subjects
-from everything.schemas.chain import digest
-from everything.schemas.errors import LogUnavailable
-from everything.schemas.jobs import FetchPage, FetchSource
-from everything.schemas.observations import (
+from schemas import articles, limits, subjects
+from schemas.chain import digest
+from schemas.errors import LogUnavailable
+from schemas.jobs import FetchPage, FetchSource
+from schemas.observations import (
     ArticleObserved,
     FetchProblem,
     SourceFetched,
     SourceListed,
 )
-from everything.streams.ingest.fetching.problems import Busy, Unfetched
-from everything.streams.ingest.services import DONE, Delivery, Later
-from everything.streams.log.virtual_time import simulate
+from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.services import DONE, Delivery, Later
+from streams.log.virtual_time import simulate
 from tests.ingest.fetching.web import Page, feed, html, source
 from tests.ingest.fetching.world import World
 

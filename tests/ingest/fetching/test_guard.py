@@ -6,8 +6,8 @@ import socket
 import httpcore
 import pytest
 
-from everything.schemas.limits import MAX_DNS_ADDRESSES
-from everything.streams.ingest.fetching.guard import (
+from schemas.limits import MAX_DNS_ADDRESSES
+from streams.ingest.fetching.guard import (
     Guard,
     Place,
     SystemResolver,
@@ -15,8 +15,8 @@ from everything.streams.ingest.fetching.guard import (
     dial,
     own_place,
 )
-from everything.streams.ingest.fetching.http import Agent, Http
-from everything.streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.http import Agent, Http
+from streams.ingest.fetching.problems import Unfetched
 from tests.ingest.fetching.web import PUBLIC, Page, Wires, fails, html, site, source
 
 

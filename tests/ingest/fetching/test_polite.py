@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.schemas import limits
-from everything.schemas.chain import digest
-from everything.streams.ingest.fetching.http import Agent
-from everything.streams.ingest.fetching.locks import Locks
-from everything.streams.ingest.fetching.polite import Fetched, Polite
-from everything.streams.ingest.fetching.problems import Busy, Unfetched
-from everything.streams.ingest.fetching.throttle import Throttle
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from schemas import limits
+from schemas.chain import digest
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching.locks import Locks
+from streams.ingest.fetching.polite import Fetched, Polite
+from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.throttle import Throttle
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
 
 A = "http://a.example"

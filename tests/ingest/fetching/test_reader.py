@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas import limits
-from everything.streams.ingest.sources.model import Document
-from everything.streams.ingest.sources.reader import Reader, read_here
+from schemas import limits
+from streams.ingest.sources.model import Document
+from streams.ingest.sources.reader import Reader, read_here
 from tests.ingest.fetching.web import fails, feed
 
 URL = "https://a.example/"

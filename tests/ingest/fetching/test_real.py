@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas import subjects
-from everything.schemas.chain import digest
-from everything.schemas.jobs import FetchPage, FetchSource
-from everything.schemas.observations import ArticleObserved, Observation, SourceFetched
-from everything.streams.ingest.fetching.http import Agent
-from everything.streams.ingest.fetching_services import FetcherService, SchedulerService
-from everything.streams.ingest.nats_ports import NatsJobs, NatsRawStore
-from everything.streams.ingest.services import bus
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.streams import ensure_streams, jobs_spec, raw_spec
+from schemas import subjects
+from schemas.chain import digest
+from schemas.jobs import FetchPage, FetchSource
+from schemas.observations import ArticleObserved, Observation, SourceFetched
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching_services import FetcherService, SchedulerService
+from streams.ingest.nats_ports import NatsJobs, NatsRawStore
+from streams.ingest.services import bus
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog
+from streams.log.streams import ensure_streams, jobs_spec, raw_spec
 from tests.ingest.fetching.web import Page, feed, html, site, source
 from tests.ingest.fetching.world import added, decide, observations
 from tests.support.nats import TestServer, nats_server
@@ -139,11 +139,11 @@ async def test_bytes_are_kept_once(server: TestServer) -> None:
 
 PROCESS = """
 import asyncio, sys
-from everything.streams.ingest.fetching.http import Agent
-from everything.streams.ingest.fetching_services import FetcherService
-from everything.streams.ingest.services import bus
-from everything.streams.log import nats_log
-from everything.streams.log.clock import SystemClock
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching_services import FetcherService
+from streams.ingest.services import bus
+from streams.log import nats_log
+from streams.log.clock import SystemClock
 
 async def main():
     log = await nats_log.connect(sys.argv[1], "main", name="fetcher")
@@ -160,7 +160,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kill -9 while the site takes its time: the job comes again, the articles come once."""
-    monkeypatch.setattr("everything.streams.ingest.fetching_services.JOB_ACK_S", 2)
+    monkeypatch.setattr("streams.ingest.fetching_services.JOB_ACK_S", 2)
     log = await server.connect()
     slow = feed(("One", "/1"), ("Two", "/2"))
     slow.stalls_s = 3
@@ -168,8 +168,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
         await decide(log, 1, added(source(f"{it.url}/feed", poll_interval_s=3_600)))
         patched = PROCESS.replace(
             "asyncio.run(main())",
-            "import everything.streams.ingest.fetching_services as s; s.JOB_ACK_S = 2\n"
-            "asyncio.run(main())",
+            "import streams.ingest.fetching_services as s; s.JOB_ACK_S = 2\nasyncio.run(main())",
         )
         process = subprocess.Popen(  # noqa: ASYNC220  # it is to be killed, not awaited
             [sys.executable, "-c", patched, server.url]

@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from everything.schemas import limits
-from everything.streams.ingest.fetching.guard import dial
-from everything.streams.ingest.fetching.http import Agent
-from everything.streams.ingest.fetching.polite import Polite
-from everything.streams.ingest.rendering import Renderer
-from everything.streams.ingest.sources.model import Document
-from everything.streams.ingest.sources.reader import read_here
-from everything.streams.log.clock import SystemClock
+from schemas import limits
+from streams.ingest.fetching.guard import dial
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching.polite import Polite
+from streams.ingest.rendering import Renderer
+from streams.ingest.sources.model import Document
+from streams.ingest.sources.reader import read_here
+from streams.log.clock import SystemClock
 from tests.ingest.fetching.web import Page, Site, fails, html, redirect, site, source
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
@@ -162,7 +162,7 @@ async def test_what_robots_disallow_is_not_loaded_for_a_page_either(renderer: Re
 async def test_a_page_may_ask_for_so_much(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.rendering.MAX_BROWSER_REQUESTS", 5)
+    monkeypatch.setattr("streams.ingest.rendering.MAX_BROWSER_REQUESTS", 5)
     code = f"for (let i = 0; i < 50; i++) fetch('/x' + i).catch(() => 0); {WRITE}"
     async with site({"/": html(script(code))}) as it:
         assert TEXT in await rendered(renderer, it)
@@ -173,14 +173,12 @@ async def test_a_page_may_ask_for_so_much(
 async def test_a_page_that_never_rests_is_ended(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.rendering.BROWSER_RENDER_S", 4)
+    monkeypatch.setattr("streams.ingest.rendering.BROWSER_RENDER_S", 4)
     async with site({"/": html(script("while (true) {}"))}) as it:
         with fails("too_slow"):
             await rendered(renderer, it)
     async with site({"/": html(script(WRITE))}) as it:
-        monkeypatch.setattr(
-            "everything.streams.ingest.rendering.BROWSER_RENDER_S", limits.BROWSER_RENDER_S
-        )
+        monkeypatch.setattr("streams.ingest.rendering.BROWSER_RENDER_S", limits.BROWSER_RENDER_S)
         assert TEXT in await rendered(renderer, it)
 
 
@@ -188,7 +186,7 @@ async def test_a_page_that_never_rests_is_ended(
 async def test_a_page_may_become_so_large(
     renderer: Renderer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.rendering.MAX_FETCH_BYTES", 10_000)
+    monkeypatch.setattr("streams.ingest.rendering.MAX_FETCH_BYTES", 10_000)
     async with site({"/": html(script("document.body.append('x'.repeat(20000))"))}) as it:
         with fails("too_large"):
             await rendered(renderer, it)

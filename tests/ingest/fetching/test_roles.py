@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas.observations import ArticleObserved, SourceFetched
-from everything.streams.broker import roles
-from everything.streams.ingest.fetching.http import Agent
-from everything.streams.ingest.fetching_services import (
+from schemas.observations import ArticleObserved, SourceFetched
+from streams.broker import roles
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching_services import (
     BrowserService,
     FetcherService,
     SchedulerService,
 )
-from everything.streams.ingest.services import bus
-from everything.streams.log import nats_log
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog
+from streams.ingest.services import bus
+from streams.log import nats_log
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog
 from tests.broker.venue import SHARD, Venue
 from tests.ingest.fetching.test_real import PARAGRAPH, titles, until
 from tests.ingest.fetching.test_rendering import CHROMIUM, needs_chromium, script

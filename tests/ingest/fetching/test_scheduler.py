@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas import limits, subjects
-from everything.schemas.codec import encode
-from everything.schemas.errors import LogUnavailable, UnknownRecord
-from everything.schemas.jobs import FetchSource
-from everything.schemas.observations import SourceFetched
-from everything.schemas.sources import Source
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.scheduler import Scheduler, due_ns
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from schemas import limits, subjects
+from schemas.codec import encode
+from schemas.errors import LogUnavailable, UnknownRecord
+from schemas.jobs import FetchSource
+from schemas.observations import SourceFetched
+from schemas.sources import Source
+from schemas.units import SECOND_NS
+from streams.ingest.scheduler import Scheduler, due_ns
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.ingest.fetching.web import source
 from tests.ingest.fetching.world import Queued, added, decide, quarantined
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from everything.schemas import limits
-from everything.schemas.errors import AppendFailed, BrokenInvariant, LogUnavailable
-from everything.streams.broker.server import free_port
-from everything.streams.ingest.services import (
+from schemas import limits
+from schemas.errors import AppendFailed, BrokenInvariant, LogUnavailable
+from streams.broker.server import free_port
+from streams.ingest.services import (
     DONE,
     Bus,
     Consumer,
@@ -105,7 +105,7 @@ async def test_a_message_put_off_comes_again_and_counts_its_attempts(server: Tes
 async def test_what_failed_comes_again(
     server: TestServer, error: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.services.backoff_s", lambda attempt: 0.05)
+    monkeypatch.setattr("streams.ingest.services.backoff_s", lambda attempt: 0.05)
     async with bus(server.url, name="sender") as sender:
         await sender.put(STREAM, SUBJECT, b"one")
         served = Served([error, DONE])
@@ -191,7 +191,7 @@ async def test_batches_come_in_order_and_are_done_together(server: TestServer) -
 async def test_a_batch_that_failed_comes_again_whole(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.services.backoff_s", lambda attempt: 0.05)
+    monkeypatch.setattr("streams.ingest.services.backoff_s", lambda attempt: 0.05)
     stop = asyncio.Event()
     done: list[bytes] = []
 
@@ -230,7 +230,7 @@ async def test_publishing_to_no_stream_is_an_operating_error(server: TestServer)
 
 
 async def test_no_broker_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.streams.ingest.services.CONNECT_ATTEMPTS", 1)
+    monkeypatch.setattr("streams.ingest.services.CONNECT_ATTEMPTS", 1)
     with pytest.raises(LogUnavailable):
         async with bus(f"nats://127.0.0.1:{free_port()}", name="worker"):
             pass
@@ -239,7 +239,7 @@ async def test_no_broker_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) 
 async def test_a_consumer_that_the_server_lost_is_made_again(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.services.CONSUMER_CHECK_S", 0.1)
+    monkeypatch.setattr("streams.ingest.services.CONSUMER_CHECK_S", 0.1)
     served = Served([DONE])
     async with bus(server.url, name="operator") as operator:
         serving = asyncio.create_task(served.run(server))
@@ -256,8 +256,8 @@ async def test_a_consumer_that_the_server_lost_is_made_again(
 async def test_a_killed_server_ends_in_an_operating_error(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("everything.streams.ingest.services.CONNECT_ATTEMPTS", 2)
-    monkeypatch.setattr("everything.streams.ingest.services.CONNECT_PAUSE_S", 0.05)
+    monkeypatch.setattr("streams.ingest.services.CONNECT_ATTEMPTS", 2)
+    monkeypatch.setattr("streams.ingest.services.CONNECT_PAUSE_S", 0.05)
     stop = asyncio.Event()
     async with bus(server.url, name="worker") as it:
         it.consume(consumer(), Served([]).handle)

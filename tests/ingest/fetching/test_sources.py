@@ -6,16 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from everything.schemas import limits
-from everything.schemas.articles import snapshot_id
-from everything.schemas.texts import is_text
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.fetching.links import absolute
-from everything.streams.ingest.fetching.problems import Unfetched
-from everything.streams.ingest.sources import KINDS, READINGS, html, rss
-from everything.streams.ingest.sources.charsets import decode
-from everything.streams.ingest.sources.model import Document, Item
-from everything.streams.ingest.sources.plain import language, moment, of_html
+from schemas import limits
+from schemas.articles import snapshot_id
+from schemas.texts import is_text
+from schemas.units import SECOND_NS
+from streams.ingest.fetching.links import absolute
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.sources import KINDS, READINGS, html, rss
+from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.model import Document, Item
+from streams.ingest.sources.plain import language, moment, of_html
 from tests.ingest.fetching.web import fails
 
 URL = "https://a.example/news/feed"

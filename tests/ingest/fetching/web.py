@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import httpcore
 
-from everything.schemas.sources import Source
-from everything.streams.ingest.fetching.problems import Unfetched
+from schemas.sources import Source
+from streams.ingest.fetching.problems import Unfetched
 
 PUBLIC = "93.184.215.14"
 """An address that counts as public; nothing here ever dials it."""

@@ -3,26 +3,26 @@
 import asyncio
 from collections.abc import Mapping
 
-from everything.schemas import subjects
-from everything.schemas.codec import encode
-from everything.schemas.events import Event
-from everything.schemas.events.governance import SourceAdded, SourceQuarantineSet
-from everything.schemas.jobs import Job
-from everything.schemas.observations import OBSERVATIONS, FetchProblem, Observation
-from everything.schemas.records import Record, seal
-from everything.schemas.sources import Source
-from everything.schemas.stored import Stored
-from everything.streams.ingest.fetcher import Fetcher, Means
-from everything.streams.ingest.fetching.http import Answer
-from everything.streams.ingest.fetching.polite import Fetched
-from everything.streams.ingest.fetching.problems import Unfetched
-from everything.streams.ingest.ports import Queue
-from everything.streams.ingest.registry import Registry
-from everything.streams.ingest.services import Delivery, Verdict
-from everything.streams.ingest.sources.reader import read_here
-from everything.streams.log.ports import Log
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock
+from schemas import subjects
+from schemas.codec import encode
+from schemas.events import Event
+from schemas.events.governance import SourceAdded, SourceQuarantineSet
+from schemas.jobs import Job
+from schemas.observations import OBSERVATIONS, FetchProblem, Observation
+from schemas.records import Record, seal
+from schemas.sources import Source
+from schemas.stored import Stored
+from streams.ingest.fetcher import Fetcher, Means
+from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.polite import Fetched
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.ports import Queue
+from streams.ingest.registry import Registry
+from streams.ingest.services import Delivery, Verdict
+from streams.ingest.sources.reader import read_here
+from streams.log.ports import Log
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock
 from tests.ingest.fetching.web import Page
 
 SHARD = "main"

@@ -7,12 +7,12 @@ import asyncio
 import sys
 import time
 
-from everything.schemas.subjects import DEFAULT_SHARD
-from everything.streams.ingest.measurer import MeasuringService
-from everything.streams.ingest.measuring.vectors import Vector
-from everything.streams.ingest.services import bus
-from everything.streams.log import nats_log
-from everything.streams.log.clock import SystemClock
+from schemas.subjects import DEFAULT_SHARD
+from streams.ingest.measurer import MeasuringService
+from streams.ingest.measuring.vectors import Vector
+from streams.ingest.services import bus
+from streams.log import nats_log
+from streams.log.clock import SystemClock
 from tests.ingest.measuring.world import WordEmbedding, tools
 
 

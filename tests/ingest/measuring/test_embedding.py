@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from everything.schemas.errors import ModelMismatch
-from everything.schemas.limits import EMBEDDING_TOKENS
-from everything.streams.ingest.measuring import embedding as module
-from everything.streams.ingest.measuring.embedding import (
+from schemas.errors import ModelMismatch
+from schemas.limits import EMBEDDING_TOKENS
+from streams.ingest.measuring import embedding as module
+from streams.ingest.measuring.embedding import (
     FILES,
     WEIGHTS,
     Embedding,

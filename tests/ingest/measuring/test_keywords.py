@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.limits import MAX_KEYWORDS_LISTED
-from everything.streams.ingest.measuring.keywords import MAX_WEIGHT, Keywords
+from schemas.limits import MAX_KEYWORDS_LISTED
+from streams.ingest.measuring.keywords import MAX_WEIGHT, Keywords
 from tests.ingest.measuring.world import KEYWORDS
 
 LINES = (

@@ -1,6 +1,6 @@
 import pytest
 
-from everything.streams.ingest.measuring.language import Language
+from streams.ingest.measuring.language import Language
 from tests.ingest.measuring.world import LANGUAGES, TEXT
 
 GERMAN = "Der Bürgermeister trat am Montag nach dem Streit um die Brücke zurück."

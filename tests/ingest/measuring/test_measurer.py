@@ -4,15 +4,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from everything.schemas.errors import AppendUnknown, LogUnavailable
-from everything.schemas.limits import MEASURE_ATTEMPTS
-from everything.schemas.observations import ArticleObserved, SignalsMeasured
-from everything.schemas.subjects import DEFAULT_SHARD, articles
-from everything.streams.ingest.measurer import Measurer
-from everything.streams.ingest.measuring.vectors import Vector
-from everything.streams.ingest.services import DONE, Delivery
-from everything.streams.log.ports import Fence
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from schemas.errors import AppendUnknown, LogUnavailable
+from schemas.limits import MEASURE_ATTEMPTS
+from schemas.observations import ArticleObserved, SignalsMeasured
+from schemas.subjects import DEFAULT_SHARD, articles
+from streams.ingest.measurer import Measurer
+from streams.ingest.measuring.vectors import Vector
+from streams.ingest.services import DONE, Delivery
+from streams.log.ports import Fence
+from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.ingest.measuring.test_past import StillClock
 from tests.ingest.measuring.world import (
     TITLE,

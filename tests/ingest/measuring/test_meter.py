@@ -1,18 +1,18 @@
 import pytest
 import structlog
 
-from everything.schemas.codec import encode
-from everything.schemas.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
-from everything.schemas.observations import (
+from schemas.codec import encode
+from schemas.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
+from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
     Mention,
     Neighbour,
     SignalsMeasured,
 )
-from everything.streams.ingest.measuring.meter import Meter, Told
-from everything.streams.ingest.measuring.vectors import Vector, from_text
-from everything.streams.ingest.measuring.window import Window
+from streams.ingest.measuring.meter import Meter, Told
+from streams.ingest.measuring.vectors import Vector, from_text
+from streams.ingest.measuring.window import Window
 from tests.ingest.measuring.test_language import GERMAN
 from tests.ingest.measuring.world import NOW_NS, TEXT, TITLE, WordEmbedding, article, tools
 

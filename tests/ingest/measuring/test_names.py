@@ -3,11 +3,11 @@ from typing import Any
 import pytest
 import spacy
 
-from everything.schemas.errors import ModelMismatch
-from everything.schemas.limits import MAX_ENTITIES_LISTED, MAX_MENTIONS
-from everything.schemas.observations import Mention
-from everything.streams.ingest.measuring import names as module
-from everything.streams.ingest.measuring.names import Names
+from schemas.errors import ModelMismatch
+from schemas.limits import MAX_ENTITIES_LISTED, MAX_MENTIONS
+from schemas.observations import Mention
+from streams.ingest.measuring import names as module
+from streams.ingest.measuring.names import Names
 
 
 @pytest.fixture

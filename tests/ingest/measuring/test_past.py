@@ -3,20 +3,20 @@ from collections.abc import Sequence
 
 import pytest
 
-from everything.schemas.codec import encode
-from everything.schemas.errors import LogUnavailable, UnknownRecord
-from everything.schemas.events.governance import MarketClosed, MarketEdited, PolicySet
-from everything.schemas.observations import SignalsMeasured
-from everything.schemas.policy import Policy, RealityPolicy
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
-from everything.schemas.units import HOUR_NS, SECOND_NS
-from everything.streams.ingest.measuring import past as module
-from everything.streams.ingest.measuring.meter import Meter, Told
-from everything.streams.ingest.measuring.names import Names
-from everything.streams.ingest.measuring.past import Past, behind_which
-from everything.streams.ingest.measuring.window import Window
-from everything.streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
+from schemas.codec import encode
+from schemas.errors import LogUnavailable, UnknownRecord
+from schemas.events.governance import MarketClosed, MarketEdited, PolicySet
+from schemas.observations import SignalsMeasured
+from schemas.policy import Policy, RealityPolicy
+from schemas.stored import Stored
+from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
+from schemas.units import HOUR_NS, SECOND_NS
+from streams.ingest.measuring import past as module
+from streams.ingest.measuring.meter import Meter, Told
+from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.past import Past, behind_which
+from streams.ingest.measuring.window import Window
+from streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
 from tests.ingest.measuring.world import NOW_NS, article, listed, observed, record, tools
 
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from everything.deploy.cli.quality import app
-from everything.schemas.errors import InputError
-from everything.streams.ingest.measuring.quality import _ranks, correlate, pearson
+from deploy.cli.quality import app
+from schemas.errors import InputError
+from streams.ingest.measuring.quality import _ranks, correlate, pearson
 
 RATED = [
     (2.5, "The plan is a great success and the town celebrates."),

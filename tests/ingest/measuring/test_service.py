@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas.errors import ModelMismatch
-from everything.schemas.observations import SignalsMeasured
-from everything.streams.ingest.measurer import MeasuringService, load
-from everything.streams.ingest.measuring.meter import Tools
-from everything.streams.ingest.services import bus
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.nats_log import NatsLog
+from schemas.errors import ModelMismatch
+from schemas.observations import SignalsMeasured
+from streams.ingest.measurer import MeasuringService, load
+from streams.ingest.measuring.meter import Tools
+from streams.ingest.services import bus
+from streams.log.clock import SystemClock
+from streams.log.nats_log import NatsLog
 from tests.ingest.measuring.world import article, listed, measured, observed, record, tools
 from tests.support.nats import TestServer, nats_server
 

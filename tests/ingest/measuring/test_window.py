@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.limits import (
+from schemas.limits import (
     EMBEDDING_DIMENSIONS,
     MAX_NEIGHBOURS,
     MAX_NEIGHBOURS_PER_SOURCE,
     NEIGHBOUR_FLOOR_BP,
 )
-from everything.schemas.observations import Neighbour
-from everything.streams.ingest.measuring.vectors import (
+from schemas.observations import Neighbour
+from streams.ingest.measuring.vectors import (
     Vector,
     from_text,
     quantise,
@@ -23,7 +23,7 @@ from everything.streams.ingest.measuring.vectors import (
     squares,
     to_text,
 )
-from everything.streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import Window
 
 SPAN_NS = 100
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.limits import MAX_SENTENCE_CHARS
-from everything.streams.ingest.measuring.words import sentences, words
+from schemas.limits import MAX_SENTENCE_CHARS
+from streams.ingest.measuring.words import sentences, words
 from tests.ingest.measuring.world import SENTIMENT
 
 

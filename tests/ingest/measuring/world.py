@@ -6,25 +6,25 @@ from typing import Any
 
 import numpy as np
 
-from everything.schemas.articles import locator, snapshot_id
-from everything.schemas.chain import GENESIS_HASH
-from everything.schemas.codec import encode
-from everything.schemas.events.governance import Event as Decided
-from everything.schemas.events.governance import MarketListed
-from everything.schemas.limits import EMBEDDING_DIMENSIONS
-from everything.schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
-from everything.schemas.records import Record, seal
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signals
-from everything.schemas.units import SECOND_NS
-from everything.streams.ingest.measuring.keywords import Keywords
-from everything.streams.ingest.measuring.language import Languages
-from everything.streams.ingest.measuring.meter import Tools
-from everything.streams.ingest.measuring.names import Names
-from everything.streams.ingest.measuring.sentiment import Sentiment
-from everything.streams.ingest.measuring.vectors import Vector, quantise
-from everything.streams.ingest.measuring.words import words
-from everything.streams.ingest.services import Delivery
+from schemas.articles import locator, snapshot_id
+from schemas.chain import GENESIS_HASH
+from schemas.codec import encode
+from schemas.events.governance import Event as Decided
+from schemas.events.governance import MarketListed
+from schemas.limits import EMBEDDING_DIMENSIONS
+from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
+from schemas.records import Record, seal
+from schemas.stored import Stored
+from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signals
+from schemas.units import SECOND_NS
+from streams.ingest.measuring.keywords import Keywords
+from streams.ingest.measuring.language import Languages
+from streams.ingest.measuring.meter import Tools
+from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.sentiment import Sentiment
+from streams.ingest.measuring.vectors import Vector, quantise
+from streams.ingest.measuring.words import words
+from streams.ingest.services import Delivery
 
 NOW_NS = 1_800_000_000 * SECOND_NS
 TITLE = "Acme shares soar after the court clears the merger"

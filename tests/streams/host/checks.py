@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Any
 
-from everything.engines.kernel import Engine, decide_group, write
-from everything.schemas.heads import Head, follow
-from everything.schemas.records import EPOCHS, EVENT_MESSAGES, Record
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import epoch, events, matches
+from engines.kernel import Engine, decide_group, write
+from schemas.heads import Head, follow
+from schemas.records import EPOCHS, EVENT_MESSAGES, Record
+from schemas.stored import Stored
+from schemas.subjects import epoch, events, matches
 
 GENESIS = ("main.cmd.admin.ROOT", b"genesis")
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from everything.engines.kernel import Engine
-from everything.streams.log.faults import Faults
-from everything.streams.log.host import EngineHost
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock
+from engines.kernel import Engine
+from streams.log.faults import Faults
+from streams.log.host import EngineHost
+from streams.log.simulated import SimulatedLog, SimulatedServer
+from streams.log.virtual_time import VirtualClock
 from tests.streams.host.checks import GENESIS, outcomes
 from tests.streams.host.toys import COMMAND
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from everything.schemas.errors import Fenced, LogDiverged, LogUnavailable, UnknownRecord
-from everything.schemas.limits import HOST_ATTEMPTS
-from everything.schemas.stored import Stored
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.faults import (
+from schemas.errors import Fenced, LogDiverged, LogUnavailable, UnknownRecord
+from schemas.limits import HOST_ATTEMPTS
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.log.faults import (
     AppendFault,
     DeliveryFault,
     Faults,
@@ -16,9 +16,9 @@ from everything.streams.log.faults import (
     SeededFaults,
     SimulatedCrash,
 )
-from everything.streams.log.simulated import SimulatedReader, SimulatedServer
-from everything.streams.log.snapshots import SnapshotMemory
-from everything.streams.log.virtual_time import simulate
+from streams.log.simulated import SimulatedReader, SimulatedServer
+from streams.log.snapshots import SnapshotMemory
+from streams.log.virtual_time import simulate
 from tests.streams.host.checks import check_accounts, records, redecide
 from tests.streams.host.rig import Running, add, new_server, running, settled, until
 from tests.streams.host.toys import COMMAND, Toy, Witness

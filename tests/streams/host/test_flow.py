@@ -4,15 +4,15 @@ import asyncio
 
 import pytest
 
-from everything.engines.kernel import Grouping, fold, state_hash
-from everything.schemas.errors import BrokenInvariant
-from everything.schemas.heads import Head
-from everything.schemas.limits import MAX_RECORDS_IN_FLIGHT
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.faults import AppendFault, Faults
-from everything.streams.log.office import Committed
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import START_NS, simulate
+from engines.kernel import Grouping, fold, state_hash
+from schemas.errors import BrokenInvariant
+from schemas.heads import Head
+from schemas.limits import MAX_RECORDS_IN_FLIGHT
+from schemas.units import SECOND_NS
+from streams.log.faults import AppendFault, Faults
+from streams.log.office import Committed
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import START_NS, simulate
 from tests.streams.host.checks import GENESIS, check_accounts, records, redecide
 from tests.streams.host.rig import Running, add, new_server, running, settled, until
 from tests.streams.host.toys import COMMAND, Chain, Toy, Witness

@@ -1,8 +1,8 @@
 """When inputs make a group."""
 
-from everything.schemas.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
-from everything.schemas.stored import Stored
-from everything.streams.log.intake import Intake
+from schemas.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
+from schemas.stored import Stored
+from streams.log.intake import Intake
 
 
 def messages(count: int, subject: str = "main.cmd.order.a", size: int = 10) -> list[Stored]:

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from everything.engines.kernel import Engine
-from everything.schemas.errors import Fenced, OperatingError
-from everything.schemas.stored import Stored
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.clock import SystemClock
-from everything.streams.log.host import EngineHost
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.snapshots import SnapshotFolder
+from engines.kernel import Engine
+from schemas.errors import Fenced, OperatingError
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.log.clock import SystemClock
+from streams.log.host import EngineHost
+from streams.log.nats_log import NatsLog
+from streams.log.snapshots import SnapshotFolder
 from tests.streams.host.checks import GENESIS, check_accounts, records, redecide
 from tests.streams.host.rig import add
 from tests.streams.host.toys import Toy, Witness

@@ -2,13 +2,13 @@
 
 import pytest
 
-from everything.schemas.errors import LogDiverged, LogGap
-from everything.schemas.events.notary import Sealed
-from everything.schemas.limits import SCRUB_MESSAGES_PER_S
-from everything.schemas.records import EVENT_MESSAGES
-from everything.streams.log.scrub import scrub
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import VirtualClock, simulate
+from schemas.errors import LogDiverged, LogGap
+from schemas.events.notary import Sealed
+from schemas.limits import SCRUB_MESSAGES_PER_S
+from schemas.records import EVENT_MESSAGES
+from streams.log.scrub import scrub
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import VirtualClock, simulate
 from tests.replay.venue import history, server_with
 
 

@@ -18,8 +18,8 @@ _MAINS = {
 }
 _SCRIPT = """
 import asyncio, sys
-from everything.schemas.errors import LogDiverged, LogUnavailable
-from everything.streams.log.service import run_service
+from schemas.errors import LogDiverged, LogUnavailable
+from streams.log.service import run_service
 async def main(stop):
     print("ready", flush=True)
     {body}

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from everything.schemas.errors import (
+from schemas.errors import (
     AppendFailed,
     AppendUnknown,
     Fenced,
@@ -12,17 +12,17 @@ from everything.schemas.errors import (
     LogGap,
     LogUnavailable,
 )
-from everything.schemas.units import SECOND_NS
-from everything.streams.log.faults import (
+from schemas.units import SECOND_NS
+from streams.log.faults import (
     AppendFault,
     Faults,
     Rates,
     SeededFaults,
     SimulatedCrash,
 )
-from everything.streams.log.ports import Fence
-from everything.streams.log.simulated import SimulatedServer
-from everything.streams.log.virtual_time import START_NS, VirtualClock, simulate
+from streams.log.ports import Fence
+from streams.log.simulated import SimulatedServer
+from streams.log.virtual_time import START_NS, VirtualClock, simulate
 
 SUBJECT = "main.cmd.order.alice"
 
@@ -191,7 +191,7 @@ def test_virtual_time_passes_without_waiting_and_clocks_can_jump() -> None:
 
 
 def test_a_simulation_in_which_nothing_can_happen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("everything.streams.log.virtual_time.REAL_WAIT_S", 0.01)
+    monkeypatch.setattr("streams.log.virtual_time.REAL_WAIT_S", 0.01)
     calls: list[str] = []
 
     async def main() -> None:

@@ -6,15 +6,15 @@ from typing import Any
 
 import msgspec
 
-from everything.engines.kernel import Grouping
-from everything.schemas.chain import GENESIS_HASH, link
-from everything.schemas.errors import BrokenInvariant, LogGap
-from everything.schemas.events import Event
-from everything.schemas.events.exchange import CashCredited, CommandRefused, IdsForgotten
-from everything.schemas.events.notary import Sealed
-from everything.schemas.stored import Stored
-from everything.schemas.subjects import last_token
-from everything.schemas.units import SECOND_NS
+from engines.kernel import Grouping
+from schemas.chain import GENESIS_HASH, link
+from schemas.errors import BrokenInvariant, LogGap
+from schemas.events import Event
+from schemas.events.exchange import CashCredited, CommandRefused, IdsForgotten
+from schemas.events.notary import Sealed
+from schemas.stored import Stored
+from schemas.subjects import last_token
+from schemas.units import SECOND_NS
 
 COMMAND = "main.cmd.order.alice"
 

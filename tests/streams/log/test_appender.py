@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
-from everything.schemas.limits import (
+from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
+from schemas.limits import (
     APPEND_SINGLES,
     MAX_APPEND_QUEUE,
     MAX_APPENDS_IN_FLIGHT,
     MAX_ATOMIC_BATCH,
     MAX_PAYLOAD_BYTES,
 )
-from everything.streams.log.appender import Appender
-from everything.streams.log.faults import AppendFault, Faults
-from everything.streams.log.ports import Fence
-from everything.streams.log.simulated import SimulatedLog, SimulatedServer
+from streams.log.appender import Appender
+from streams.log.faults import AppendFault, Faults
+from streams.log.ports import Fence
+from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.support.nats import nats_server
 
 SUBJECT = "main.cmd.order.ada"

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from everything.schemas.errors import (
+from schemas.errors import (
     AppendFailed,
     AppendUnknown,
     Fenced,
@@ -15,11 +15,11 @@ from everything.schemas.errors import (
     LogUnavailable,
     OperatingError,
 )
-from everything.schemas.stored import Stored
-from everything.streams.log import nats_appends, nats_log
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.ports import Fence
+from schemas.stored import Stored
+from streams.log import nats_appends, nats_log
+from streams.log.nats_log import NatsLog
+from streams.log.nats_wire import Wire
+from streams.log.ports import Fence
 from tests.support.nats import TestServer
 
 ORDERS = "main.cmd.order.ada"
@@ -256,8 +256,8 @@ async def test_a_reader_whose_consumer_was_deleted_makes_another(
 async def test_a_pull_that_ran_out_is_asked_for_again(
     log: NatsLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from everything.schemas.codec import encode
-    from everything.streams.log import nats_reader
+    from schemas.codec import encode
+    from streams.log import nats_reader
 
     short = {"batch": 500, "expires": 100_000_000}
     monkeypatch.setattr(nats_reader, "_PULL", encode(short))

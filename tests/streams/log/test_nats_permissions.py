@@ -8,11 +8,11 @@ from pathlib import Path
 import nkeys
 import pytest
 
-from everything.schemas.errors import AppendFailed, LogUnavailable
-from everything.streams.broker.server import NatsServer, free_port
-from everything.streams.log import nats_log
-from everything.streams.log.nats_wire import Wire
-from everything.streams.log.streams import log_spec
+from schemas.errors import AppendFailed, LogUnavailable
+from streams.broker.server import NatsServer, free_port
+from streams.log import nats_log
+from streams.log.nats_wire import Wire
+from streams.log.streams import log_spec
 from tests.support.nats import TestServer
 
 SEED = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)

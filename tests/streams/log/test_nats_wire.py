@@ -10,8 +10,8 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import Parser
 
-from everything.schemas.errors import LogUnavailable
-from everything.streams.log.nats_wire import Wire, _Splitter, header_value, status_of
+from schemas.errors import LogUnavailable
+from streams.log.nats_wire import Wire, _Splitter, header_value, status_of
 from tests.support.nats import TestServer
 
 Seen = tuple[bytes, bytes, bytes, bytes]

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from everything.schemas.errors import AppendFailed
-from everything.streams.log import publishing
-from everything.streams.log.ports import Fence
+from schemas.errors import AppendFailed
+from streams.log import publishing
+from streams.log.ports import Fence
 
 SUBJECT = b"main.cmd.order.ada"
 

@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from everything.schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
-from everything.schemas.stored import Stored
-from everything.streams.log.faults import AppendFault, DeliveryFault, Faults, Observer
-from everything.streams.log.simulated import RECONNECT_S, SimulatedReader, SimulatedServer
-from everything.streams.log.virtual_time import simulate
+from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
+from schemas.stored import Stored
+from streams.log.faults import AppendFault, DeliveryFault, Faults, Observer
+from streams.log.simulated import RECONNECT_S, SimulatedReader, SimulatedServer
+from streams.log.virtual_time import simulate
 
 SUBJECT = "main.cmd.order.ann"
 

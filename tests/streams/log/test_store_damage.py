@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from everything.schemas.codec import encode
-from everything.schemas.errors import Halt, LogDiverged, LogGap, LogUnavailable
-from everything.schemas.stored import Stored
-from everything.streams.broker import server as broker_server
-from everything.streams.log import nats_log, nats_reader
-from everything.streams.log.nats_log import NatsLog
-from everything.streams.log.streams import ensure_streams, log_spec
+from schemas.codec import encode
+from schemas.errors import Halt, LogDiverged, LogGap, LogUnavailable
+from schemas.stored import Stored
+from streams.broker import server as broker_server
+from streams.log import nats_log, nats_reader
+from streams.log.nats_log import NatsLog
+from streams.log.streams import ensure_streams, log_spec
 from tests.support.nats import TestServer
 
 BATCHES, SIZE = 18, 1_000

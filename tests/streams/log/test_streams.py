@@ -9,10 +9,10 @@ import nats
 import pytest
 from nats.js.errors import APIError
 
-from everything.schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
-from everything.schemas.limits import MAX_KEEP_RAW_DAYS
-from everything.streams.log import streams
-from everything.streams.log.streams import (
+from schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
+from schemas.limits import MAX_KEEP_RAW_DAYS
+from streams.log import streams
+from streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
     SyncReport,

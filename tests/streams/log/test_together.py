@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from everything.streams.log.together import together
+from streams.log.together import together
 
 
 class Failed(Exception):

@@ -1,0 +1,40 @@
+"""The archiver: copies what is sealed into the archive."""
+
+import asyncio
+from typing import Any
+
+import structlog
+
+from deploy.heartbeat import heartbeat
+from deploy.place import Place
+from deploy.processes.founded import founded
+from replay.archive import Archiver
+from replay.segments import SegmentFolder
+from schemas.errors import StoreUnavailable
+from streams.log.clock import SystemClock
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Archive until `stop`. Raises StoreUnavailable when the folder cannot be written."""
+    log = await place.log("archiver")
+    archiver = Archiver(log, SystemClock(), SegmentFolder(place.archive, place.shard))
+
+    def status() -> dict[str, Any]:
+        hint = {"same_disk": True} if place.archive_shares_disk else {}
+        return {**archiver.status(), **hint}
+
+    try:
+        async with heartbeat(place, "archiver", status):
+            if await founded(log, stop):
+                await archiver.tick()
+                if place.archive_shares_disk:
+                    _log.warning("on the disk of the log: set EVERYTHING_ARCHIVE to another")
+            while not stop.is_set():
+                await archiver.tick()
+    except OSError as error:
+        raise StoreUnavailable(f"the archive cannot be written: {error}") from error
+    finally:
+        await archiver.close()
+        await log.close()

@@ -1,0 +1,61 @@
+"""The host of one engine. At most one is in office; a newcomer takes over at once."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import structlog
+
+from deploy import keys
+from deploy.engines import engine_of
+from deploy.heartbeat import heartbeat
+from deploy.place import NOTARY_KEY, Place, writer_name
+from schemas import signatures, subjects
+from schemas.errors import OperatingError
+from schemas.limits import SCRUB_PAUSE_S
+from streams.log.clock import SystemClock
+from streams.log.host import EngineHost
+from streams.log.memory import ManualCollection
+from streams.log.ports import Clock, Log
+from streams.log.scrub import scrub
+from streams.log.snapshots import SnapshotFolder
+from streams.log.together import together
+
+_log = structlog.get_logger(__name__)
+
+
+async def run(place: Place, name: str, stop: asyncio.Event) -> None:
+    """Host the engine `name` until `stop`."""
+    role = f"engine-{name}"
+    log, clock = await place.log(role), SystemClock()
+    try:
+        host: EngineHost[Any] = EngineHost(
+            engine_of(name, place.shard),
+            log,
+            clock,
+            writer=writer_name(),
+            snapshots=SnapshotFolder(place.home.snapshots, name),
+            sign=_signer(place) if name == subjects.NOTARY else None,
+            collection=ManualCollection(),
+        )
+        async with heartbeat(place, role, host.status):
+            if name == subjects.NOTARY:
+                await together(_scrubbing(log, clock), host.run(stop))
+            else:
+                await host.run(stop)
+    finally:
+        await log.close()
+
+
+async def _scrubbing(log: Log, clock: Clock) -> None:
+    """Scrub the log for ever. Raises only a Halt: what passes is tried again."""
+    while True:
+        try:
+            await scrub(log, clock)
+        except OperatingError as error:
+            _log.warning("scrub interrupted", code=error.code, reason=str(error))
+        await clock.sleep(SCRUB_PAUSE_S)
+
+
+def _signer(place: Place) -> "partial[str]":
+    return partial(signatures.sign, keys.ensure(place.home.keys, NOTARY_KEY))

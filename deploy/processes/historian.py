@@ -1,0 +1,30 @@
+"""The historian: keeps what the tables once said, and engine states to start folds from."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+from deploy.engines import all_engines
+from deploy.heartbeat import heartbeat
+from deploy.place import Place, writer_name
+from deploy.processes.until import until
+from deploy.travelling import shelves
+from projections.history.historian import Historian
+from replay.travel import Keeper
+from streams.log.together import together
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Keep the history until `stop`."""
+    log = await place.log("historian")
+    try:
+        historian = Historian(log, place.database_url, writer=writer_name())
+        keeper = Keeper(log, partial(all_engines, place.shard), shelves(place))
+
+        def status() -> dict[str, Any]:
+            return {**historian.status(), "travel_snapshots": keeper.saved}
+
+        async with heartbeat(place, "historian", status):
+            await until(stop, together(historian.run(), keeper.run()))
+    finally:
+        await log.close()

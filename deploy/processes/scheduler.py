@@ -1,0 +1,23 @@
+"""The scheduler: says which source is due to be fetched."""
+
+import asyncio
+
+from deploy.heartbeat import heartbeat
+from deploy.place import Place
+from deploy.processes.founded import founded
+from streams.ingest.fetching_services import SchedulerService
+from streams.ingest.services import bus
+from streams.log.clock import SystemClock
+
+
+async def run(place: Place, stop: asyncio.Event) -> None:
+    """Ask for what is due until `stop`."""
+    log = await place.log("scheduler")
+    try:
+        service = SchedulerService(log, SystemClock())
+        async with heartbeat(place, "scheduler", service.status):
+            if await founded(log, stop):
+                async with bus(place.settings.broker_url, **place.login("scheduler")) as it:
+                    await service.run(it, stop)
+    finally:
+        await log.close()

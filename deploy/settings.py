@@ -1,0 +1,180 @@
+"""Settings from the environment, and where a venue's files are.
+
+| variable         | default                  | what                                          |
+|------------------|--------------------------|-----------------------------------------------|
+| EVERYTHING_HOME  | ./data                   | the venue's folder: keys, stores, logs        |
+| EVERYTHING_SHARD | main                     | which shard's log                             |
+| EVERYTHING_URL   | the address printed      | the gateway, for the CLI                      |
+| EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
+| EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
+| EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
+| EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
+| NATS_URL         | (embedded)               | a nats-server of your own                     |
+| NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
+| DATABASE_URL     | (embedded)               | a Postgres of your own                        |
+| USER_AGENT       | EverythingMarketBot/0.1… | what fetching says it is                      |
+| FROM_ADDRESS     | ops@yourdomain.com       | whom a site's owner may write to              |
+| POLL_INTERVAL    | 300                      | seconds between two looks at a new source     |
+| EVERYTHING_CHROMIUM | (searched on the PATH) | the browser for pages that need one          |
+| SPACY_MODEL      | (none)                   | a trained pipeline that finds more names      |
+| LLM_MODE         | enabled                  | disabled: the LLM is never asked              |
+| LLM_MODEL        | models/… in the home     | the GGUF file                                 |
+| LLM_MODEL_SHA256 | (written beside it)      | what that file must be                        |
+| REALITY_API_SECRET | (none)                 | the service key called `default`              |
+"""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.limits import MAX_POLL_INTERVAL_S, MIN_POLL_INTERVAL_S, MIN_SECRET_BYTES
+from schemas.subjects import DEFAULT_SHARD, is_shard
+from schemas.texts import is_line
+
+_BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_MAX_HEADER_CHARS: Final = 200
+
+
+def _shard(text: str) -> str:
+    if not is_shard(text):
+        raise ValueError("1 to 16 of a-z, 0-9 and -, beginning with a letter")
+    return text
+
+
+def _header(text: str) -> str:
+    if not text.isascii() or not is_line(text, _MAX_HEADER_CHARS):
+        raise ValueError(f"1 to {_MAX_HEADER_CHARS} printable ASCII characters")
+    return text
+
+
+Header = Annotated[str, AfterValidator(_header)]
+
+
+class Settings(BaseSettings):
+    # what does not fit is not shown: it may be a secret
+    model_config = SettingsConfigDict(
+        env_prefix="EVERYTHING_", extra="ignore", hide_input_in_errors=True
+    )
+
+    home: Path = Path("data")
+    shard: Annotated[str, AfterValidator(_shard)] = DEFAULT_SHARD
+    url: str | None = None
+    http_port: int = Field(default=8000, ge=1, le=65_535)
+    nats_port: int = Field(default=4222, ge=1, le=65_535)
+    monitor_port: int = Field(default=8222, ge=1, le=65_535)
+    archive: Path | None = None
+    relaxed_sync: str | None = None
+    nats_url: str | None = Field(default=None, validation_alias="NATS_URL")
+    nats_monitor_url: str | None = Field(default=None, validation_alias="NATS_MONITOR_URL")
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    user_agent: Header = Field(
+        default="EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)",
+        validation_alias="USER_AGENT",
+    )
+    from_address: Header = Field(default="ops@yourdomain.com", validation_alias="FROM_ADDRESS")
+    poll_interval: int = Field(
+        default=300,
+        ge=MIN_POLL_INTERVAL_S,
+        le=MAX_POLL_INTERVAL_S,
+        validation_alias="POLL_INTERVAL",
+    )
+    ingest: bool = True
+    chromium: Path | None = None
+    spacy_model: str | None = Field(default=None, validation_alias="SPACY_MODEL")
+    llm_mode: Literal["enabled", "disabled"] = Field(default="enabled", validation_alias="LLM_MODE")
+    llm_model: Path | None = Field(default=None, validation_alias="LLM_MODEL")
+    llm_model_sha256: str | None = Field(default=None, validation_alias="LLM_MODEL_SHA256")
+    reality_api_secret: SecretStr | None = Field(
+        default=None, min_length=MIN_SECRET_BYTES, validation_alias="REALITY_API_SECRET"
+    )
+
+    @property
+    def gateway_url(self) -> str:
+        return (self.url or f"http://127.0.0.1:{self.http_port}").rstrip("/")
+
+    @property
+    def broker_url(self) -> str:
+        return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
+
+    @property
+    def monitor_urls(self) -> list[str]:
+        """Where the server says whether it syncs every write."""
+        own = f"http://127.0.0.1:{self.monitor_port}"
+        return (self.nats_monitor_url or own).split(",")
+
+    @property
+    def browser(self) -> Path | None:
+        """The browser that is here, None if there is none."""
+        if self.chromium is not None:
+            return self.chromium if self.chromium.is_file() else None
+        found = next(filter(None, map(shutil.which, _BROWSERS)), None)
+        return None if found is None else Path(found)
+
+
+class Home:
+    """The folders of one venue. Keys are readable by their owner only."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.expanduser().resolve()
+
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
+    @property
+    def service_keys(self) -> Path:
+        return self.keys / "services"
+
+    @property
+    def program_keys(self) -> Path:
+        """The secrets of programs that sign their requests (`service_keys.py`)."""
+        return self.keys / "hmac"
+
+    @property
+    def models(self) -> Path:
+        return self.root / "models"
+
+    @property
+    def nats(self) -> Path:
+        return self.root / "nats"
+
+    @property
+    def archive(self) -> Path:
+        """Where the archive is, unless the settings say otherwise."""
+        return self.root / "archive"
+
+    @property
+    def postgres(self) -> Path:
+        return self.root / "postgres"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def database_url(self) -> Path:
+        """Where a running `up` notes the address of its Postgres."""
+        return self.run / "database_url"
+
+    @property
+    def founded(self) -> Path:
+        """Holds the venue's id once it has been founded: from then on its log must be there."""
+        return self.root / "venue_id"
+
+    def prepare(self) -> None:
+        """Make the folders that do not exist yet."""
+        for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.keys, self.service_keys):
+            folder.mkdir(mode=0o700, exist_ok=True)

@@ -1,0 +1,83 @@
+"""GET /status: the last heartbeat of every process, the log's end, the last seal."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from fastapi import APIRouter
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from schemas import subjects
+from schemas.events.notary import Sealed
+from schemas.limits import MAX_STATUS_PROCESSES
+from schemas.records import EVENT_MESSAGES
+from streams.log.nats_log import NatsLog
+
+_SILENT_AFTER_S: Final = 5
+
+
+class StatusBoard:
+    """The last heartbeat of every process."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    async def heard(self, message: Msg) -> None:
+        """Note a heartbeat."""
+        name = subjects.last_token(message.subject)
+        if name in self._last or len(self._last) < MAX_STATUS_PROCESSES:
+            self._last[name] = (time.monotonic(), msgspec.json.decode(message.data))
+
+    def processes(self) -> dict[str, dict[str, Any]]:
+        """Return each process's last words, and how many seconds ago they were."""
+        now = time.monotonic()
+        return {
+            name: {
+                **status,
+                "alive": now - heard < _SILENT_AFTER_S,
+                "silent_s": round(now - heard, 1),
+            }
+            for name, (heard, status) in sorted(self._last.items())
+        }
+
+
+async def status_board(connection: Client, shard: str) -> StatusBoard:
+    """Return a board that listens to all heartbeats of the shard on `connection`."""
+    board = StatusBoard()
+    await connection.subscribe(subjects.status(shard, "*"), cb=board.heard)
+    return board
+
+
+def create_status_router(
+    board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
+) -> APIRouter:
+    """Return the route; `absent` says which processes are not started here, and why."""
+    router = APIRouter(tags=["venue"])
+
+    @router.get("/status", summary="How every process is")
+    async def status() -> dict[str, Any]:
+        """Return each process's last heartbeat, the log's size and its last seal."""
+        return {
+            "log": {"shard": log.shard, **await log.size()},
+            "last_seal": await _last_seal(log),
+            "processes": board.processes(),
+            "absent": dict(absent or {}),
+        }
+
+    return router
+
+
+async def _last_seal(log: NatsLog) -> dict[str, Any] | None:
+    stored = await log.last(subjects.events(log.shard, subjects.NOTARY))
+    if stored is None:
+        return None
+    record = EVENT_MESSAGES.decode(stored.payload)
+    last = [event for event in record.events if isinstance(event, Sealed)][-1]
+    return {
+        "sequence": stored.sequence,
+        "through": last.through,
+        "chain": last.chain,
+        "time_ns": record.time_ns,
+    }

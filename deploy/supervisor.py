@@ -1,0 +1,149 @@
+"""`everything up`: start the servers and processes of a venue, keep them up, stop them.
+
+A child that ends is started again with growing pauses, except when it halted (exit codes
+of `docs/halts.md`): a halt says that a person must look, and starting again would only
+say so again.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from schemas.errors import Halt, OperatingError
+
+STOP_AFTER_S = 10
+"""How long a child may take to end after SIGTERM before it is killed."""
+MAX_PAUSE_S = 10
+STEADY_AFTER_S = 5
+"""A child that ran this long starts again at once."""
+WATCH_EVERY_S = 0.2
+
+HALT_CODES = {kind.exit_code: kind.code for kind in Halt.__subclasses__()}
+
+
+class StartFailed(OperatingError):
+    code = "start_failed"
+
+
+@dataclass
+class Child:
+    """One process of the venue, its log file, and how it last ended."""
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    log_path: Path
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    quick_ends: int = 0
+    not_before: float = 0.0
+    halted: str | None = None
+    _log: IO[bytes] | None = field(default=None, repr=False)
+
+    def start(self) -> None:
+        self._log = self._log or self.log_path.open("ab")
+        self.process = subprocess.Popen(
+            self.command,
+            env={**os.environ, **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            start_new_session=True,
+        )
+        self.started_at = time.monotonic()
+
+    def stop(self) -> None:
+        """Ask the process to end, and kill it if it does not in time."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_AFTER_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+
+class Supervisor:
+    """Keep `children` running until told to stop; `say` hears what a person should know."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.children: list[Child] = []
+        self._watched: list[tuple[str, Callable[[], bool], Callable[[], None]]] = []
+        self.stopping = threading.Event()
+
+    def add(self, child: Child) -> None:
+        self.children.append(child)
+        child.start()
+
+    def watch(self, name: str, alive: Callable[[], bool], revive: Callable[[], None]) -> None:
+        """Also keep something up that is no Child of ours, such as a server."""
+        self._watched.append((name, alive, revive))
+
+    def look(self) -> None:
+        """Look at everything once, and start again what has ended."""
+        for name, alive, revive in self._watched:
+            if not alive():
+                self._say(f"{name} is gone; starting it again")
+                try:
+                    revive()
+                except (OperatingError, OSError, subprocess.SubprocessError) as error:
+                    self._say(f"{name} did not start: {error}")
+        for child in self.children:
+            self._look_at(child)
+
+    def _look_at(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.halted is not None or now < child.not_before or child.process is None:
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        if child.not_before == 0.0:
+            self._ended(child, code, now)
+        else:
+            child.not_before = 0.0
+            child.start()
+
+    def _ended(self, child: Child, code: int, now: float) -> None:
+        if code in HALT_CODES:
+            child.halted = HALT_CODES[code]
+            self._say(
+                f"{child.name} halted: {child.halted} (exit {code}). It stays down; "
+                f"see docs/halts.md and {child.log_path}"
+            )
+            return
+        steady = now - child.started_at >= STEADY_AFTER_S
+        child.quick_ends = 0 if steady else child.quick_ends + 1
+        pause = 0.0 if child.quick_ends <= 1 else min(MAX_PAUSE_S, 2.0 ** (child.quick_ends - 2))
+        when = f" in {pause:.0f} s" if pause else ""
+        self._say(f"{child.name} ended ({_reason(code)}); starting it again{when}")
+        child.not_before = now + pause if pause else 0.0
+        if not pause:
+            child.start()
+
+    def stop(self) -> None:
+        """Stop the children, the last started first."""
+        for child in reversed(self.children):
+            child.stop()
+
+
+def _reason(code: int) -> str:
+    if code < 0:
+        return signal.Signals(-code).name
+    return f"exit {code}"
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """Return the command that runs `module` with this very interpreter."""
+    return [sys.executable, "-P", "-m", module, *arguments]

@@ -1,0 +1,132 @@
+"""Time travel for the read API: engines are folded in a process of their own.
+
+Folding computes for up to seconds, and the gateway takes orders meanwhile. So it asks
+`processes/traveller.py`, which it starts when the first question comes, one line at a time.
+The traveller ends when the gateway does, because nobody asks it any more.
+"""
+
+import asyncio
+import sys
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+import structlog
+
+from deploy.place import Place
+from projections.api.at import EngineState, StateAt
+from replay.travel import Moment
+from replay.travel_shelf import ShelfFolder
+from schemas import subjects
+from schemas.codec import encode
+from schemas.errors import LogUnavailable
+from schemas.travel_limits import (
+    MAX_TRAVEL_WAITING,
+    TRAVEL_ANSWER_S,
+    TRAVEL_MOMENTS_KEPT,
+)
+from streams.log.ports import Log
+
+log = structlog.get_logger(__name__)
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def shelves(place: Place) -> dict[str, ShelfFolder]:
+    """Return where each engine's travel snapshots are."""
+    folder = place.home.snapshots / "travel" / place.shard
+    return {name: ShelfFolder(folder, name) for name in subjects.ENGINES}
+
+
+def answer_of(moment: Moment) -> bytes:
+    """Return a line that says where the engines are."""
+    return encode({"state": moment}) + b"\n"
+
+
+def refusal_of(code: str, message: str) -> bytes:
+    """Return a line that says why there is no answer."""
+    return encode({"error": [code, message]}) + b"\n"
+
+
+class Traveller:
+    """Knows the log's end, and has states folded. It remembers what it was told."""
+
+    def __init__(self, log_: Log) -> None:
+        self._log = log_
+        self._child: asyncio.subprocess.Process | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._waiting = 0
+        self._known: OrderedDict[int, StateAt] = OrderedDict()
+
+    async def last_sequence(self) -> int:
+        return await self._log.last_sequence()
+
+    async def state_at(self, sequence: int) -> StateAt:
+        """Return the engines' states as of `sequence`.
+
+        Raises LogUnavailable if it cannot, at once when MAX_TRAVEL_WAITING already wait.
+        """
+        known = self._known.get(sequence)
+        if known is not None:
+            return known
+        if self._waiting >= MAX_TRAVEL_WAITING:
+            raise LogUnavailable("busy: too many states are to be folded")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(TRAVEL_ANSWER_S), self._one_at_a_time:
+                known = self._known.get(sequence) or await self._ask(sequence)
+        except TimeoutError as error:
+            raise LogUnavailable("the state is not folded yet") from error
+        finally:
+            self._waiting -= 1
+        self._known[sequence] = known
+        if len(self._known) > TRAVEL_MOMENTS_KEPT:
+            self._known.popitem(last=False)
+        return known
+
+    async def close(self) -> None:
+        """End the process, if there is one."""
+        child, self._child = self._child, None
+        if child is not None and child.returncode is None:
+            child.kill()
+            await child.wait()
+
+    async def _ask(self, sequence: int) -> StateAt:
+        try:
+            child = await self._started()
+            assert child.stdin is not None and child.stdout is not None
+            child.stdin.write(b"%d\n" % sequence)
+            await child.stdin.drain()
+            line = await child.stdout.readline()
+        except OSError as error:
+            await self.close()
+            raise LogUnavailable("states cannot be folded now") from error
+        except BaseException:
+            # its answer would be taken for that to the next question
+            await self.close()
+            raise
+        if not line:
+            await self.close()
+            raise LogUnavailable("states cannot be folded now: see gateway.log")
+        return _state(_decode(line))
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._child is None or self._child.returncode is not None:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-P",
+                "-m",
+                "deploy.processes.traveller",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        return self._child
+
+
+def _state(answer: dict[str, Any]) -> StateAt:
+    if "error" in answer:
+        code, message = answer["error"]
+        log.warning("state not folded", code=code, reason=message)
+        raise LogUnavailable(f"the state cannot be folded: {code}")
+    sequence, time_ns, state_hash, engines = answer["state"]
+    return StateAt(sequence, time_ns, state_hash, tuple(EngineState(*one) for one in engines))

@@ -1,0 +1,294 @@
+"""Starting a whole venue on this machine, step by step."""
+
+import asyncio
+import fcntl
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import psutil
+
+from deploy import keys, process
+from deploy.place import NOTARY_KEY, Place
+from deploy.postgres import Postgres
+from deploy.supervisor import (
+    STOP_AFTER_S,
+    WATCH_EVERY_S,
+    Child,
+    StartFailed,
+    Supervisor,
+    python,
+)
+from streams.broker.config import Place as BrokerPlace
+from streams.broker.config import render
+from streams.broker.server import NatsServer
+from streams.log.nats_wire import Wire
+from streams.log.streams import ensure_shard
+
+READY_WITHIN_S: Final = 600
+"""The gateway folds the log's records before it opens, and a log can be long."""
+LOOPBACK: Final = "127.0.0.1"
+PIDS: Final = "processes.json"
+Step = Callable[[str], Any]
+
+
+class Venue:
+    """The servers and processes of one venue on this machine.
+
+    `say` hears of everything that a person should know; `step` is a context manager that
+    shows a step while it runs.
+    """
+
+    def __init__(self, place: Place, say: Callable[[str], None], step: Step) -> None:
+        self.place = place
+        self._settings = place.settings
+        self._home = place.home
+        self._say = say
+        self._step = step
+        self._supervisor = Supervisor(say)
+        self._nats: NatsServer | None = None
+        self._postgres: Postgres | None = None
+        self._database_url = self._settings.database_url or ""
+        self._look_again = 0.0
+
+    def start(self) -> None:
+        """Start everything, in the order in which one needs the other.
+
+        Raises StartFailed or the Halt that says what is not as it must be, KeyboardInterrupt
+        between two steps on SIGINT or SIGTERM: a step that was begun is ended, so that
+        nothing starts behind our back.
+        """
+        self._prepare()
+        keys.ensure(self._home.keys, NOTARY_KEY)
+        # A store that lost its log must not get an empty one in its place.
+        self._start_log(founded=self._home.founded.exists())
+        if self._settings.database_url is None:
+            with self._begun("Postgres (the first start takes some seconds)"):
+                self._start_postgres()
+        self._home.database_url.write_text(self._database_url)
+        self._home.database_url.chmod(0o600)
+        for name in process.CORE:
+            self._start_child(name)
+        with self._begun("waiting for the gateway"):
+            self._wait_for_gateway()
+        absent = process.absent(self._settings)
+        for name in process.INGEST:
+            if name not in absent:
+                self._start_child(name)
+        for name in process.KEEPING:
+            self._start_child(name)
+        self._note_founding()
+        self._ready_file.touch()
+
+    def start_log_alone(self) -> None:
+        """Start no more than a restore needs: the log, an empty one if there is none.
+
+        Raises as `start` does.
+        """
+        self._prepare()
+        self._start_log(founded=False)
+
+    def run(self) -> None:
+        """Keep everything up until SIGINT or SIGTERM."""
+        supervisor = self._supervisor
+        if self._nats is not None:
+            nats = self._nats
+            supervisor.watch("nats-server", lambda: nats.running, lambda: asyncio.run(nats.start()))
+        if self._postgres is not None:
+            postgres = self._postgres
+            supervisor.watch("Postgres", lambda: postgres.running, lambda: postgres.start(0))
+        while not supervisor.stopping.wait(WATCH_EVERY_S):
+            supervisor.look()
+            self._write_pids()
+            self._note_founding()
+
+    def stop(self) -> None:
+        """Stop everything, writers before the servers that they write to."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A second Ctrl-C must not leave half of it running; each step has its bound.
+            signal.signal(number, signal.SIG_IGN)
+        self._ready_file.unlink(missing_ok=True)
+        with self._step("stopping the processes"):
+            self._supervisor.stop()
+        if self._postgres is not None:
+            with self._step("stopping Postgres"):
+                self._postgres.stop()
+        if self._nats is not None:
+            with self._step("stopping nats-server"):
+                asyncio.run(self._nats.stop())
+
+    def _prepare(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: self._supervisor.stopping.set())
+        with self._begun("keys and folders"):
+            self._home.prepare()
+            self._ready_file.unlink(missing_ok=True)
+            end_leftovers(self._home.run / PIDS, self._say)
+            _ = self.place.keyring
+        self._check_ports()
+
+    def _start_log(self, *, founded: bool) -> None:
+        if self._settings.nats_url is None:
+            with self._begun("nats-server"):
+                self._start_nats()
+        with self._begun("streams: declared, compared, fsync always"):
+            asyncio.run(self._check_streams(founded))
+
+    @contextmanager
+    def _begun(self, what: str) -> Iterator[None]:
+        """Show a step of the start while it runs, unless we have been told to stop."""
+        if self._supervisor.stopping.is_set():
+            raise KeyboardInterrupt
+        with self._step(what):
+            yield
+
+    @property
+    def _ready_file(self) -> Path:
+        return self._home.run / "ready"
+
+    def _check_ports(self) -> None:
+        settings = self._settings
+        _check_free(settings.http_port, "EVERYTHING_HTTP_PORT")
+        if settings.nats_url is None:
+            _check_free(settings.nats_port, "EVERYTHING_NATS_PORT")
+            _check_free(settings.monitor_port, "EVERYTHING_MONITOR_PORT")
+
+    def _start_nats(self) -> None:
+        settings = self._settings
+        where = BrokerPlace(
+            store=self._home.nats,
+            port=settings.nats_port,
+            monitor_port=settings.monitor_port,
+            sync_interval=settings.relaxed_sync or "always",
+        )
+        conf = self._home.run / "nats.conf"
+        conf.write_text(render(where, self.place.shard, self.place.keyring))
+        conf.chmod(0o600)
+        self._nats = NatsServer(conf, settings.nats_port, self._home.logs / "nats-server.log")
+        asyncio.run(self._nats.start())
+        self._write_pids()
+
+    async def _check_streams(self, founded: bool) -> None:
+        settings = self._settings
+        login = self.place.login("operator")
+        wire = await Wire.open(settings.broker_url, **login)
+        try:
+            shard, monitors = self.place.shard, settings.monitor_urls
+            await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
+        finally:
+            await wire.close()
+
+    def _start_postgres(self) -> None:
+        self._postgres = Postgres(self._home.postgres)
+        self._postgres.start()
+        self._database_url = self._postgres.url
+        self._write_pids()
+
+    def _start_child(self, name: str) -> None:
+        with self._begun(name):
+            self._supervisor.add(self._child(name))
+            self._write_pids()
+
+    def _child(self, name: str) -> Child:
+        environment = {
+            "DATABASE_URL": self._database_url,
+            "EVERYTHING_HOME": str(self._home.root),
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = python("deploy.process", name)
+        return Child(name, command, environment, self._home.logs / f"{name}.log")
+
+    def _wait_for_gateway(self) -> None:
+        end = time.monotonic() + READY_WITHIN_S
+        address = f"{self._settings.gateway_url}/api/v1/venue"
+        while time.monotonic() < end:
+            if self._supervisor.stopping.is_set():
+                raise KeyboardInterrupt
+            self._supervisor.look()
+            halted = [child for child in self._supervisor.children if child.halted]
+            if halted:
+                raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
+            try:
+                if httpx.get(address, timeout=2).is_success:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.1)
+        raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
+
+    def _note_founding(self) -> None:
+        """Note the venue's id as soon as there is one."""
+        if self._home.founded.exists() or time.monotonic() < self._look_again:
+            return
+        self._look_again = time.monotonic() + 1
+        try:
+            venue = httpx.get(f"{self._settings.gateway_url}/api/v1/venue", timeout=2).json()
+        except (httpx.TransportError, ValueError):
+            return
+        if venue.get("founded"):
+            self._home.founded.write_text(venue["venue_id"] + "\n")
+
+    def _write_pids(self) -> None:
+        pids = {
+            child.name: child.process.pid for child in self._supervisor.children if child.process
+        }
+        if self._nats is not None and self._nats.pid is not None:
+            pids["nats-server"] = self._nats.pid
+        if self._postgres is not None and (pid := self._postgres.pid) is not None:
+            pids["postgres"] = pid
+        path = self._home.run / PIDS
+        text = json.dumps(pids, indent=2)
+        if not path.exists() or path.read_text() != text:
+            fresh = path.with_suffix(".new")
+            fresh.write_text(text)
+            fresh.replace(path)
+
+
+def _check_free(port: int, variable: str) -> None:
+    """Raise StartFailed when somebody else listens on a loopback port that we need."""
+    with socket.socket() as probe:
+        # a connection of an earlier start that lingers there is nobody
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError as error:
+            raise StartFailed(f"port {port} is in use: set {variable} to another") from error
+
+
+@contextmanager
+def lock(home: Path) -> Iterator[None]:
+    """Hold the venue's folder, so that two `everything up` cannot run in one.
+
+    Raises StartFailed when another process holds it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StartFailed(f"a venue is running from {home} already") from error
+        yield
+
+
+def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:
+    """End what an `everything up` that was killed has left running."""
+    if not pids.exists():
+        return
+    for name, pid in json.loads(pids.read_text()).items():
+        try:
+            process = psutil.Process(pid)
+            ours = any("deploy.process" in part for part in process.cmdline())
+            if ours or (name == "nats-server" and process.name() == "nats-server"):
+                say(f"{name} was left running by an earlier start; ending it")
+                process.terminate()
+                process.wait(STOP_AFTER_S)
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.TimeoutExpired:
+            process.kill()

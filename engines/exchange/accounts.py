@@ -1,0 +1,66 @@
+"""Accounts and holdings: what belongs to whom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engines.exchange.book import Order
+
+
+class Account:
+    """One account's money, resting orders and client ids. `index` counts accounts from 0.
+
+    `reserved` cents back the opening part of the resting orders; `cash` cents are free.
+    `ids_now` and `ids_before` are the generations of `client_ids`.
+    """
+
+    __slots__ = (
+        "cash",
+        "ids_before",
+        "ids_now",
+        "index",
+        "name",
+        "orders",
+        "public_key",
+        "reserved",
+    )
+
+    def __init__(self, index: int, name: str, public_key: str) -> None:
+        self.index = index
+        self.name = name
+        self.public_key = public_key
+        self.cash = 0
+        self.reserved = 0
+        self.orders: dict[int, Order] = {}
+        self.ids_now: dict[str, int] = {}
+        self.ids_before: dict[str, int] = {}
+
+
+class Holding:
+    """What one account holds and has resting in one book.
+
+    `lots` is the net position, long above zero. `covered` of them are committed: resting
+    orders on the other side will close them and so reserve nothing; `covering` holds those
+    orders, oldest first. `buying` and `selling` are the account's resting lots.
+    """
+
+    __slots__ = ("account", "buying", "covered", "covering", "lots", "selling", "symbol")
+
+    def __init__(self, account: Account, symbol: str, lots: int = 0) -> None:
+        self.account = account
+        self.symbol = symbol
+        self.lots = lots
+        self.covered = 0
+        self.covering: dict[int, Order] = {}
+        self.buying = 0
+        self.selling = 0
+
+    def uncommitted(self, direction: int) -> int:
+        """Return the lots that an order in `direction` would close and no order covers yet."""
+        opposite = -direction * self.lots
+        return opposite - self.covered if opposite > 0 else 0
+
+    def exposure(self, direction: int) -> int:
+        """Return the position, counted in `direction`, if all that rests there is filled."""
+        return self.lots + self.buying if direction > 0 else self.selling - self.lots

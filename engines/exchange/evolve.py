@@ -1,0 +1,196 @@
+"""Evolve: what each of the exchange's events does to its state."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from engines.exchange import money
+from engines.exchange.accounts import Account
+from engines.exchange.book import Book, Order
+from engines.exchange.state import State
+from schemas.errors import BrokenInvariant
+from schemas.events.exchange import (
+    AccountOpened,
+    BalancesChanged,
+    BookClosed,
+    BookHalted,
+    BookOpened,
+    BookResumed,
+    BookSettled,
+    CashCredited,
+    CommandRefused,
+    CreditRefused,
+    IdsForgotten,
+    LimitsSet,
+    OrderPlaced,
+    OrderRejected,
+    OrdersCancelled,
+    ReviewersChecked,
+    TopsChanged,
+    Traded,
+)
+from schemas.units import PAR_TICKS
+
+
+def _order_placed(state: State, event: OrderPlaced) -> None:
+    """Use up the client id; put what rests into the book and reserve what it may cost.
+
+    The order's trades follow in events of their own.
+    """
+    account = state.accounts[event.account]
+    order_id = event.order_id
+    state.ids.use(account, event.client_order_id, order_id)
+    lots = event.resting_lots
+    if not lots:
+        return
+    price = event.price_ticks
+    if price is None:
+        raise BrokenInvariant(f"order {order_id} rests without a price")
+    book = state.books[event.symbol]
+    holding = book.holdings.get(account.name) or book.hold(account)
+    order = Order(order_id, holding, lots)
+    if event.side == "buy":
+        half, cost = book.bids, price
+        holding.buying += lots
+    else:
+        half, cost = book.asks, PAR_TICKS - price
+        holding.selling += lots
+    reserve = lots * cost
+    if holding.lots:
+        reserve -= money.cover(order, half.direction) * cost
+    account.cash -= reserve
+    account.reserved += reserve
+    state.touched_accounts[account.name] = account
+    half.add(order, cost)
+    state.orders[order_id] = account.orders[order_id] = order
+    if cost == half.best:
+        state.touched_books[book.symbol] = book
+
+
+def _traded(state: State, event: Traded) -> None:
+    """Move lots and money between the two parties, at the maker's price."""
+    maker = state.orders[event.maker_order_id]
+    level, lots = maker.level, event.quantity_lots
+    half = level.half
+    if maker.lots - lots != event.maker_resting_lots or lots <= 0:
+        raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} has {maker.lots} lots")
+    if level.cost != half.best:
+        raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} is not at the best price")
+    state.last_trade_id = event.trade_id
+    book = half.book
+    taker = book.holdings.get(event.taker_account) or book.hold(state.accounts[event.taker_account])
+    money.fill_resting(state, maker, lots)
+    money.trade(state, taker, -half.direction, lots, PAR_TICKS - level.cost)
+
+
+def _orders_cancelled(state: State, event: OrdersCancelled) -> None:
+    state.ids.use(state.accounts[event.account], event.client_id, -event.cause)
+    for order_id in event.order_ids:
+        money.leave(state, state.orders[order_id])
+
+
+def _account_opened(state: State, event: AccountOpened) -> None:
+    account = Account(len(state.accounts), event.account, event.public_key)
+    state.accounts[event.account] = account
+    state.touched_accounts[event.account] = account
+
+
+def _cash_credited(state: State, event: CashCredited) -> None:
+    account = state.accounts[event.account]
+    account.cash += event.amount_cents
+    state.minted_cents += event.amount_cents
+    state.touched_accounts[event.account] = account
+
+
+def _limits_set(state: State, event: LimitsSet) -> None:
+    state.policy, state.venue_id = event.policy, event.venue_id
+
+
+def _book_opened(state: State, event: BookOpened) -> None:
+    book = state.books[event.symbol] = Book(event.symbol, event.tick_ticks)
+    state.touched_books[event.symbol] = book
+
+
+def _book_halted(state: State, event: BookHalted) -> None:
+    state.books[event.symbol].status = "halted"
+
+
+def _book_resumed(state: State, event: BookResumed) -> None:
+    state.books[event.symbol].status = "open"
+
+
+def _book_closed(state: State, event: BookClosed) -> None:
+    book = state.books[event.symbol]
+    money.empty(state, book)
+    book.status = "closed"
+
+
+def _book_settled(state: State, event: BookSettled) -> None:
+    book = state.books[event.symbol]
+    money.empty(state, book)
+    money.settle(state, book, event.value_ticks)
+    book.status = "settled"
+
+
+def _ids_forgotten(state: State, event: IdsForgotten) -> None:
+    state.last_cause = event.cause
+    state.ids.forget(event.remember_until_ns)
+
+
+def _nothing(
+    state: State, event: OrderRejected | CommandRefused | CreditRefused | ReviewersChecked
+) -> None:
+    """A refusal leaves the state as it is, and so does an answer to someone else's question."""
+
+
+def _balances_changed(state: State, event: BalancesChanged) -> None:
+    """Check that the stated rows are how the state stands, and take them off the list."""
+    state.last_cause = event.cause
+    for row in event.balances:
+        account = state.touched_accounts.pop(row.account)
+        cash, reserved = account.cash, account.reserved
+        if cash != row.cash_cents or reserved != row.reserved_cents:
+            raise BrokenInvariant(f"account {row.account}: stated {row}, is {cash}, {reserved}")
+        if cash < 0 or reserved < 0:
+            raise BrokenInvariant(f"account {row.account} is overdrawn: {cash}, {reserved}")
+    for place in event.positions:
+        book = state.books[place.symbol]
+        holding = book.holdings[place.account]
+        del state.touched_holdings[holding]
+        if holding.lots != place.lots:
+            raise BrokenInvariant(f"position {place} is {holding.lots}")
+        if book.status == "settled":
+            del book.holdings[place.account]
+
+
+def _tops_changed(state: State, event: TopsChanged) -> None:
+    """Check that the stated best prices are those of the books, and that no book is crossed."""
+    state.last_cause = event.cause
+    for row in event.tops:
+        book = state.touched_books.pop(row.symbol)
+        top = book.top()
+        if top != (row.bid_ticks, row.bid_lots, row.ask_ticks, row.ask_lots):
+            raise BrokenInvariant(f"stated {row}, is {top}")
+
+
+STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
+    OrderPlaced: _order_placed,
+    Traded: _traded,
+    OrdersCancelled: _orders_cancelled,
+    OrderRejected: _nothing,
+    CommandRefused: _nothing,
+    CreditRefused: _nothing,
+    ReviewersChecked: _nothing,
+    BalancesChanged: _balances_changed,
+    TopsChanged: _tops_changed,
+    IdsForgotten: _ids_forgotten,
+    AccountOpened: _account_opened,
+    CashCredited: _cash_credited,
+    LimitsSet: _limits_set,
+    BookOpened: _book_opened,
+    BookHalted: _book_halted,
+    BookResumed: _book_resumed,
+    BookClosed: _book_closed,
+    BookSettled: _book_settled,
+}
+"""By exact type: a `match` would ask `isinstance`, which for a Struct that is not one costs
+more than most of the steps. A test holds that every event of the exchange has its step."""

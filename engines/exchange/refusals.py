@@ -1,0 +1,48 @@
+"""Refusals: the events that say why something was not carried out.
+
+What they echo of a hostile message is bounded, so that no event outgrows its record.
+"""
+
+from schemas.commands import Order, PlaceOrder
+from schemas.errors import Refusal
+from schemas.events.exchange import CommandRefused, OrderRejected
+from schemas.limits import MAX_CLIENT_ID_CHARS, MAX_DETAIL_CHARS, MAX_SYMBOL_CHARS
+from schemas.subjects import is_account
+
+
+def sayable(account: str) -> str:
+    """Return the name under which a refusal may stand: none for what cannot be an account."""
+    return account if is_account(account) else ""
+
+
+def rejected(
+    sequence: int,
+    order_id: int,
+    account: str,
+    order: PlaceOrder | Order,
+    code: Refusal,
+    duplicate_of: int | None = None,
+) -> OrderRejected:
+    """Say that one order of a known or `sayable` account was not taken."""
+    return OrderRejected(
+        sequence,
+        order_id,
+        account,
+        order.client_order_id[:MAX_CLIENT_ID_CHARS],
+        order.symbol[:MAX_SYMBOL_CHARS],
+        code.value,
+        duplicate_of,
+    )
+
+
+def refused(
+    sequence: int, account: str, client_id: str, code: Refusal, detail: str = ""
+) -> CommandRefused:
+    """Say that a command of a known or `sayable` account was not carried out."""
+    return CommandRefused(
+        sequence,
+        account,
+        client_id[:MAX_CLIENT_ID_CHARS],
+        code.value,
+        detail[:MAX_DETAIL_CHARS],
+    )

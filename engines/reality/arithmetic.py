@@ -1,0 +1,105 @@
+"""The formulas of reality, in integers; roots, logarithms and powers by exact rules.
+
+What is no plain fraction is computed by `decimal`, whose `exp` and `ln` are correctly rounded
+in a fixed context, and quantised once. Every rounding is half to even.
+"""
+
+from collections.abc import Sequence
+from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
+from functools import cache
+from typing import Final
+
+from schemas.limits import SPIKE_STD_FLOOR_E2
+from schemas.policy import RealityPolicy, Scoring
+from schemas.units import HUNDREDTHS, WEIGHT_ONE_BP, round_half_even
+
+_CONTEXT: Final = Context(
+    prec=40,
+    rounding=ROUND_HALF_EVEN,
+    Emin=-999_999,
+    Emax=999_999,
+    capitals=1,
+    clamp=0,
+    flags=[],
+    traps=[DivisionByZero, InvalidOperation, Overflow],
+)
+_ONE_E4: Final = 10_000
+_FADED: Final = 100
+"""After so many TAU a weight is far below half of its last digit."""
+
+
+def clamp(value: int, low: int, high: int) -> int:
+    """Return the integer nearest to `value` in `low..high`."""
+    return max(low, min(value, high))
+
+
+def relevance_bp(scoring: Scoring, title_count: int, body_count: int) -> int:
+    """Return how much an article is about a symbol, from how often it names it."""
+    titled = scoring.title_relevance_bp if title_count > 0 else 0
+    counted = clamp(body_count, 0, scoring.counted_mentions)
+    return min(titled + counted * scoring.body_relevance_bp, WEIGHT_ONE_BP)
+
+
+def quick_bp(scoring: Scoring, sentiment_bp: int, keywords_bp: int, relevance_bp: int) -> int:
+    """Return quick_score (EM-67): relevance adds to what sentiment and keywords say."""
+    base = scoring.quick_sentiment_bp * sentiment_bp + scoring.quick_keywords_bp * keywords_bp
+    sign = (base > 0) - (base < 0)
+    total = base + sign * scoring.quick_relevance_bp * relevance_bp
+    return clamp(round_half_even(total, WEIGHT_ONE_BP), -WEIGHT_ONE_BP, WEIGHT_ONE_BP)
+
+
+def weight_e4(trust_bp: int, related: int, age_ns: int, tau_ns: int) -> int:
+    """Return trust * (1 + ln(1 + related)) * e^(-age / TAU) in ten-thousandths (EM-69)."""
+    if age_ns > _FADED * tau_ns:
+        return 0
+    fresh = _CONTEXT.exp(_CONTEXT.divide(Decimal(-age_ns), Decimal(tau_ns)))
+    confirmed = _CONTEXT.multiply(Decimal(trust_bp), _CONTEXT.add(Decimal(1), _ln_1p(related)))
+    return _whole(_CONTEXT.multiply(confirmed, fresh))
+
+
+def confidence_bp(independent_sources: int, trust_bp: int) -> int:
+    """Return min(1, ln(1 + independent sources) * mean trust) (EM-27)."""
+    sure = _CONTEXT.multiply(Decimal(trust_bp), _ln_1p(independent_sources))
+    return min(_whole(sure), WEIGHT_ONE_BP)
+
+
+def computed_e2(policy: RealityPolicy, weight_e4: int, quick_bp: int) -> int:
+    """Return the points that weight and quick_score make, within the cap."""
+    scaled = weight_e4 * quick_bp * policy.points_scale_e2
+    points_e2 = round_half_even(scaled, _ONE_E4 * WEIGHT_ONE_BP)
+    return clamp(points_e2, -policy.delta_cap_e2, policy.delta_cap_e2)
+
+
+def blended_e2(computed_e2: int, delta_cap_e2: int, impact_e2: int, confidence_bp: int) -> int:
+    """Return the points after the LLM's say: it weighs as much as it is sure.
+
+    An impact of 100 stands for the cap, so the result is within the cap as well.
+    """
+    own = computed_e2 * (WEIGHT_ONE_BP - confidence_bp) * WEIGHT_ONE_BP
+    suggested = impact_e2 * delta_cap_e2 * confidence_bp
+    return round_half_even(own + suggested, WEIGHT_ONE_BP * WEIGHT_ONE_BP)
+
+
+def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
+    """Tell whether the z-score of a move against earlier ones is above `z_score_e2` (EM-102).
+
+    The deviation is that of the population, SPIKE_STD_FLOOR_E2 at least. All of it is
+    compared as integers: both sides times the number of moves, squared.
+    """
+    count, total = len(moves_e2), sum(moves_e2)
+    above = (count * move_e2 - total) * HUNDREDTHS
+    if above <= 0:
+        return False
+    variance = count * sum(one * one for one in moves_e2) - total * total
+    floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
+    return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
+
+
+@cache
+def _ln_1p(count: int) -> Decimal:
+    """Return ln(1 + count); a cluster has some hundred articles at most."""
+    return _CONTEXT.ln(Decimal(1 + count))
+
+
+def _whole(value: Decimal) -> int:
+    return int(_CONTEXT.to_integral_value(value))

@@ -1,0 +1,66 @@
+"""Read what others wrote: observations that may be anything, records that may not."""
+
+import re
+from typing import Final
+
+from schemas import subjects
+from schemas.codec import Codec
+from schemas.errors import InputError, UnknownRecord
+from schemas.events.exchange import ReviewersChecked
+from schemas.observations import LlmAvailability, LlmCalled, SignalsMeasured
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.stored import Stored
+
+_SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
+_LLM: Final[Codec[LlmCalled | LlmAvailability]] = Codec(LlmCalled | LlmAvailability)
+_SNAPSHOT_ID: Final = re.compile("[0-9a-f]{64}")
+_MOST: Final = 2**63 - 1
+_CHECKED: Final = b'"type":"reviewers_checked/1"'
+
+
+def signals(message: Stored) -> SignalsMeasured | None:
+    """Return the measurement in `message`, None if it is none that could be true."""
+    try:
+        read = _SIGNALS.decode(message.payload)
+    except InputError:
+        return None
+    sane = (
+        0 < read.article < message.sequence
+        and 0 <= read.observed_ns <= _MOST
+        and subjects.is_source(read.source)
+        and _SNAPSHOT_ID.fullmatch(read.snapshot_id) is not None
+    )
+    return read if sane else None
+
+
+def llm(message: Stored) -> LlmCalled | LlmAvailability | None:
+    """Return what a worker said in `message`, None if it cannot be read."""
+    try:
+        return _LLM.decode(message.payload)
+    except InputError:
+        return None
+
+
+def record(message: Stored) -> Record:
+    """Return the record in `message`.
+
+    Raises UnknownRecord when it cannot be read: then this version must not go on.
+    """
+    try:
+        read = EVENT_MESSAGES.decode(message.payload)
+    except InputError as error:
+        raise UnknownRecord(f"message {message.sequence} on {message.subject}: {error}") from error
+    if read.engine != subjects.last_token(message.subject):
+        raise UnknownRecord(f"a record of {read.engine!r} stands at sequence {message.sequence}")
+    return read
+
+
+def reviewers_checked(message: Stored) -> list[ReviewersChecked]:
+    """Return the ReviewersChecked of a record of the exchange.
+
+    Its records are big and many, and next to none has one, so bytes are looked at first.
+    """
+    if _CHECKED not in message.payload:
+        return []
+    events = record(message).events
+    return [event for event in events if type(event) is ReviewersChecked]

@@ -1,1 +1,0 @@
-"""Everything Market: a market whose every price can be proved from one log."""

@@ -1,5 +1,0 @@
-"""What the log's past is: a hash chain over every message, sealed and signed."""
-
-from everything.engines.notary.engine import NotaryEngine, verify_seal
-
-__all__ = ["NotaryEngine", "verify_seal"]

@@ -1,5 +1,0 @@
-"""The read API: what the tables say, over HTTP. It appends nothing and decides nothing."""
-
-from everything.projections.api.router import create_read_router
-
-__all__ = ["create_read_router"]

@@ -1,0 +1,5 @@
+"""The read API: what the tables say, over HTTP. It appends nothing and decides nothing."""
+
+from projections.api.router import create_read_router
+
+__all__ = ["create_read_router"]

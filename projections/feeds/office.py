@@ -1,0 +1,86 @@
+"""The feeds' office: who may publish on a shard's FEED now, and storing in its name."""
+
+import msgspec
+
+from projections.feeds.channels import PROGRESS, WRITER
+from projections.feeds.outbox import Batch
+from projections.feeds.ports import FeedLog
+from schemas.codec import encode
+from schemas.errors import Fenced, OperatingError
+from schemas.limits import APPEND_ATTEMPTS, FEED_RENEW_S
+from schemas.subjects import feed as feed_subject
+from schemas.units import SECOND_NS
+from streams.log.ports import Clock
+
+RETRY_PAUSE_S = 0.2
+
+
+class Writer(msgspec.Struct, frozen=True):
+    """A feeds process takes office, or renews it."""
+
+    writer: str
+    time_ns: int
+
+
+_decode_writer = msgspec.json.Decoder(Writer).decode
+
+
+class Office:
+    """Holds the epoch of one feeds process; `writer` must be unlike any other process's."""
+
+    def __init__(self, feed: FeedLog, clock: Clock, writer: str) -> None:
+        self._feed = feed
+        self._clock = clock
+        self._writer = writer
+        self._subject = feed_subject(feed.shard, WRITER)
+        self._epoch = 0
+        self._since_ns = 0
+
+    async def take(self) -> None:
+        """Take office from whoever holds it. Raises OperatingError after APPEND_ATTEMPTS."""
+        for attempt in range(1, APPEND_ATTEMPTS + 1):
+            now_ns = self._clock.now_ns()
+            try:
+                self._epoch = await self._feed.take_office(encode(Writer(self._writer, now_ns)))
+            except OperatingError:
+                if attempt == APPEND_ATTEMPTS:
+                    raise
+                await self._clock.sleep(RETRY_PAUSE_S)
+                continue
+            self._since_ns = now_ns
+            return
+
+    def is_due(self) -> bool:
+        """Tell whether to renew the writer message, before the FEED drops it for its age."""
+        return self._clock.now_ns() - self._since_ns >= FEED_RENEW_S * SECOND_NS
+
+    async def renew(self) -> None:
+        """Take office again. Raises Fenced when another writer holds it.
+
+        One that takes it between the look and the append is fenced in its turn: then the
+        older of the two goes on, and still nothing is stored twice.
+        """
+        last = await self._feed.last(self._subject)
+        if last is not None and _decode_writer(last.payload).writer != self._writer:
+            raise Fenced(f"{self._subject} has a new writer at sequence {last.sequence}")
+        await self.take()
+
+    async def store(self, batch: Batch) -> None:
+        """Store `batch` exactly once, whatever becomes of the answers.
+
+        After a bad answer the office is renewed, so that what may still be under way can
+        no longer be stored; then the progress on the FEED tells whether it was. Raises
+        Fenced when another writer holds the office, OperatingError after APPEND_ATTEMPTS.
+        """
+        for attempt in range(1, APPEND_ATTEMPTS + 1):
+            try:
+                await self._feed.publish(batch.messages, self._epoch)
+                return
+            except (Fenced, OperatingError):
+                if attempt == APPEND_ATTEMPTS:
+                    raise
+            await self._clock.sleep(RETRY_PAUSE_S)
+            await self.renew()
+            last = await self._feed.last(feed_subject(self._feed.shard, PROGRESS))
+            if last is not None and last.payload == encode(batch.progress):
+                return

@@ -1,0 +1,164 @@
+"""What the feeds say of reality: scores as they move, and moves that wait for a person.
+
+Every message of a market's channel says how the score stands after it, so a reader who
+joins late needs only the last one.
+"""
+
+from typing import Any, NamedTuple, assert_never
+
+from projections.feeds.payloads import kind_of, plain
+from schemas.events import governance, reality
+from schemas.events.pricing import ProposalPriced
+from schemas.units import to_decimal, to_fraction
+
+Telling = (
+    reality.ScoreOpened
+    | reality.ScoreChanged
+    | reality.ScoreClosed
+    | reality.ReviewOpened
+    | reality.ReviewClosed
+)
+"""What a market's channel tells of."""
+
+Audited = (
+    reality.ReviewOpened
+    | reality.ReviewClosed
+    | reality.ReviewAnswerRefused
+    | reality.SourceQuarantined
+    | reality.SourceReleased
+    | reality.LlmModeChanged
+    | ProposalPriced
+    | governance.SourceAdded
+    | governance.SourceChanged
+    | governance.SourceQuarantineSet
+    | governance.ReviewAnswered
+)
+"""What the audit tells of."""
+
+Unseen = (
+    reality.RulesSet
+    | reality.ScoreSensitivitySet
+    | reality.SourceKnown
+    | reality.ArticleDropped
+    | reality.ClusterOpened
+    | reality.ArticleGrouped
+    | reality.ArticleAssessed
+    | reality.ImpactAssessed
+    | reality.LlmRequested
+    | reality.LlmSkipped
+    | reality.LlmAnswered
+    | reality.LlmTimedOut
+    | reality.ArticlesForgotten
+)
+"""How the engine came to what it tells; tables have what of it people ask for."""
+
+
+class _Move(NamedTuple):
+    """What an update tells besides how the score stands."""
+
+    status: str
+    cluster: int | None = None
+    article: int | None = None
+    delta_e2: int = 0
+    points_e2: int | None = None
+    proposal_hash: str | None = None
+
+
+class _Score:
+    """One symbol's RealityScore; `waiting` are the hashes of its open reviews."""
+
+    __slots__ = ("confidence_bp", "score_e2", "waiting")
+
+    def __init__(self) -> None:
+        self.score_e2: int | None = None
+        self.confidence_bp: int | None = None
+        self.waiting: dict[str, reality.Proposal] = {}
+
+
+class Scores:
+    """What must be known of the past to tell how a score stands."""
+
+    def __init__(self) -> None:
+        self._scores: dict[str, _Score] = {}
+
+    def tell(self, event: Telling) -> tuple[str, dict[str, Any]]:
+        """Apply `event`; return the symbol that it is about and the payload that tells of it."""
+        match event:
+            case reality.ScoreOpened():
+                symbol, move = event.symbol, _Move("opened")
+                self._of(symbol).score_e2 = event.score_e2
+            case reality.ScoreChanged():
+                symbol, move = event.symbol, self._changed(event)
+            case reality.ScoreClosed():
+                symbol, move = event.symbol, _Move("closed")
+            case reality.ReviewOpened():
+                symbol, move = event.proposal.symbol, self._opened(event)
+            case reality.ReviewClosed():
+                symbol, move = event.symbol, self._closed(event)
+            case _:
+                assert_never(event)
+        return symbol, _payload(symbol, self._of(symbol), move)
+
+    def _of(self, symbol: str) -> _Score:
+        score = self._scores.get(symbol)
+        if score is None:
+            score = self._scores[symbol] = _Score()
+        return score
+
+    def _changed(self, event: reality.ScoreChanged) -> _Move:
+        score = self._of(event.symbol)
+        score.score_e2, score.confidence_bp = event.new_score_e2, event.confidence_bp
+        return _Move(
+            "applied",
+            event.cluster,
+            event.article,
+            event.delta_e2,
+            proposal_hash=event.review or None,
+        )
+
+    def _opened(self, event: reality.ReviewOpened) -> _Move:
+        self._of(event.proposal.symbol).waiting[event.proposal_hash] = event.proposal
+        return _proposed("pending_review", event.proposal_hash, event.proposal)
+
+    def _closed(self, event: reality.ReviewClosed) -> _Move:
+        proposal = self._of(event.symbol).waiting.pop(event.proposal_hash, None)
+        if proposal is None:
+            return _Move(event.outcome, event.cluster, proposal_hash=event.proposal_hash)
+        return _proposed(event.outcome, event.proposal_hash, proposal)
+
+
+def _proposed(status: str, proposal_hash: str, proposal: reality.Proposal) -> _Move:
+    article = proposal.articles[-1] if proposal.articles else None
+    return _Move(
+        status,
+        proposal.cluster,
+        article,
+        proposal.delta_e2,
+        proposal.points_e2,
+        proposal_hash,
+    )
+
+
+def _payload(symbol: str, score: _Score, move: _Move) -> dict[str, Any]:
+    """`delta` was applied if `status` is `applied`; with any other it is what was proposed."""
+    cluster, points, now = move.cluster, move.points_e2, score.score_e2
+    confidence = score.confidence_bp
+    return {
+        "status": move.status,
+        "reality_score": None if now is None else to_decimal(now),
+        "confidence": None if confidence is None else to_fraction(confidence),
+        "delta": to_decimal(move.delta_e2),
+        "points": None if points is None else to_decimal(points),
+        "event_id": None if cluster is None else f"{cluster}-{symbol}",
+        "cluster": cluster,
+        "article": move.article,
+        "proposal_hash": move.proposal_hash,
+        "pending_reviews": len(score.waiting),
+    }
+
+
+def audited(event: Audited) -> dict[str, Any]:
+    """Return what the audit says of `event`; a move that waits for a person says so."""
+    waits = isinstance(event, reality.ReviewOpened | ProposalPriced)
+    marked = {"pending_review": True} if waits else {}
+    return {"event": kind_of(event), **marked, **plain(event)}

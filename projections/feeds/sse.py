@@ -1,0 +1,186 @@
+"""The feed over HTTP: channels as Server-Sent Events.
+
+Each event's `id` is the number of the last message of each channel, in the order the
+channels were asked for, joined by dots; with one channel it is simply the message's
+`sequence_number`. A client that comes back with it, as `Last-Event-ID` or `?since=`, goes
+on without a gap. A stream that cannot go on ends with an `error` event that says why.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final
+
+import structlog
+from fastapi import APIRouter, Header, Query, Security
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
+
+from projections.feeds.channels import owner
+from projections.feeds.ports import FeedLog
+from projections.feeds.reader import ChannelReader, open_channels
+from schemas.codec import encode
+from schemas.errors import (
+    EverythingError,
+    LogUnavailable,
+    MalformedMessage,
+    UnknownChannel,
+)
+from schemas.limits import (
+    FEED_HEARTBEAT_S,
+    FEED_SEND_S,
+    MAX_FEED_CHANNELS,
+    MAX_FEED_READERS,
+)
+
+CurrentAccount = Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]
+"""Returns the account of a session token, or raises a typed error."""
+
+_POLL_S: Final = 1.0
+_RETRY_MS: Final = 2_000
+_MAX_POSITION_CHARS: Final = 400
+_BEARER: Final = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="session")
+_EXAMPLE: Final = (
+    'id: 7\ndata: {"channel":"market.TEST.trades","sequence_number":7,"event_id":"812-3",'
+    '"log_sequence":812,"ts":"2027-01-15T08:00:03.000000Z","source_of_truth":"LOG_main",'
+    '"producer":"exchange/1","kind":"trades","payload":{"trades":[{"trade_id":31,'
+    '"price":"62.50","quantity":4,"taker_side":"buy"}]}}\n\n'
+)
+
+_logger = structlog.get_logger(__name__)
+
+
+class Readers:
+    """Counts the connections that follow a feed, at most MAX_FEED_READERS."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def enter(self) -> None:
+        """Count one more. Raises LogUnavailable when there are too many."""
+        if self.count >= MAX_FEED_READERS:
+            raise LogUnavailable("too many feed readers")
+        self.count += 1
+
+    def leave(self) -> None:
+        self.count -= 1
+
+
+class EventStream(Response):
+    """Sends what a reader of channels gets until the client goes or must go."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, reader: ChannelReader, channels: list[str], readers: Readers) -> None:
+        super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._reader = reader
+        self._channels = channels
+        self._readers = readers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._run(send, gone)
+        except (OSError, TimeoutError):
+            _logger.info("feed reader left", channels=self._channels)
+        finally:
+            gone.cancel()
+            self._readers.leave()
+            await self._reader.close()
+
+    async def _run(self, send: Send, gone: "asyncio.Task[None]") -> None:
+        following = ", ".join(self._channels)
+        await _write(send, f": following {following}\nretry: {_RETRY_MS}\n\n".encode())
+        clock = asyncio.get_running_loop().time
+        spoke = clock()
+        try:
+            while not gone.done():
+                events = await self._reader.next(_POLL_S)
+                if events:
+                    await _write(send, b"".join([_event(*event) for event in events]))
+                elif clock() - spoke >= FEED_HEARTBEAT_S:
+                    await _write(send, b": heartbeat\n\n")
+                else:
+                    continue
+                spoke = clock()
+        except EverythingError as error:
+            told = encode({"code": error.code, "message": str(error)})
+            await _write(send, b"event: error\ndata: %b\n\n" % told)
+        if not gone.done():
+            end: Message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(end)
+
+
+def _event(position: str, envelope: bytes) -> bytes:
+    return b"id: %b\ndata: %b\n\n" % (position.encode(), envelope)
+
+
+async def _write(send: Send, data: bytes) -> None:
+    async with asyncio.timeout(FEED_SEND_S):
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def create_feed_router(feed: FeedLog, current_account: CurrentAccount) -> APIRouter:
+    """Return the route `GET /feed`, which reads `feed`.
+
+    `current_account` is asked only when someone wants a private channel.
+    """
+    router = APIRouter(tags=["feed"])
+    readers = Readers()
+
+    @router.get(
+        "/feed",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "Server-Sent Events, one envelope (EM-118) each",
+                "content": {
+                    "text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}
+                },
+            },
+            401: {"description": "a private channel needs a session"},
+            404: {"description": "no such channel, or not yours"},
+            422: {"description": "too far behind: take a snapshot and come back without `since`"},
+            503: {"description": "too many readers, or the FEED cannot be reached"},
+        },
+    )
+    async def follow(
+        channel: Annotated[list[str], Query(min_length=1, max_length=MAX_FEED_CHANNELS)],
+        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
+        since: Annotated[str | None, Query(max_length=_MAX_POSITION_CHARS)] = None,
+        last_event_id: Annotated[str | None, Header(max_length=_MAX_POSITION_CHARS)] = None,
+    ) -> Response:
+        """Follow channels live: first how things stand, then every change.
+
+        With `since` (or `Last-Event-ID`) go on behind that event instead.
+        """
+        channels = list(dict.fromkeys(channel))
+        owners = {account for account in map(owner, channels) if account is not None}
+        if owners and owners != {await current_account(credentials)}:
+            raise UnknownChannel("this private channel is not yours")
+        position = last_event_id or since
+        numbers = None if position is None else _numbers(position, len(channels))
+        readers.enter()
+        try:
+            reader = await open_channels(feed, channels, numbers)
+        except BaseException:
+            readers.leave()
+            raise
+        return EventStream(reader, channels, readers)
+
+    return router
+
+
+def _numbers(position: str, count: int) -> list[int]:
+    """Read a position such as `17` or `17.4`: one number for each channel."""
+    parts = position.split(".")
+    if len(parts) != count or not all(part.isascii() and part.isdigit() for part in parts):
+        raise MalformedMessage(f"since must be {count} numbers joined by dots")
+    return [int(part) for part in parts]

@@ -1,0 +1,172 @@
+"""The historian: follows the log as the projector does, and keeps what tables once said.
+
+It projects every message on its own, so that the tables can be read as of any sequence. Only
+it pays for that: the projector and the live read model know nothing of it. It reads the whole
+log, also what no table shows, because who asks for a sequence must know that it was passed.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from projections.history.schemas import ensure_history, switch_history
+from projections.history.writer import HistoryWriter, Told
+from projections.projector import projected_subjects
+from projections.store.checkpoint import Follower, check_past
+from projections.store.postgres import Connection, connect
+from projections.store.shape import Projection
+from projections.tables import PROJECTIONS
+from schemas import subjects
+from schemas.errors import Halt, LogDiverged, StoreUnavailable
+from schemas.limits import READ_BATCH, STORE_ATTEMPTS, STORE_BACKOFF_S
+from schemas.stored import Stored
+from schemas.travel_limits import (
+    HISTORY_BATCH_EVENTS,
+    HISTORY_BATCH_MESSAGES,
+    HISTORY_IDLE_S,
+)
+from streams.log.ports import Log
+
+_logger = structlog.get_logger(service="historian")
+
+
+class _Office(NamedTuple):
+    number: int
+    epoch: int
+
+
+class Historian:
+    """Keeps one shard's history. `on_commit` hears how far it is after every commit."""
+
+    def __init__(
+        self,
+        log: Log,
+        dsn: str,
+        *,
+        writer: str = "historian",
+        projections: Sequence[Projection] = PROJECTIONS,
+        on_commit: Callable[[int], None] | None = None,
+    ) -> None:
+        self._log = log
+        self._dsn = dsn
+        self._writer = writer
+        self._projections = projections
+        self._on_commit = on_commit
+        self._wanted = projected_subjects(log.shard)
+        self._is_wanted: dict[str, bool] = {}
+        self._office: _Office | None = None
+        self._live = False
+        self._through = 0
+        self._failures = 0
+        self._messages = 0
+
+    def status(self) -> dict[str, Any]:
+        """Return how far it is, for health reports."""
+        return {
+            "phase": "following" if self._live else "catching up",
+            "history": self._office.number if self._office else None,
+            "epoch": self._office.epoch if self._office else None,
+            "sequence": self._through,
+            "projected": self._messages,
+            "store_failures": self._failures,
+        }
+
+    async def run(self) -> None:
+        """Follow the log until cancelled.
+
+        Raises a Halt for a log, a database or a rival that must not be worked with, and
+        StoreUnavailable when Postgres stays away for STORE_ATTEMPTS.
+        """
+        while True:
+            try:
+                await self._session()
+            except StoreUnavailable as error:
+                self._failures += 1
+                _logger.warning("store_unavailable", error=str(error), attempt=self._failures)
+                if self._failures >= STORE_ATTEMPTS:
+                    raise
+                await asyncio.sleep(min(STORE_BACKOFF_S, 0.05 * 2**self._failures))
+
+    async def _session(self) -> None:
+        connection = await connect(self._dsn, f"historian {self._log.shard}")
+        try:
+            number = await ensure_history(connection, self._projections)
+            writer = HistoryWriter(connection, number, self._projections)
+            office = self._office
+            await writer.open(
+                self._writer, office.epoch if office and office.number == number else None
+            )
+            self._office, self._live = _Office(number, writer.epoch), False
+            self._through = writer.through
+            await self._check_past(writer)
+            _logger.info("following", schema=writer.schema, sequence=writer.through)
+            await self._follow(connection, writer)
+        finally:
+            await connection.close()
+
+    async def _check_past(self, writer: HistoryWriter) -> None:
+        """Check that the log is still the one that was followed, and as long at least.
+
+        Raises as `check_past` does.
+        """
+        await check_past(self._log, writer.checkpoint, await writer.venue_id())
+        last = await self._log.last_sequence()
+        if last < writer.through:
+            raise LogDiverged(f"sequence {writer.through} was seen, and the log ends at {last}")
+
+    async def _follow(self, connection: Connection, writer: HistoryWriter) -> None:
+        reader = await self._log.open_reader([f"{self._log.shard}.>"], writer.through)
+        follower = Follower(writer.checkpoint)
+        try:
+            while True:
+                if not self._live and writer.through >= await self._log.last_sequence():
+                    await switch_history(connection, writer.number, writer.through)
+                    self._live = True
+                messages = await reader.poll(READ_BATCH, HISTORY_IDLE_S)
+                await self._take(writer, follower, messages)
+                if not messages:
+                    await writer.check_office()
+        finally:
+            await reader.close()
+
+    async def _take(
+        self, writer: HistoryWriter, follower: Follower, messages: Sequence[Stored]
+    ) -> None:
+        """Write `messages`; what stands before one that halts is still written."""
+        told: list[Told] = []
+        events = 0
+        for message in messages:
+            if self._projects(message.subject):
+                try:
+                    entry = follower.follow(message)
+                except Halt:
+                    await self._commit(writer, told, message.sequence - 1)
+                    raise
+                engine = subjects.last_token(message.subject)
+                known = engine if subjects.matches("*.evt.*", message.subject) else None
+                told.append(Told(entry, follower.checkpoint, known))
+                events += len(entry.events)
+            if len(told) >= HISTORY_BATCH_MESSAGES or events >= HISTORY_BATCH_EVENTS:
+                await self._commit(writer, told, message.sequence)
+                told, events = [], 0
+        if messages:
+            await self._commit(writer, told, messages[-1].sequence)
+
+    async def _commit(self, writer: HistoryWriter, told: list[Told], through: int) -> None:
+        if through <= writer.through:
+            return
+        await writer.commit(told, through)
+        self._through = through
+        self._failures = 0
+        self._messages += len(told)
+        if self._on_commit is not None:
+            self._on_commit(through)
+
+    def _projects(self, subject: str) -> bool:
+        known = self._is_wanted.get(subject)
+        if known is None:
+            known = any(subjects.matches(pattern, subject) for pattern in self._wanted)
+            self._is_wanted[subject] = known
+        return known

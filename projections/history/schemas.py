@@ -1,0 +1,137 @@
+"""Which history there is, of which version, and which one is read.
+
+The schema `history` says what each `history_<k>` is made of; the newest row of
+`history.switches` names the one that is read. Nothing is migrated: code of another version
+begins a history of its own from the log's first message, beside the one that is read, and
+that is switched to, which is recorded, once it has caught up.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from projections.history.shape import (
+    history_ddl,
+    history_digest,
+    history_schema,
+    views_schema,
+)
+from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.shape import Projection
+from schemas.travel_limits import HISTORIES_KEPT
+
+_CONTROL_DDL: Final = (
+    "CREATE SCHEMA history",
+    """
+    CREATE TABLE history.models (
+        number bigint PRIMARY KEY,
+        digest text NOT NULL,
+        state text NOT NULL CHECK (state IN ('building', 'ready', 'dropped')),
+        made_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    """
+    CREATE TABLE history.switches (
+        number bigint PRIMARY KEY,
+        model bigint NOT NULL REFERENCES history.models,
+        reason text NOT NULL,
+        sequence bigint NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+)
+_MAKING: Final = 0x45564D03
+"""Advisory lock under which histories are made and switched."""
+
+LIVE_HISTORY_QUERY: Final = (
+    "SELECT m.number AS model, m.digest, s.number AS switch FROM history.switches s "
+    "JOIN history.models m ON m.number = s.model ORDER BY s.number DESC LIMIT 1"
+)
+
+
+class LiveHistory(NamedTuple):
+    """The history that is read, and the number of the switch that made it so."""
+
+    model: int
+    digest: str
+    switch: int
+
+    @property
+    def schema(self) -> str:
+        return history_schema(self.model)
+
+    @property
+    def views(self) -> str:
+        return views_schema(self.model)
+
+
+async def ensure_history(connection: Connection, projections: Sequence[Projection]) -> int:
+    """Return the number of the newest history of this version; make one if there is none."""
+    digest_ = history_digest(projections)
+    with typed_errors("look for the history"):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+            exists = await fetch_one(
+                connection, "SELECT 1 FROM pg_namespace WHERE nspname = 'history'"
+            )
+            if exists is None:
+                for statement in _CONTROL_DDL:
+                    await connection.execute(statement.encode())
+            row = await fetch_one(
+                connection,
+                "SELECT number FROM history.models WHERE digest = %s AND state <> 'dropped' "
+                "ORDER BY number DESC LIMIT 1",
+                (digest_,),
+            )
+            return await _make(connection, projections, digest_) if row is None else int(row[0])
+
+
+async def _make(connection: Connection, projections: Sequence[Projection], digest_: str) -> int:
+    row = await fetch_one(
+        connection,
+        "INSERT INTO history.models (number, digest, state) "
+        "SELECT coalesce(max(number), 0) + 1, %s, 'building' FROM history.models "
+        "RETURNING number",
+        (digest_,),
+    )
+    number = int(row[0]) if row else 0
+    for statement in history_ddl(number, projections):
+        await connection.execute(statement.encode())
+    return number
+
+
+async def switch_history(connection: Connection, number: int, sequence: int) -> bool:
+    """Make `number` the history that is read, if it is not; tell whether it was not.
+
+    Those before it are dropped, all but HISTORIES_KEPT.
+    """
+    with typed_errors("switch the history"):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+            live = await fetch_one(connection, LIVE_HISTORY_QUERY)
+            if live is not None and live[0] == number:
+                return False
+            await connection.execute(
+                "UPDATE history.models SET state = 'ready' WHERE number = %s", (number,)
+            )
+            await connection.execute(
+                "INSERT INTO history.switches (number, model, reason, sequence) "
+                "SELECT coalesce(max(number), 0) + 1, %s, 'caught up', %s FROM history.switches",
+                (number, sequence),
+            )
+            await _drop_old(connection, number)
+    return True
+
+
+async def _drop_old(connection: Connection, number: int) -> None:
+    cursor = await connection.execute(
+        "SELECT m.number FROM history.models m LEFT JOIN history.switches s "
+        "ON s.model = m.number WHERE m.state <> 'dropped' AND m.number <> %s "
+        "GROUP BY m.number ORDER BY max(s.number) DESC NULLS LAST, m.number DESC",
+        (number,),
+    )
+    for (old,) in (await cursor.fetchall())[HISTORIES_KEPT - 1 :]:
+        schemas = f"{views_schema(int(old))}, {history_schema(int(old))}"
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schemas} CASCADE".encode())
+        await connection.execute(
+            "UPDATE history.models SET state = 'dropped' WHERE number = %s", (old,)
+        )

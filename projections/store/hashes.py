@@ -1,0 +1,65 @@
+"""Canonical hashes of tables: equal rows, equal hash, in whatever database they stand."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import NamedTuple
+
+from projections.store.postgres import Connection, typed_errors
+from projections.store.schemas import schema_name
+from projections.store.shape import Projection, Table
+
+
+class TableHash(NamedTuple):
+    """SHA-256 of a table's rows in the order of its key, as COPY writes them."""
+
+    rows: int
+    hash: str
+
+
+async def hash_table(connection: Connection, model: int, table: Table) -> TableHash:
+    """Hash one table as the connection's transaction sees it."""
+    return await hash_in(connection, schema_name(model), table)
+
+
+async def hash_in(connection: Connection, schema: str, table: Table) -> TableHash:
+    """Hash one table, or the view of it, that stands in `schema`."""
+    query = (
+        f"COPY (SELECT {', '.join(table.columns)} FROM {schema}.{table.name} "
+        f"ORDER BY {table.canonical_order()}) TO STDOUT"
+    )
+    total, rows = sha256(), 0
+    with typed_errors(f"hash {table.name}"):
+        async with connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
+            async for block in copy:
+                total.update(block)
+                rows += bytes(block).count(b"\n")
+    return TableHash(rows, total.hexdigest())
+
+
+async def hash_model(
+    connection: Connection, model: int, projections: Sequence[Projection]
+) -> dict[str, TableHash]:
+    """Hash every table that the model has with the same columns, all as of one moment.
+
+    The caller holds a REPEATABLE READ transaction where the model may change meanwhile.
+    """
+    existing = await _columns(connection, model)
+    return {
+        table.name: await hash_table(connection, model, table)
+        for projection in projections
+        for table in projection.tables
+        if existing.get(table.name) == set(table.columns)
+    }
+
+
+async def _columns(connection: Connection, model: int) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    with typed_errors("list columns"):
+        cursor = await connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns "
+            "WHERE table_schema = %s",
+            (schema_name(model),),
+        )
+        for table, column in await cursor.fetchall():
+            found.setdefault(str(table), set()).add(str(column))
+    return found

@@ -1,0 +1,205 @@
+"""Which Postgres schema holds the live read models, and which version they are of.
+
+Read models live in schemas `rm_1`, `rm_2` …; the schema `control` says what each is made
+of and which one is live: the newest row of `control.switches`, which is also their
+history. Only the very first read model is made without being asked for; any other
+mismatch is a SchemaDrift, and a rebuild the way out of it.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.shape import Projection
+from schemas.chain import digest
+from schemas.errors import SchemaDrift, StoreUnavailable
+
+_CHECKPOINT_DDL: Final = """
+CREATE TABLE checkpoint (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    epoch bigint NOT NULL,
+    writer text NOT NULL,
+    sequence bigint NOT NULL,
+    message_hash text NOT NULL,
+    chain text NOT NULL,
+    ends text NOT NULL
+)
+"""
+_FIRST_CHECKPOINT: Final = (
+    "INSERT INTO checkpoint (epoch, writer, sequence, message_hash, chain, ends) "
+    "VALUES (0, '', 0, repeat('0', 64), repeat('0', 64), '{}')"
+)
+
+_CONTROL_DDL: Final = (
+    "CREATE SCHEMA control",
+    """
+    CREATE TABLE control.models (
+        number bigint PRIMARY KEY,
+        digest text NOT NULL,
+        state text NOT NULL CHECK (state IN ('building', 'ready', 'dropped')),
+        made_at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+    """
+    CREATE TABLE control.switches (
+        number bigint PRIMARY KEY,
+        model bigint NOT NULL REFERENCES control.models,
+        reason text NOT NULL,
+        sequence bigint NOT NULL,
+        at timestamptz NOT NULL DEFAULT now()
+    )
+    """,
+)
+_MAKING: Final = 0x45564D01
+"""Advisory lock under which `control` is made, so that two first starts do not collide."""
+
+LIVE_QUERY: Final = (
+    "SELECT m.number AS model, m.digest, s.number AS switch FROM control.switches s "
+    "JOIN control.models m ON m.number = s.model ORDER BY s.number DESC LIMIT 1"
+)
+
+
+class Live(NamedTuple):
+    """The live read model, and the number of the switch that made it so."""
+
+    model: int
+    digest: str
+    switch: int
+
+    @property
+    def schema(self) -> str:
+        return schema_name(self.model)
+
+
+def schema_name(model: int) -> str:
+    return f"rm_{model}"
+
+
+def model_ddl(projections: Sequence[Projection]) -> list[str]:
+    """Return the statements that make an empty read model in the current schema."""
+    tables = [ddl for one in projections for table in one.tables for ddl in table.ddl()]
+    return [_CHECKPOINT_DDL, _FIRST_CHECKPOINT, *tables]
+
+
+def model_digest(projections: Sequence[Projection]) -> str:
+    """Return what names a version of the read models: their DDL and their versions."""
+    versions = [f"{one.name}/{one.version}" for one in projections]
+    return digest("\n".join([*model_ddl(projections), *versions]).encode())
+
+
+async def find_live(connection: Connection) -> Live | None:
+    """Return the live read model, or None when there is none yet."""
+    with typed_errors("find the live read model"):
+        # Not by to_regclass, which may still say no after another process has made it.
+        exists = await fetch_one(
+            connection,
+            "SELECT 1 FROM pg_tables WHERE schemaname = 'control' AND tablename = 'switches'",
+        )
+        if exists is None:
+            return None
+        row = await fetch_one(connection, LIVE_QUERY)
+    return Live(*row) if row else None
+
+
+def check_digest(live: Live, digest_: str) -> None:
+    """Raise SchemaDrift unless the live read model is of the version that this code knows."""
+    if live.digest != digest_:
+        raise SchemaDrift(
+            f"the live read model {live.schema} is of version {live.digest[:12]}, this code "
+            f"of {digest_[:12]}: rebuild and switch, or run the code that made it"
+        )
+
+
+async def ensure_live(connection: Connection, projections: Sequence[Projection]) -> Live:
+    """Return the live read model; make the first one when the database is empty.
+
+    Raises SchemaDrift when it is of another version, or read models exist that nothing
+    accounts for.
+    """
+    digest_ = model_digest(projections)
+    live = await find_live(connection)
+    if live is None:
+        live = await _make_first(connection, projections, digest_)
+    check_digest(live, digest_)
+    return live
+
+
+async def _make_first(
+    connection: Connection, projections: Sequence[Projection], digest_: str
+) -> Live:
+    with typed_errors("make the first read model"):
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+            live = await find_live(connection)
+            if live is not None:
+                return live
+            stray = await fetch_one(
+                connection,
+                "SELECT nspname FROM pg_namespace WHERE nspname = 'control' "
+                "OR nspname ~ '^rm_[0-9]+$' ORDER BY nspname LIMIT 1",
+            )
+            if stray is not None:
+                raise SchemaDrift(f"schema {stray[0]} exists, but no read model is live")
+            for statement in _CONTROL_DDL:
+                await connection.execute(statement.encode())
+            model = await make_model(connection, projections)
+            await finish_model(connection, model)
+            await record_switch(connection, model, "first start", 0)
+            return Live(model, digest_, 1)
+
+
+async def make_model(connection: Connection, projections: Sequence[Projection]) -> int:
+    """Make an empty read model beside whatever exists, and return its number."""
+    row = await fetch_one(
+        connection,
+        "INSERT INTO control.models (number, digest, state) "
+        "SELECT coalesce(max(number), 0) + 1, %s, 'building' FROM control.models "
+        "RETURNING number",
+        (model_digest(projections),),
+    )
+    model = int(row[0]) if row else 0
+    async with connection.transaction():
+        await connection.execute(f"CREATE SCHEMA {schema_name(model)}".encode())
+        await connection.execute(f"SET LOCAL search_path TO {schema_name(model)}".encode())
+        for statement in model_ddl(projections):
+            await connection.execute(statement.encode())
+    return model
+
+
+async def finish_model(connection: Connection, model: int) -> None:
+    """Say that a read model is whole, so that it may become live."""
+    await connection.execute(
+        "UPDATE control.models SET state = 'ready' WHERE number = %s", (model,)
+    )
+
+
+async def drop_model(connection: Connection, model: int) -> None:
+    """Drop a read model that is not live; `control` remembers that it was there."""
+    async with connection.transaction():
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema_name(model)} CASCADE".encode())
+        await connection.execute(
+            "UPDATE control.models SET state = 'dropped' WHERE number = %s", (model,)
+        )
+
+
+async def record_switch(connection: Connection, model: int, reason: str, sequence: int) -> None:
+    """Make `model` the live one, by a new row of the history."""
+    await connection.execute(
+        "INSERT INTO control.switches (number, model, reason, sequence) "
+        "SELECT coalesce(max(number), 0) + 1, %s, %s, %s FROM control.switches",
+        (model, reason, sequence),
+    )
+
+
+async def hold_switches(connection: Connection) -> None:
+    """Keep projectors from committing until this transaction ends; readers go on."""
+    await connection.execute("LOCK TABLE control.switches IN SHARE ROW EXCLUSIVE MODE")
+
+
+async def live_while_committing(connection: Connection) -> Live:
+    """Return the live read model; no switch can happen before this transaction ends."""
+    await connection.execute("LOCK TABLE control.switches IN ROW EXCLUSIVE MODE")
+    row = await fetch_one(connection, LIVE_QUERY)
+    if row is None:
+        raise StoreUnavailable("no read model is live")
+    return Live(*row)

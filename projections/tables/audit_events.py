@@ -1,0 +1,105 @@
+"""audit_events (EM-49): all that the governance engine decided, refusals included, and of
+what the reality engine did all that people answer for or should look at.
+
+`body` is the event's exact JSON. It is text and not jsonb, since a signed text may hold
+what jsonb cannot.
+"""
+
+from collections.abc import Mapping
+from typing import Any, get_args
+
+from projections.store.shape import (
+    BIGINT,
+    CAUSE,
+    TEXT,
+    TEXT_OR_NULL,
+    Change,
+    Handler,
+    Ordinal,
+    Place,
+    Projection,
+    Table,
+    clean,
+    insert,
+)
+from schemas.codec import Message, encode, tag_of
+from schemas.events import governance, reality
+from schemas.sources import Source
+
+TABLE = Table(
+    name="audit_events",
+    columns={
+        "ordinal": BIGINT,
+        "event": TEXT,
+        "key": TEXT_OR_NULL,
+        "kind": TEXT_OR_NULL,
+        "code": TEXT_OR_NULL,
+        "decision_hash": TEXT_OR_NULL,
+        "symbol": TEXT_OR_NULL,
+        "account": TEXT_OR_NULL,
+        "source": TEXT_OR_NULL,
+        "proposal_hash": TEXT_OR_NULL,
+        "body": TEXT,
+        "time_ns": BIGINT,
+        **CAUSE,
+    },
+    key=("sequence", "ordinal"),
+    indexes=("(cause)", "(symbol, sequence) WHERE symbol IS NOT NULL"),
+)
+"""`event` is the type of `body`, as `name/version`. `cause` is the signed decision on the log,
+or what reality decided upon: a measured article, a governance record, a moment.
+"""
+
+_OfReality = (
+    reality.ReviewOpened
+    | reality.ReviewClosed
+    | reality.ReviewAnswerRefused
+    | reality.SourceQuarantined
+    | reality.SourceReleased
+    | reality.LlmModeChanged
+)
+_INSERT = insert(TABLE)
+
+
+class _Gatherer:
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self._ordinal = Ordinal()
+
+    def handlers(self) -> Mapping[type[Message], Handler]:
+        kinds = (*get_args(governance.Event), *get_args(_OfReality))
+        return dict.fromkeys(kinds, self._decided)
+
+    def changes(self) -> list[Change]:
+        return [Change(_INSERT, self._rows)]
+
+    def _decided(self, event: governance.Event | _OfReality, at: Place) -> None:
+        proposal = getattr(event, "proposal", None)
+
+        def text(name: str) -> str | None:
+            value = getattr(event, name, getattr(proposal, name, None))
+            if isinstance(value, Source):
+                value = value.source
+            return None if value is None else clean(value)
+
+        self._rows.append(
+            (
+                self._ordinal.of(at),
+                tag_of(type(event)),
+                text("key"),
+                text("kind"),
+                text("code"),
+                text("decision_hash"),
+                text("symbol"),
+                text("account"),
+                text("source"),
+                text("proposal_hash"),
+                encode(event).decode(),
+                at.time_ns,
+                event.cause,
+                at.sequence,
+            )
+        )
+
+
+PROJECTION = Projection("audit_events", (TABLE,), (_INSERT,), _Gatherer)

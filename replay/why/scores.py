@@ -1,0 +1,180 @@
+"""What one change of a score rests on, with its arithmetic done again."""
+
+from engines.reality import arithmetic
+from replay.graph import Graph, Node
+from replay.why.evidence import Evidence, facts_of
+from replay.why.stories import Change, Review, Told
+from schemas import subjects
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.events.governance import PolicySet
+from schemas.events.reality import ImpactAssessed, LlmAnswered, ScoreChanged
+from schemas.policy import Rules
+from schemas.units import SCORE_MAX_E2, round_half_even, to_decimal, to_fraction
+
+
+class Scores:
+    """Adds changes of a score to a graph, the newest first."""
+
+    def __init__(self, graph: Graph, evidence: Evidence) -> None:
+        self._graph = graph
+        self._evidence = evidence
+        self._reality = evidence.subject(subjects.REALITY)
+
+    async def change(self, change: Change, under: str) -> None:
+        """Add one change, and below it its review or assessment."""
+        event = change.event
+        key = f"change:{change.sequence}:{event.cluster}:{event.cause}"
+        node = Node(key=key, kind="score_change", title="", sequence=change.sequence)
+        sign = "+" if event.delta_e2 >= 0 else ""
+        node.title = (
+            f"score {sign}{to_decimal(event.delta_e2)} to {to_decimal(event.new_score_e2)}, "
+            f"story {event.cluster}, charged to {event.source}"
+        )
+        node.subject, node.facts = self._reality, facts_of(event)
+        self._graph.add(node, under)
+        if event.review:
+            await self._review(change, node)
+        elif change.told is None:
+            node.flaws.append("the assessment that it follows from was not found")
+        else:
+            self._follows(event, change.told.impact.event.delta_e2, node)
+            await self._told(change.told, key)
+
+    def _follows(self, event: ScoreChanged, delta_e2: int, node: Node) -> None:
+        """Check that a change is what was left to move, within the scale."""
+        new_e2 = arithmetic.clamp(event.old_score_e2 + delta_e2, 0, SCORE_MAX_E2)
+        text = (
+            f"{to_decimal(event.old_score_e2)} moved by {to_decimal(delta_e2)} within 0 to 100 is "
+            f"{to_decimal(event.new_score_e2)} (story {event.cluster})"
+        )
+        same = (new_e2, new_e2 - event.old_score_e2) == (event.new_score_e2, event.delta_e2)
+        if not self._graph.check(text, same):
+            node.flaws.append("the move is not what was assessed")
+
+    # -- reviews ---------------------------------------------------------------------
+
+    async def _review(self, change: Change, above: Node) -> None:
+        event, review = change.event, change.review
+        if review is None or review.opened is None:
+            above.flaws.append(f"the review {event.review[:16]} was not found")
+            return
+        sequence, opened = review.opened
+        node = Node(key=f"review:{event.review}", kind="review", title="", sequence=sequence)
+        reasons = ", ".join(opened.reasons)
+        node.title = f"review {event.review[:16]} opened for {reasons}: {opened.detail}"
+        node.subject, node.facts = self._reality, facts_of(opened)
+        self._graph.add(node, above.key)
+        if digest(encode(opened.proposal)) != event.review:
+            node.flaws.append("the proposal does not have the hash that was signed")
+        self._follows(event, opened.proposal.delta_e2, above)
+        await self._answers(review, node)
+        if review.story is None:
+            node.flaws.append("the story that was proposed was not found")
+        else:
+            await self._told(review.story, node.key)
+
+    async def _answers(self, review: Review, node: Node) -> None:
+        """Add who approved, that they were free to, and what they were shown."""
+        for answer in review.answers:
+            await self._evidence.ruling(answer, node.key)
+        for sequence, checked in review.checked:
+            who = ", ".join(checked.barred)
+            title = f"barred: {who}" if who else "no approver has an interest in the symbol"
+            place = Node(key=f"checked:{sequence}:{checked.proposal_hash}", kind="review",
+                         title=title, sequence=sequence)  # fmt: skip
+            place.subject = self._evidence.subject(subjects.EXCHANGE)
+            place.facts = facts_of(checked)
+            self._graph.add(place, node.key)
+        if not review.answers or not review.checked:
+            node.flaws.append("the approval, or the check of who approved, was not found")
+        if review.priced is not None:
+            sequence, priced = review.priced
+            title = (
+                f"shown as {to_decimal(priced.final_price_e2)} to be "
+                f"{to_decimal(priced.final_if_approved_e2)} if approved"
+            )
+            shown = Node(key=f"shown:{priced.proposal_hash}", kind="review", title=title)
+            shown.sequence, shown.facts = sequence, facts_of(priced)
+            shown.subject = self._evidence.subject(subjects.PRICING)
+            self._graph.add(shown, node.key)
+
+    # -- stories ---------------------------------------------------------------------
+
+    async def _told(self, told: Told, under: str) -> None:
+        """Add an assessment: its numbers, its articles, the LLM, the policy it was made by."""
+        sequence, impact = told.impact
+        key = f"impact:{sequence}:{impact.cluster}:{impact.cause}"
+        node = Node(key=key, kind="story", title="", sequence=sequence, subject=self._reality)
+        asked = impact.llm.replace("_", " ")
+        if impact.llm == "used":
+            asked = f"used, {to_decimal(impact.points_e2)} points after it"
+        node.title = (
+            f"story {impact.cluster}: weight {to_fraction(impact.weight_e4)} × quick "
+            f"{to_fraction(impact.quick_bp)} makes {to_decimal(impact.computed_e2)} points; "
+            f"LLM {asked}; {to_decimal(impact.counted_e2)} counted before"
+        )
+        node.facts = facts_of(impact)
+        self._graph.add(node, under)
+        self._assess_again(told, node)
+        for article in reversed(told.articles):
+            await self._evidence.article(article, key)
+        earlier = told.in_all - len(told.articles)
+        if earlier:
+            title = f"{earlier:,} earlier articles of the story"
+            self._graph.add(Node(key=f"{key} earlier", kind="article", title=title), key)
+        await self._evidence.asked(told.asked, impact.llm, key)
+        await self._evidence.ruling(told.policy, key)
+
+    def _assess_again(self, told: Told, node: Node) -> None:
+        """Do the assessment's arithmetic again by the policy that it names."""
+        impact = told.impact.event
+        if told.policy is None or not isinstance(told.policy.event, PolicySet):
+            node.flaws.append(f"policy {impact.policy_version} was not found")
+            return
+        rules = told.policy.event.policy.rules()
+        wrong = [*_wrong(impact, told, rules)]
+        for article in told.articles:
+            said = article.assessed
+            if said.cause != impact.cause:
+                continue  # another policy may have held as it came
+            quick_bp = arithmetic.quick_bp(
+                rules.scoring, said.sentiment_bp, said.keywords_bp, said.relevance_bp
+            )
+            if quick_bp != said.quick_bp:
+                wrong.append("quick_bp of its newest article")
+        text = (
+            f"story {impact.cluster} at {told.impact.sequence:,}: weight "
+            f"{to_fraction(impact.weight_e4)}, {to_decimal(impact.points_e2)} points, "
+            f"{to_decimal(impact.delta_e2)} left to move, by policy {impact.policy_version}"
+        )
+        if not self._graph.check(text, not wrong):
+            node.flaws.append(f"not as the policy has it: {', '.join(wrong)}")
+
+
+def _wrong(impact: ImpactAssessed, told: Told, rules: Rules) -> list[str]:
+    """Return the numbers of an assessment that do not follow from the others."""
+    policy = rules.reality
+    weight_e4 = arithmetic.weight_e4(impact.trust_bp, impact.related, impact.age_ns, policy.tau_ns)
+    computed_e2 = arithmetic.computed_e2(policy, impact.weight_e4, impact.quick_bp)
+    points_e2 = impact.computed_e2
+    outcome = told.asked.outcome
+    if impact.llm == "used" and outcome is not None and isinstance(outcome.event, LlmAnswered):
+        said = outcome.event
+        points_e2 = arithmetic.blended_e2(
+            computed_e2, policy.delta_cap_e2, said.impact_e2, said.confidence_bp
+        )
+    quick_bp = 0
+    if told.trust_sum_bp:
+        quick_bp = round_half_even(told.quick_sum, told.trust_sum_bp)
+    confidence_bp = arithmetic.confidence_bp(impact.independent_sources, impact.trust_bp)
+    expected = {
+        "quick_bp": quick_bp,
+        "related": told.in_all,
+        "weight_e4": weight_e4,
+        "computed_e2": computed_e2,
+        "points_e2": points_e2,
+        "delta_e2": impact.points_e2 - impact.counted_e2,
+        "confidence_bp": confidence_bp,
+    }
+    return [name for name, value in expected.items() if getattr(impact, name) != value]

@@ -1,0 +1,349 @@
+"""What the reality engine decides: clusters, assessments, reviews, scores.
+
+A cluster is a group of articles that tell of the same thing; its id is the log sequence of
+its first article. Every SignalsMeasured has exactly one first outcome with its sequence as
+cause: ArticleDropped, ClusterOpened or ArticleGrouped.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from schemas.codec import Message
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
+
+DropReason = Literal[
+    "unreadable",
+    "repeated",
+    "duplicate",
+    "too_short",
+    "language",
+    "no_mention",
+    "failed",
+    "no_market",
+    "unknown_source",
+    "inactive_source",
+    "quarantined",
+    "too_old",
+]
+LlmMode = Literal["enabled", "disabled", "degraded"]
+LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
+"""What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""
+ReviewReason = Literal["suspicious_delta", "source_cap", "spike"]
+ReviewOutcome = Literal["approved", "rejected", "expired", "withdrawn"]
+
+
+class RulesSet(Message, tag="rules_set/1", frozen=True):
+    """The policy that holds from now on; it never rewrites what was decided before."""
+
+    cause: int
+    policy_version: int
+    reality: RealityPolicy
+    scoring: Scoring
+    safeguards: Safeguards
+    llm: LlmPolicy
+
+
+class ScoreOpened(Message, tag="score_opened/1", frozen=True):
+    """A market has a RealityScore from now on. `sensitive`: political, or of high risk."""
+
+    cause: int
+    symbol: str
+    score_e2: int
+    political: bool
+    sensitive: bool
+
+
+class ScoreSensitivitySet(Message, tag="score_sensitivity_set/1", frozen=True):
+    cause: int
+    symbol: str
+    sensitive: bool
+
+
+class ScoreClosed(Message, tag="score_closed/1", frozen=True):
+    """The market is closed or resolved: its score moves no more, its reviews are withdrawn."""
+
+    cause: int
+    symbol: str
+
+
+class SourceKnown(Message, tag="source_known/1", frozen=True):
+    """What the engine goes by about a source from now on."""
+
+    cause: int
+    source: str
+    trust_bp: int
+    active: bool
+
+
+class SourceQuarantined(Message, tag="source_quarantined/1", frozen=True):
+    """Nothing that the source says counts before `until_ns`, for more than its rate or by
+    a signed decision (EM-74)."""
+
+    cause: int
+    source: str
+    until_ns: int
+    reason: Literal["rate", "decision"]
+    detail: str
+
+
+class SourceReleased(Message, tag="source_released/1", frozen=True):
+    cause: int
+    source: str
+
+
+class ArticleDropped(Message, tag="article_dropped/1", frozen=True):
+    """An article has no say. `of` is the article that it repeats or duplicates.
+
+    `article` is 0, and `source` and `snapshot_id` are empty, if they could not be read.
+    """
+
+    cause: int
+    article: int
+    source: str
+    snapshot_id: str
+    reason: DropReason
+    of: int | None
+    similarity_bp: int
+    detail: str
+    at_ns: int
+
+
+class ClusterOpened(Message, tag="cluster_opened/1", frozen=True):
+    """An article tells of something new: a cluster whose id is `article`.
+
+    `published_ns` is what its age counts from: when it was observed, if it says nothing or
+    a time after that.
+    """
+
+    cause: int
+    article: int
+    source: str
+    snapshot_id: str
+    published_ns: int
+    observed_ns: int
+    at_ns: int
+
+
+class ArticleGrouped(Message, tag="article_grouped/1", frozen=True):
+    """An article joined a cluster because it is similar to `neighbour`, one of its articles."""
+
+    cause: int
+    article: int
+    source: str
+    snapshot_id: str
+    published_ns: int
+    observed_ns: int
+    at_ns: int
+    cluster: int
+    neighbour: int
+    similarity_bp: int
+
+
+class ArticleAssessed(Message, tag="article_assessed/1", frozen=True):
+    """quick_score of one article for one symbol (EM-67), and what it is made of.
+
+    `trust_bp` is the source's trust as the article came; it weighs the article for good.
+    """
+
+    cause: int
+    article: int
+    cluster: int
+    symbol: str
+    source: str
+    trust_bp: int
+    sentiment_bp: int
+    keywords_bp: int
+    relevance_bp: int
+    quick_bp: int
+
+
+class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
+    """What a cluster means for one symbol, as of now (EM-69).
+
+    `quick_bp` is the mean of its articles' quick scores weighed by their sources' trust,
+    `trust_bp` the mean trust of its `independent_sources`, `related` the number of its
+    articles. weight = trust * (1 + ln(1 + related)) * e^(-age/TAU), `computed_e2` the points
+    that follow, `points_e2` those after the LLM's say. `counted_e2` of them are in the score
+    already, or were refused; `delta_e2` is what is left to apply. `confidence_bp` is EM-27's.
+    """
+
+    cause: int
+    cluster: int
+    symbol: str
+    article: int
+    quick_bp: int
+    trust_bp: int
+    independent_sources: int
+    related: int
+    age_ns: int
+    weight_e4: int
+    computed_e2: int
+    points_e2: int
+    counted_e2: int
+    delta_e2: int
+    confidence_bp: int
+    llm: LlmUse
+    policy_version: int
+
+
+class LlmRequested(Message, tag="llm_requested/1", frozen=True):
+    """The LLM is asked about a cluster and a symbol; a token of the budget is used.
+
+    `request_id` is `<cluster>-<symbol>`. `articles` are the sequences that it may read, the
+    newest ones of the story.
+    """
+
+    cause: int
+    request_id: str
+    cluster: int
+    symbol: str
+    articles: list[int]
+    quick_bp: int
+    why: Literal["quick_score", "independent_sources"]
+    at_ns: int
+    deadline_ns: int
+
+
+class LlmSkipped(Message, tag="llm_skipped/1", frozen=True):
+    """The LLM would have been asked, but for its budget or mode."""
+
+    cause: int
+    request_id: str
+    why: Literal["no_token", "disabled", "degraded"]
+
+
+class LlmAnswered(Message, tag="llm_answered/1", frozen=True):
+    """An LlmCalled came. Only `used` has a say in the points."""
+
+    cause: int
+    request_id: str
+    status: Literal["used", "invalid", "late", "unknown"]
+    impact_e2: int
+    confidence_bp: int
+
+
+class LlmTimedOut(Message, tag="llm_timed_out/1", frozen=True):
+    """No answer came before the deadline; the computed points stand."""
+
+    cause: int
+    request_id: str
+
+
+class LlmModeChanged(Message, tag="llm_mode_changed/1", frozen=True):
+    """`until_ns` is when a degraded LLM is tried again, else None."""
+
+    cause: int
+    mode: LlmMode
+    reason: str
+    until_ns: int | None
+
+
+class Proposal(msgspec.Struct, frozen=True, kw_only=True):
+    """A move that waits for a person. Its hash, that of its canonical bytes, is what is signed.
+
+    `articles` are the story's newest, oldest first, and `sources` its sources, in the order
+    in which they joined it: MAX_PROPOSAL_ARTICLES and MAX_PROPOSAL_SOURCES of them at most.
+    """
+
+    symbol: str
+    cluster: int
+    articles: list[int]
+    sources: list[str]
+    cause: int
+    policy_version: int
+    quick_bp: int
+    weight_e4: int
+    points_e2: int
+    delta_e2: int
+    score_now_e2: int
+    score_if_approved_e2: int
+    confidence_bp: int
+    llm: LlmUse
+
+
+class ReviewOpened(Message, tag="review_opened/1", frozen=True):
+    """A move waits for a signature (EM-103). `charged` is the source whose article caused it."""
+
+    cause: int
+    proposal_hash: str
+    proposal: Proposal
+    reasons: list[ReviewReason]
+    detail: str
+    charged: str
+    expires_ns: int
+
+
+class ReviewClosed(Message, tag="review_closed/1", frozen=True):
+    """A review is over. Approved, the proposal's move follows as ScoreChanged."""
+
+    cause: int
+    proposal_hash: str
+    symbol: str
+    cluster: int
+    outcome: ReviewOutcome
+    signers: list[str]
+    reason: str
+
+
+class ReviewAnswerRefused(Message, tag="review_answer_refused/1", frozen=True):
+    """A signed answer had no effect: no such review waits, or its signer has an interest."""
+
+    cause: int
+    proposal_hash: str
+    symbol: str
+    code: str
+    detail: str
+
+
+class ScoreChanged(Message, tag="score_changed/1", frozen=True):
+    """RealityScore moved. `review` is the proposal's hash if a person approved it, else empty.
+
+    `delta_e2` is what was applied: the bounds of the scale may have cut it. The move is
+    charged to `source`, whose article caused it.
+    """
+
+    cause: int
+    symbol: str
+    cluster: int
+    article: int
+    source: str
+    old_score_e2: int
+    new_score_e2: int
+    delta_e2: int
+    confidence_bp: int
+    review: str
+    at_ns: int
+
+
+class ArticlesForgotten(Message, tag="articles_forgotten/1", frozen=True):
+    """What is older than its bound was dropped: ids, clusters of the past window, old moves."""
+
+    cause: int
+    now_ns: int
+
+
+Event = (
+    ArticleDropped
+    | ClusterOpened
+    | ArticleGrouped
+    | ArticleAssessed
+    | ImpactAssessed
+    | LlmRequested
+    | LlmSkipped
+    | LlmAnswered
+    | LlmTimedOut
+    | LlmModeChanged
+    | ScoreChanged
+    | ReviewOpened
+    | ReviewClosed
+    | ReviewAnswerRefused
+    | RulesSet
+    | ScoreOpened
+    | ScoreSensitivitySet
+    | ScoreClosed
+    | SourceKnown
+    | SourceQuarantined
+    | SourceReleased
+    | ArticlesForgotten
+)

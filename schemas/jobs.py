@@ -1,0 +1,35 @@
+"""Jobs: what ingest has yet to fetch. They wait in a work queue, not on the log.
+
+A job may be done twice, after a crash: what it brings is told apart by its content. What
+cannot be done in JOB_ATTEMPTS is parked: the last SourceFetched says why, and it is gone.
+"""
+
+from schemas.codec import Codec, Message
+
+
+class FetchSource(Message, tag="fetch_source/1", frozen=True, kw_only=True):
+    """Fetch a source's document and observe what is new in it."""
+
+    source: str
+    due_ns: int
+
+
+class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
+    """Fetch one page and observe it as an article of `source`.
+
+    What the feed, or whoever asked, said of it holds where the page itself says nothing.
+    `wanted_by` is the service key that asked, empty for a link of the source's own.
+    """
+
+    source: str
+    url: str
+    title: str
+    language: str
+    published_ns: int | None
+    wanted_by: str
+    asked_ns: int
+
+
+Job = FetchSource | FetchPage
+
+JOBS: Codec[Job] = Codec(Job)

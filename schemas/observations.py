@@ -1,0 +1,219 @@
+"""Observations: facts from outside, recorded once and never looked up again.
+
+Whatever is not deterministic (the network, models, the time) stands on the log as one of
+these, so that all decisions follow from the log alone. They are written by `streams/ingest`
+and, for what a source pushes, by the gateway.
+"""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from schemas.codec import Codec, Message
+
+Via = Literal["rss", "html", "browser", "push"]
+
+
+class FetchProblem(StrEnum):
+    """Why a fetch brought nothing. Stable: never renamed or reused."""
+
+    BAD_URL = "bad_url"
+    ROBOTS = "robots"
+    RESTRICTED = "restricted"
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    UNRESOLVED = "unresolved"
+    UNREACHABLE = "unreachable"
+    TOO_SLOW = "too_slow"
+    TOO_LARGE = "too_large"
+    TOO_MANY_REDIRECTS = "too_many_redirects"
+    HTTP_STATUS = "http_status"
+    BAD_TYPE = "bad_type"
+    BAD_CHARSET = "bad_charset"
+    BAD_XML = "bad_xml"
+    DTD = "dtd"
+    NO_TEXT = "no_text"
+    NO_BROWSER = "no_browser"
+    RENDER_FAILED = "render_failed"
+    GIVEN_UP = "given_up"
+    """Every attempt at the job ended without an answer: the job is parked, this is its grave."""
+
+
+class Push(msgspec.Struct, frozen=True):
+    """What a source sent: exactly the text that its key signed."""
+
+    key: str
+    body: str
+    signature: str
+
+
+class ArticleObserved(Message, tag="article_observed/1", frozen=True, kw_only=True):
+    """An article was seen. Never raw HTML: metadata, hashes and a bounded excerpt.
+
+    `snapshot_id` is the SHA-256 of `title + "\\n" + text` in full, `text_chars` long;
+    `locator` that of `url|published_ns`. `robots_hash` is the SHA-256 of the robots.txt that
+    was obeyed, empty where none was asked for. `raw` names the kept bytes, if any are.
+    """
+
+    source: str
+    snapshot_id: str
+    locator: str
+    url: str
+    title: str
+    excerpt: str
+    text_chars: int
+    language: str
+    """As the feed or page claims, such as `en`; empty if it does not."""
+    published_ns: int | None
+    observed_ns: int
+    via: Via
+    robots_hash: str
+    raw: str
+    push: Push | None
+
+
+class SourceFetched(Message, tag="source_fetched/1", frozen=True, kw_only=True):
+    """One attempt to fetch a source's document, or a page for it, and what became of it."""
+
+    source: str
+    url: str
+    what: Literal["source", "page"]
+    outcome: Literal["fetched", "unchanged", "refused", "failed"]
+    """`refused` is our own doing (robots, a forbidden address, a bound)."""
+    problem: str
+    """A FetchProblem, empty when there is none."""
+    detail: str
+    status: int
+    """The HTTP status, 0 when there was no answer."""
+    body_bytes: int
+    items: int
+    new_articles: int
+    robots_hash: str
+    started_ns: int
+    ended_ns: int
+
+
+class SourceListed(Message, tag="source_listed/1", frozen=True, kw_only=True):
+    """What a source's document held: the memory by which the next fetch tells what is new.
+
+    `items` are the first 16 hex characters of each item's SHA-256. The validators go into
+    the next conditional request.
+    """
+
+    source: str
+    url: str
+    body_hash: str
+    etag: str
+    last_modified: str
+    items: list[str]
+    listed_ns: int
+
+
+class Mention(msgspec.Struct, frozen=True, array_like=True):
+    """`[symbol, times in the title, times in the excerpt]`."""
+
+    symbol: str
+    title_count: int
+    body_count: int
+
+
+class Neighbour(msgspec.Struct, frozen=True, array_like=True):
+    """`[article, similarity_bp]`: an earlier article of the window, by its log sequence."""
+
+    article: int
+    similarity_bp: int
+
+
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """Exactly what measured: a name with version or SHA-256 each."""
+
+    embedding: str
+    sentiment: str
+    keywords: str
+    entities: str
+    language: str
+
+
+Unfit = Literal["", "too_short", "language", "no_mention", "failed"]
+"""Why an article was not measured to the end; empty if it was."""
+
+
+class SignalsMeasured(Message, tag="signals_measured/1", frozen=True, kw_only=True):
+    """What was measured of the article at log sequence `article`. All numbers are integers.
+
+    `sentiment_bp` and `keywords_bp` are -10,000..10,000. `neighbours` are the most similar
+    earlier articles of the window, most similar first. `embedding` is base64 of 384 signed
+    bytes (L2-normalised, times 127); empty if unfit. `names_as_of` is the log sequence up to
+    which names and aliases of markets were known. `source`, `snapshot_id`, `published_ns`
+    and `observed_ns` are the article's own.
+    """
+
+    article: int
+    source: str
+    snapshot_id: str
+    published_ns: int | None
+    observed_ns: int
+    unfit: Unfit
+    detail: str
+    language: str
+    language_bp: int
+    sentiment_bp: int
+    keywords_bp: int
+    keywords: list[str]
+    entities: list[str]
+    mentions: list[Mention]
+    neighbours: list[Neighbour]
+    embedding: str
+    models: Models
+    names_as_of: int
+    measured_ns: int
+
+
+class LlmAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A valid answer (EM-80..86). It suggests; it never writes state (EM-15)."""
+
+    schema_version: int
+    summary: str
+    impact_e2: int
+    """-10,000..10,000, hundredths of the suggested -100..100."""
+    confidence_bp: int
+    rationale: str
+    snapshot_ids: list[str]
+    """Which of the given articles it rests on (EM-11)."""
+
+
+class LlmCalled(Message, tag="llm_called/1", frozen=True, kw_only=True):
+    """The LLM was asked, and what it said: `answer`, or `error` when that was none.
+
+    `request` is the log sequence of the record with LlmRequested, `request_id` its id.
+    `raw_output` is kept as it came, cut to its bound. `input_hash` is the SHA-256 of the
+    prompt, which anyone can render again from the log with the template `prompt`.
+    """
+
+    request: int
+    request_id: str
+    prompt: str
+    input_hash: str
+    model: str
+    raw_output: str
+    answer: LlmAnswer | None
+    error: str
+    started_ns: int
+    ended_ns: int
+
+
+class LlmAvailability(Message, tag="llm_availability/1", frozen=True, kw_only=True):
+    """A worker says whether it can be asked, with which model and prompt, or why not."""
+
+    mode: Literal["enabled", "disabled"]
+    reason: str
+    model: str
+    prompt: str
+    observed_ns: int
+
+
+Observation = (
+    ArticleObserved | SourceFetched | SourceListed | SignalsMeasured | LlmCalled | LlmAvailability
+)
+
+OBSERVATIONS: Codec[Observation] = Codec(Observation)

@@ -1,0 +1,205 @@
+"""The policy: the versioned, signed set of thresholds that a venue runs by.
+
+`seed-plan` is the plan's numbers to the letter (EM-30) and the default; `calibrated`
+scales event points by the cap instead of by 100, so that fewer events need a review.
+
+A section that is `UNSET` is not in the signed text. It was not there when the first venues
+were founded, so it means the section's defaults, which therefore never change; presets
+state every section.
+"""
+
+from typing import Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEIGHT_ONE_BP
+
+MarketType = Literal[
+    "political", "economic", "social", "technology", "finance", "culture", "sports"
+]
+
+
+class ExchangePolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """Bounds per account and symbol; the signup grant is paper credit."""
+
+    signup_grant_cents: int = 0
+    max_position_lots: int = 1_000_000_000
+    max_open_orders: int = 20_000
+
+
+class PricingPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """`ewma_alpha_bp` is EWMA_ALPHA: what one trade weighs in MarketPrice."""
+
+    ewma_alpha_bp: int = 2_500
+
+
+class RealityPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """Thresholds of the reality engine; names as in the plan, integers as in `units`."""
+
+    similarity_duplicate_bp: int = 8_800
+    similarity_group_bp: int = 7_800
+    llm_quick_threshold_bp: int = 4_500
+    vector_window_ns: int = 6 * HOUR_NS
+    tau_ns: int = 48 * HOUR_NS
+    delta_cap_e2: int = 2_000
+    min_independent_sources: int = 2
+    llm_calls_per_hour: int = 10
+    suspicious_delta_e2: int = 1_500
+    spike_z_score_e2: int = 500
+    points_scale_e2: int = 10_000
+
+
+class Scoring(msgspec.Struct, kw_only=True, frozen=True):
+    """How signals add up to quick_score (EM-67), and mentions to entity relevance.
+
+    Relevance is `title_relevance_bp` if the title names the symbol, and
+    `body_relevance_bp` for each of the first `counted_mentions` times that the text does,
+    one at most in all.
+    """
+
+    quick_sentiment_bp: int = 4_000
+    quick_keywords_bp: int = 3_000
+    quick_relevance_bp: int = 3_000
+    title_relevance_bp: int = 6_000
+    body_relevance_bp: int = 2_000
+    counted_mentions: int = 2
+
+
+class Safeguards(msgspec.Struct, kw_only=True, frozen=True):
+    """What protects the scores from sources that lie, flood or coordinate (EM-74, 100..103).
+
+    `source_cap_e2` is what one source may move one symbol within `source_window_ns`.
+    `sensitive_delta_e2` takes the place of SUSPICIOUS_DELTA for political and high-risk
+    markets. A spike is a move of z-score above `spike_z_score_e2` against the symbol's last
+    `spike_changes`, once there are `spike_min_changes` of them.
+    """
+
+    source_cap_e2: int = 2_000
+    source_window_ns: int = DAY_NS
+    sensitive_delta_e2: int = 1_500
+    spike_changes: int = 50
+    spike_min_changes: int = 10
+    source_articles_per_hour: int = 60
+    manip_window_ns: int = DAY_NS
+    review_life_ns: int = 72 * HOUR_NS
+    max_article_age_ns: int = 7 * DAY_NS
+
+
+class LlmPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """When an answer of the LLM is too late, and when it is not asked any more (EM-131).
+
+    Of the last `judged_calls`, more than `failure_limit_bp`, and at least `min_failures`,
+    may not fail: then the mode is `degraded` for `degraded_ns`.
+    """
+
+    deadline_ns: int = 120 * SECOND_NS
+    judged_calls: int = 20
+    failure_limit_bp: int = 500
+    min_failures: int = 3
+    degraded_ns: int = 30 * MINUTE_NS
+
+
+class GovernancePolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """`political_signers` people must sign what touches a political market, once they exist."""
+
+    political_signers: int = 2
+
+
+class Rules(NamedTuple):
+    """The sections of a policy that the reality engine runs by."""
+
+    reality: RealityPolicy
+    scoring: Scoring
+    safeguards: Safeguards
+    llm: LlmPolicy
+
+
+class Policy(msgspec.Struct, kw_only=True, frozen=True):
+    """All thresholds of a venue, by who runs by them."""
+
+    name: str
+    exchange: ExchangePolicy = ExchangePolicy()
+    pricing: PricingPolicy = PricingPolicy()
+    reality: RealityPolicy = RealityPolicy()
+    governance: GovernancePolicy = GovernancePolicy()
+    scoring: Scoring | UnsetType = UNSET
+    safeguards: Safeguards | UnsetType = UNSET
+    llm: LlmPolicy | UnsetType = UNSET
+
+    def rules(self) -> Rules:
+        """Return the reality engine's sections; what is not stated is as it was at first."""
+        return Rules(
+            self.reality,
+            Scoring() if isinstance(self.scoring, UnsetType) else self.scoring,
+            Safeguards() if isinstance(self.safeguards, UnsetType) else self.safeguards,
+            LlmPolicy() if isinstance(self.llm, UnsetType) else self.llm,
+        )
+
+    def stated(self) -> "Policy":
+        """Return the same policy with every section in it."""
+        return msgspec.structs.replace(self, **self.rules()._asdict())
+
+
+SEED_PLAN: Final = Policy(name="seed-plan").stated()
+CALIBRATED: Final = Policy(
+    name="calibrated",
+    reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
+    safeguards=Safeguards(sensitive_delta_e2=1_000),
+).stated()
+PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
+
+
+def problem(policy: Policy) -> str | None:
+    """Return what is wrong with `policy`, or None."""
+    exchange, pricing = policy.exchange, policy.pricing
+    if not 0 <= pricing.ewma_alpha_bp <= WEIGHT_ONE_BP:
+        return "ewma_alpha_bp is outside 0..10000"
+    if not 0 <= exchange.signup_grant_cents <= 10**12:
+        return "signup_grant_cents is outside 0..10^12"
+    if not 1 <= exchange.max_position_lots <= 10**12:
+        return "max_position_lots is outside 1..10^12"
+    if not 1 <= exchange.max_open_orders <= 20_000:
+        return "max_open_orders is outside 1..20000"
+    if not 1 <= policy.governance.political_signers <= 9:
+        return "political_signers is outside 1..9"
+    return _sections_problem(policy)
+
+
+_AT_LEAST_ONE: Final = frozenset(
+    {
+        "tau_ns",
+        "vector_window_ns",
+        "spike_changes",
+        "source_articles_per_hour",
+        "source_window_ns",
+        "judged_calls",
+        "review_life_ns",
+        "deadline_ns",
+    }
+)
+_AT_MOST: Final = {
+    "similarity_duplicate_bp": WEIGHT_ONE_BP,
+    "similarity_group_bp": WEIGHT_ONE_BP,
+    "delta_cap_e2": WEIGHT_ONE_BP,
+    "llm_calls_per_hour": 100_000,
+    "spike_changes": 1_000,
+    "judged_calls": 1_000,
+    "source_articles_per_hour": 100_000,
+    "vector_window_ns": 7 * DAY_NS,
+    "max_article_age_ns": 30 * DAY_NS,
+}
+_MOST: Final = 10**18
+
+
+def _sections_problem(policy: Policy) -> str | None:
+    """Return what is wrong with the sections that the reality engine runs by, or None."""
+    rules = policy.rules()
+    for section in rules:
+        for field in section.__struct_fields__:
+            low, high = int(field in _AT_LEAST_ONE), _AT_MOST.get(field, _MOST)
+            if not low <= getattr(section, field) <= high:
+                return f"{field} is outside {low}..{high}"
+    if rules.reality.similarity_group_bp > rules.reality.similarity_duplicate_bp:
+        return "similarity_group_bp is above similarity_duplicate_bp"
+    return None

@@ -1,0 +1,102 @@
+"""The HTTP application of one gateway process, and the server that it runs in."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from schemas.errors import BrokenInvariant, EverythingError
+from schemas.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
+from streams.gateway.context import GatewayContext
+from streams.gateway.edge import Edge
+from streams.gateway.errors import install_handlers
+from streams.gateway.routes.accounts import create_account_router
+from streams.gateway.routes.admin import create_admin_router
+from streams.gateway.routes.ingest import create_ingest_router
+from streams.gateway.routes.orders import create_order_router
+from streams.gateway.routes.sessions import create_session_router
+from streams.gateway.routes.venue import create_venue_router
+
+_log = structlog.get_logger(__name__)
+
+PREFIX: Final = "/api/v1"
+# Routes are tried in this order, so the busiest come first.
+_ROUTERS: Final = (
+    create_order_router,
+    create_session_router,
+    create_account_router,
+    create_admin_router,
+    create_ingest_router,
+    create_venue_router,
+)
+
+
+def create_app(context: GatewayContext, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
+    """Return the application; `extra_routers` (reads, feeds) are mounted beside the door's own.
+
+    Its lifespan runs the tail. There are no documentation pages, because they would load
+    scripts from elsewhere; `/api/v1/openapi.json` is complete.
+    """
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        task = asyncio.create_task(_run_tail(context))
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    app = FastAPI(
+        title="Everything Market",
+        version="1",
+        description="Every price follows from one immutable log. Errors share one envelope.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    install_handlers(app, context.on_halt)
+    app.add_middleware(Edge)
+    for create_router in _ROUTERS:
+        app.include_router(create_router(context), prefix=PREFIX)
+    for router in extra_routers:
+        app.include_router(router, prefix=PREFIX)
+    return app
+
+
+async def _run_tail(context: GatewayContext) -> None:
+    try:
+        await context.tail.run()
+    except EverythingError as error:
+        _log.critical("the tail has ended", code=error.code, error=str(error))
+        context.on_halt(error)
+    except Exception as error:
+        # a fault of the program: the door must not carry on with a directory that stands still
+        _log.critical("the tail has failed", exc_info=error)
+        context.on_halt(BrokenInvariant(f"the tail has failed: {error!r}"))
+
+
+def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
+    """Return how uvicorn serves `app`: fast parser and loop, no access log, bounded connections."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MAX_HTTP_CONNECTIONS,
+        # open feeds end only when they are cut off
+        timeout_graceful_shutdown=HTTP_GRACE_S,
+    )

@@ -1,0 +1,356 @@
+"""The edge's own words: what the door takes and gives, as JSON.
+
+Decimals are strings ("62.50"), quantities are integers, field names have no units. What a
+model cannot say in its types (known symbol, range, grid) is judged where it is translated.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictInt, Tag
+
+from schemas.commands import OrderType, Side, TimeInForce
+from schemas.limits import (
+    MAX_ACCOUNT_CHARS,
+    MAX_BATCH_ORDERS,
+    MAX_CLIENT_ID_CHARS,
+    MAX_EVENT_ID_CHARS,
+    MAX_LANGUAGE_CHARS,
+    MAX_SYMBOL_CHARS,
+    MAX_TITLE_CHARS,
+    MAX_URL_CHARS,
+)
+from schemas.signatures import PUBLIC_KEY_CHARS, SIGNATURE_CHARS
+
+_MAX_INT64 = 2**63 - 1
+_MAX_CHALLENGE_CHARS = 600
+
+
+class _In(BaseModel):
+    """A request: unknown fields are refused, so that a misspelt one is not ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+ClientId = Annotated[
+    str,
+    Field(
+        pattern=rf"^[ -~]{{1,{MAX_CLIENT_ID_CHARS}}}$",
+        description="Chosen by the client; with it a command is carried out at most once.",
+        examples=["a-0001"],
+    ),
+]
+ClientTime = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        le=_MAX_INT64,
+        description="When the client first sent this, in nanoseconds since 1970 UTC (a number "
+        "or its digits as a string). Keep it when retrying: it is what bounds how late a retry "
+        "can still be carried out. Without it the door's own time is taken.",
+        examples=["1763652206000000000"],
+    ),
+]
+Symbol = Annotated[str, Field(min_length=1, max_length=MAX_SYMBOL_CHARS, examples=["RAIN-OSLO"])]
+Account = Annotated[str, Field(min_length=1, max_length=MAX_ACCOUNT_CHARS, examples=["alice"])]
+PublicKey = Annotated[
+    str,
+    Field(min_length=PUBLIC_KEY_CHARS, max_length=PUBLIC_KEY_CHARS, description="A public nkey."),
+]
+Signature = Annotated[
+    str,
+    Field(
+        min_length=SIGNATURE_CHARS,
+        max_length=SIGNATURE_CHARS,
+        description="Ed25519, as unpadded URL-safe base64.",
+    ),
+]
+Decimal = Annotated[str, Field(examples=["62.50"])]
+
+
+# -- errors --------------------------------------------------------------------------
+class ErrorBody(_Out):
+    code: Annotated[str, Field(description="Stable.", examples=["unknown_symbol"])]
+    message: Annotated[str, Field(description="For people.", examples=["no market 'RAIN'"])]
+    detail: Any = None
+
+
+class ErrorEnvelope(_Out):
+    error: ErrorBody
+
+
+# -- orders --------------------------------------------------------------------------
+class OrderIn(_In):
+    """One order."""
+
+    client_order_id: ClientId
+    symbol: Symbol
+    side: Side
+    quantity: Annotated[StrictInt, Field(description="Shares.", examples=[10])]
+    type: OrderType = "limit"
+    price: Annotated[
+        str | None,
+        Field(
+            pattern=r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$",
+            description='Above "0.00" and below "100.00"; absent for a market order.',
+            examples=["62.50"],
+        ),
+    ] = None
+    time_in_force: TimeInForce = "gtc"
+    post_only: StrictBool = False
+
+
+class PlaceOrderIn(OrderIn):
+    """One order, with the time of the request."""
+
+    client_time_ns: ClientTime = None
+
+
+class PlaceOrdersIn(_In):
+    """Up to 100 orders in one message, each with an outcome of its own."""
+
+    orders: Annotated[list[OrderIn], Field(min_length=1, max_length=MAX_BATCH_ORDERS)]
+    client_time_ns: ClientTime = None
+
+
+def _one_or_many(value: Any) -> str:
+    return "many_orders" if isinstance(value, dict) and "orders" in value else "one_order"
+
+
+OrdersIn = Annotated[
+    Annotated[PlaceOrderIn, Tag("one_order")] | Annotated[PlaceOrdersIn, Tag("many_orders")],
+    Discriminator(_one_or_many),
+]
+
+
+class OrderAck(_Out):
+    """The order is durable on the log; what becomes of it the exchange decides."""
+
+    sequence: Annotated[int, Field(description="Of the command on the log.", examples=[4711])]
+    order_id: Annotated[
+        int,
+        Field(
+            description="The id of the order if it is taken. When the client order id was used "
+            "before, the original order keeps its own id and this one never exists.",
+            examples=[471100],
+        ),
+    ]
+    client_order_id: str
+
+
+class BatchedAck(_Out):
+    order_id: int
+    client_order_id: str
+
+
+class OrdersAck(_Out):
+    sequence: int
+    orders: list[BatchedAck]
+
+
+OrderStatus = Literal["placed", "filled", "cancelled", "rejected", "duplicate"]
+
+
+class Fill(_Out):
+    trade_id: int
+    price: Decimal
+    quantity: int
+    maker_order_id: int
+
+
+class OrderOutcome(_Out):
+    """What the exchange decided about one order.
+
+    placed: (what is left of) it rests · filled: all of it · cancelled: what could not be
+    filled was cancelled (`cancel_reason`) · rejected: not taken, see `code` · duplicate:
+    the client order id was used before; `order_id` is the original order's.
+    """
+
+    sequence: int
+    order_id: int
+    client_order_id: str
+    symbol: str
+    status: OrderStatus
+    filled: int = 0
+    resting: int = 0
+    cancelled: int = 0
+    cancel_reason: str | None = None
+    code: Annotated[str | None, Field(description="Why it was not taken.")] = None
+    fills: list[Fill] = []
+
+
+class OrdersOutcome(_Out):
+    sequence: int
+    orders: list[OrderOutcome]
+
+
+# -- cancelling ----------------------------------------------------------------------
+class CancelIn(_In):
+    """Exactly one of `order_id`, `symbol` and `all`."""
+
+    order_id: Annotated[StrictInt | None, Field(ge=0, le=_MAX_INT64, examples=[471100])] = None
+    symbol: Symbol | None = None
+    all: Literal[True] | None = None
+    client_id: ClientId | None = None
+    client_time_ns: ClientTime = None
+
+
+class CancelAck(_Out):
+    sequence: int
+    client_id: str
+
+
+class CancelOutcome(_Out):
+    """cancelled: these orders · not_open: there was nothing to cancel · rejected: see `code`."""
+
+    sequence: int
+    client_id: str
+    status: Literal["cancelled", "not_open", "rejected"]
+    order_ids: list[int] = []
+    code: str | None = None
+
+
+# -- accounts and sessions -----------------------------------------------------------
+class OpenAccountIn(_In):
+    """`signature` is by the key over the canonical JSON of account, key, time and venue."""
+
+    account: Account
+    public_key: PublicKey
+    client_time_ns: Annotated[int, Field(ge=0, le=_MAX_INT64)]
+    signature: Signature
+
+
+class AccountOut(_Out):
+    sequence: int
+    account: str
+    public_key: str
+    status: Literal["open", "pending"]
+    granted: Annotated[Decimal, Field(description="The signup grant.")] = "0.00"
+
+
+class ChallengeIn(_In):
+    account: Account
+
+
+class ChallengeOut(_Out):
+    nonce: str
+    venue_id: str
+    expires_in_s: int
+
+
+class SessionIn(_In):
+    """`signature` is by the account's key over the canonical JSON of a session opening."""
+
+    account: Account
+    nonce: Annotated[str, Field(min_length=1, max_length=_MAX_CHALLENGE_CHARS)]
+    signature: Signature
+
+
+class SessionOut(_Out):
+    token: str
+    token_type: Literal["bearer"] = "bearer"
+    account: str
+    expires_in_s: int
+
+
+class WhoAmI(_Out):
+    account: str
+    public_key: str
+
+
+# -- decisions -----------------------------------------------------------------------
+class ActionIn(_In):
+    """A signed decision: `body` is carried to the log to the letter."""
+
+    key: PublicKey
+    body: Annotated[str, Field(min_length=2, description="The canonical JSON that was signed.")]
+    signature: Signature
+
+
+class ActionOut(_Out):
+    """accepted, or still pending (more people must sign, or no outcome yet: see `events`)."""
+
+    sequence: int
+    status: Literal["accepted", "pending"]
+    decision_hash: str
+    events: Annotated[list[dict[str, Any]], Field(description="The decided events, as on the log.")]
+
+
+# -- for programs --------------------------------------------------------------------
+class PushIn(_In):
+    """An article that a source signed: `body` stands on the log to the letter."""
+
+    key: PublicKey
+    body: Annotated[
+        str, Field(min_length=2, description="The canonical JSON of a pushed_article/1.")
+    ]
+    signature: Signature
+
+
+class PushOut(_Out):
+    """The article is durable on the log; what it means the engine decides."""
+
+    sequence: int
+    snapshot_id: Annotated[str, Field(description="SHA-256 of title, line feed and text.")]
+
+
+class FetchIn(_In):
+    """A page that is to be fetched and observed as an article of `source`.
+
+    Title, language and time hold where the page itself does not say.
+    """
+
+    source: Annotated[str, Field(examples=["nordic-news"])]
+    url: Annotated[str, Field(min_length=1, max_length=MAX_URL_CHARS)]
+    key: Annotated[
+        str,
+        Field(
+            pattern=rf"^[!-~]{{1,{MAX_EVENT_ID_CHARS}}}$",
+            description="Names this request: repeated within an hour it is not done again.",
+        ),
+    ]
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARS)] = ""
+    language: Annotated[str, Field(max_length=MAX_LANGUAGE_CHARS, examples=["en"])] = ""
+    published_ns: Annotated[StrictInt | None, Field(ge=0, le=_MAX_INT64)] = None
+
+
+class JobOut(_Out):
+    """The job is durable in ingest's queue. What came of it is in the source's fetches."""
+
+    job: str
+
+
+# -- the venue -----------------------------------------------------------------------
+class KeyOut(_Out):
+    key: str
+    holder: str
+    role: str
+    counter: Annotated[int, Field(description="Of the key's last decision; the next is higher.")]
+    revoked: bool
+
+
+class VenueOut(_Out):
+    founded: bool
+    shard: str
+    venue_id: str | None = None
+    name: str | None = None
+    root_key: str | None = None
+    notary_key: str | None = None
+    policy_version: int | None = None
+    policy: dict[str, Any] | None = None
+    keys: list[KeyOut] = []
+
+
+class HealthOut(_Out):
+    status: Literal["ok"] = "ok"
+
+
+class ReadyOut(_Out):
+    ready: bool
+    log: Annotated[bool, Field(description="The log answers.")]
+    caught_up: Annotated[bool, Field(description="The door has read the log to its end.")]
+    founded: bool
+    engines: Annotated[dict[str, bool], Field(description="Which engines have taken office.")]

@@ -1,0 +1,91 @@
+"""POST /accounts: ask for an account that a key will control."""
+
+from fastapi import APIRouter, Response
+
+from schemas.codec import encode
+from schemas.commands import AccountOpening, OpenAccount
+from schemas.errors import Refusal
+from schemas.events.exchange import AccountOpened, CashCredited, CommandRefused
+from schemas.limits import ACCOUNT_OPENINGS_PER_MINUTE
+from schemas.signatures import is_public_key, verify
+from schemas.subjects import EXCHANGE, account_command, is_account
+from schemas.units import to_decimal
+from streams.gateway.context import GatewayContext
+from streams.gateway.directory import Directory
+from streams.gateway.errors import RefusedAt, RefusedOnLog
+from streams.gateway.meter import Meter
+from streams.gateway.models import AccountOut, OpenAccountIn
+from streams.gateway.outcomes import Outcome
+from streams.gateway.routes.common import errors, reply
+
+
+def create_account_router(context: GatewayContext) -> APIRouter:
+    """Return the route that opens accounts."""
+    router = APIRouter(tags=["accounts"])
+    meter = Meter(context.clock, "too many accounts are being opened")
+
+    @router.post(
+        "/accounts",
+        summary="Open an account",
+        status_code=201,
+        response_model=AccountOut,
+        responses={
+            202: {"model": AccountOut, "description": "Durable, but not decided in time."},
+            **errors(401, 409),
+        },
+    )
+    async def open_account(body: OpenAccountIn) -> Response:
+        """Open an account. The key's holder signs, so no one can open one in another's name."""
+        context.check_ready()
+        _check(body, context.directory)
+        meter.admit(ACCOUNT_OPENINGS_PER_MINUTE)
+        context.outcomes.admit()
+        command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
+        subject = account_command(context.log.shard, body.account)
+        sequence = await context.appender.append(subject, encode(command))
+        outcome = await context.outcomes.wait(EXCHANGE, sequence)
+        return _answer(body, sequence, outcome)
+
+    return router
+
+
+def _check(body: OpenAccountIn, directory: Directory) -> None:
+    if directory.venue is None:
+        raise RefusedAt(Refusal.NO_GENESIS, "account", "this venue has not been founded yet")
+    if not is_account(body.account):
+        problem = "an account name is 2 to 32 of a-z, 0-9, _ and -, beginning with a letter"
+        raise RefusedAt(Refusal.BAD_ACCOUNT_NAME, "account", problem)
+    if not is_public_key(body.public_key):
+        raise RefusedAt(Refusal.BAD_KEY, "public_key", "this is no user's public nkey")
+    opening = AccountOpening(
+        account=body.account,
+        public_key=body.public_key,
+        client_time_ns=body.client_time_ns,
+        venue_id=directory.venue.venue_id,
+    )
+    verify(body.public_key, encode(opening), body.signature)
+    if directory.key_of(body.account) is not None:
+        raise RefusedAt(Refusal.ACCOUNT_EXISTS, "account", f"{body.account!r} is taken")
+
+
+def _answer(body: OpenAccountIn, sequence: int, outcome: Outcome | None) -> Response:
+    opened = False
+    granted_cents = 0
+    for event in outcome.events if outcome else ():
+        match event:
+            case CommandRefused():
+                raise RefusedOnLog(event.code, event.detail, sequence)
+            case AccountOpened():
+                opened = True
+            case CashCredited():
+                granted_cents += event.amount_cents
+            case _:
+                pass
+    account = AccountOut(
+        sequence=sequence,
+        account=body.account,
+        public_key=body.public_key,
+        status="open" if opened else "pending",
+        granted=to_decimal(granted_cents),
+    )
+    return reply(201 if opened else 202, account)

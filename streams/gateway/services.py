@@ -1,0 +1,72 @@
+"""Programs that sign their requests with a secret: who asks, and each request once.
+
+The nonces of the last NONCE_LIFE_S are in memory: a captured request can be repeated once
+after the door was started anew, within SERVICE_CLOCK_S. It then names the same job.
+"""
+
+import hmac
+from collections.abc import Sequence
+from typing import Final
+
+from schemas.errors import BadSignature
+from schemas.limits import MAX_NONCES, NONCE_LIFE_S, SERVICE_CLOCK_S
+from schemas.services import Claim, ServiceKeys, ServiceSecret, sign_request
+from schemas.units import SECOND_NS
+from streams.gateway.errors import Busy, NonceUsed, WrongTime
+from streams.log.ports import Clock
+
+_NO_SECRET: Final = "nobody holds this"
+
+
+def no_service_keys(_: str) -> Sequence[ServiceSecret]:
+    """Return nothing: a venue that has made no service key."""
+    return ()
+
+
+class Services:
+    """Tell which program a request is from, and take each request once."""
+
+    def __init__(self, keys: ServiceKeys, clock: Clock) -> None:
+        self._keys = keys
+        self._clock = clock
+        # when each may be forgotten; the oldest come first, as all live equally long
+        self._nonces: dict[tuple[str, str], int] = {}
+
+    def check(self, method: str, path: str, claim: Claim, body: bytes) -> str:
+        """Return the key id of a request, whose nonce is then used up.
+
+        Raises BadSignature for whatever is not known to be signed by a secret of ours,
+        WrongTime and NonceUsed for what is, Busy when MAX_NONCES are held.
+        """
+        if not claim.is_shaped():
+            raise BadSignature("X-Key-Id, X-Timestamp, X-Nonce and X-Signature say who asks")
+        if not self._is_signed(method, path, claim, body):
+            raise BadSignature("no secret of that key id gives this signature")
+        now_s = self._clock.now_ns() // SECOND_NS
+        if abs(now_s - int(claim.timestamp)) > SERVICE_CLOCK_S:
+            raise WrongTime(f"X-Timestamp is more than {SERVICE_CLOCK_S} s from {now_s}")
+        self._use(claim.key_id, claim.nonce, now_s)
+        return claim.key_id
+
+    def _is_signed(self, method: str, path: str, claim: Claim, body: bytes) -> bool:
+        now_ns = self._clock.now_ns()
+        secrets = [
+            held.secret
+            for held in self._keys(claim.key_id)
+            if held.lapses_ns is None or now_ns < held.lapses_ns
+        ]
+        signed = False
+        # an unknown key takes as long as a known one, and no secret is spared
+        for secret in secrets or [_NO_SECRET]:
+            wanted = sign_request(secret, method, path, claim.timestamp, claim.nonce, body)
+            signed |= hmac.compare_digest(wanted, claim.signature)
+        return signed and bool(secrets)
+
+    def _use(self, key_id: str, nonce: str, now_s: int) -> None:
+        while self._nonces and next(iter(self._nonces.values())) <= now_s:
+            del self._nonces[next(iter(self._nonces))]
+        if (key_id, nonce) in self._nonces:
+            raise NonceUsed("this nonce was used before")
+        if len(self._nonces) >= MAX_NONCES:
+            raise Busy("too many signed requests in too short a time")
+        self._nonces[key_id, nonce] = now_s + NONCE_LIFE_S

@@ -1,0 +1,232 @@
+"""Asking: from LlmRequested to LlmCalled.
+
+Whatever the model does, each request that is read in time gets one LlmCalled, with an
+answer or with an error; only a request that is too late gets none, which the engine notices
+by itself. A crash before the append has the request come again, a crash behind it finds the
+answer on the log.
+"""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Final, Literal, TypeVar
+
+import structlog
+
+from schemas.chain import digest
+from schemas.codec import encode
+from schemas.errors import InputError, MalformedMessage, UnknownRecord
+from schemas.events.reality import LlmRequested
+from schemas.limits import (
+    LLM_CUT_S,
+    MAX_LLM_ARTICLES,
+    MAX_LLM_TOKENS,
+    MAX_RAW_OUTPUT_CHARS,
+)
+from schemas.observations import (
+    OBSERVATIONS,
+    ArticleObserved,
+    LlmAnswer,
+    LlmAvailability,
+    LlmCalled,
+)
+from schemas.records import EVENT_MESSAGES, Record
+from schemas.subjects import llm as llm_subject
+from schemas.texts import clean
+from schemas.units import SECOND_NS
+from streams.ingest.asking import prompt
+from streams.ingest.asking.answers import read_answer, schema
+from streams.ingest.asking.knowledge import Knowledge
+from streams.ingest.asking.llm import Llm, Said
+from streams.ingest.services import DONE, Delivery, Later, Verdict
+from streams.log.ports import Clock, Log
+
+TOO_LATE: Final = "no answer before the deadline"
+TOO_LONG: Final = f"the answer is longer than {MAX_LLM_TOKENS} tokens"
+PROMPT_TOO_LONG: Final = "the prompt does not fit, however short its articles"
+NO_ARTICLES: Final = "an article cannot be read"
+_AGAIN: Final = Later(1.0)
+"""Not at once, or a process that stops would only give it to itself again."""
+
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class _Stopped(Exception):
+    """The process was told to stop; what was under way is not done."""
+
+
+class _Unaskable(Exception):
+    """There is nothing to ask the model; the error says why."""
+
+
+class Asker:
+    """Answers the requests of the reality engine until `stop`. One call at a time."""
+
+    def __init__(self, log: Log, clock: Clock, llm: Llm, stop: asyncio.Event) -> None:
+        self._log = log
+        self._clock = clock
+        self._llm = llm
+        self._stop = stop
+        self._knowledge = Knowledge(log)
+        self._counts = {"asked": 0, "answered": 0, "invalid": 0, "skipped": 0}
+        self._sequence = 0
+
+    def status(self) -> dict[str, Any]:
+        """Return how far along the log this worker is, and what became of the requests."""
+        return {"sequence": self._sequence, **self._counts}
+
+    async def handle(self, given: Delivery) -> Verdict:
+        """Answer the requests in one record of the reality engine.
+
+        Raises UnknownRecord for a record that cannot be read, OperatingError when the log
+        cannot be reached: then the record has to come again.
+        """
+        try:
+            record: Record = EVENT_MESSAGES.decode(given.payload)
+        except InputError as error:
+            raise UnknownRecord(f"sequence {given.sequence}: {error}") from error
+        for event in record.events:
+            if isinstance(event, LlmRequested):
+                try:
+                    await self._serve(given.sequence, event)
+                except _Stopped:
+                    return _AGAIN
+        self._sequence = given.sequence
+        return DONE
+
+    async def _serve(self, sequence: int, request: LlmRequested) -> None:
+        """Answer one request, unless it has an answer or is too late."""
+        if self._stop.is_set():
+            raise _Stopped
+        await self._knowledge.catch_up()
+        started_ns = self._clock.now_ns()
+        answered = self._knowledge.is_answered(sequence, request.request_id)
+        if answered or started_ns >= request.deadline_ns:
+            self._counts["skipped"] += 1
+            _log.info("skipped", seq=sequence, request=request.request_id, answered=answered)
+            return
+        self._counts["asked"] += 1
+        called = await self._called(sequence, request, started_ns)
+        self._counts["invalid" if called.answer is None else "answered"] += 1
+        stands_at = await self._log.send(llm_subject(self._log.shard), encode(called))
+        _log.info("asked", seq=stands_at, request=request.request_id, error=called.error)
+
+    async def _called(self, sequence: int, request: LlmRequested, started_ns: int) -> LlmCalled:
+        """Ask, and return what is to stand on the log about it."""
+        text, given, said = "", dict[str, str](), Said("", "end")
+        error, answer = "", None
+        try:
+            question = await self._question(sequence, request)
+            given = {prompt.short_id(one.snapshot_id): one.snapshot_id for one in question.articles}
+            text = self._fitting(question)
+            within_s = (request.deadline_ns - started_ns) / SECOND_NS
+            said = await self._said(text, given, within_s)
+            answer = self._understood(said, given, request.deadline_ns)
+        except (_Unaskable, MalformedMessage) as problem:
+            error = str(problem)
+        return LlmCalled(
+            request=sequence,
+            request_id=request.request_id,
+            prompt=prompt.NAME,
+            input_hash=digest(text.encode()) if text else "",
+            model=self._llm.name,
+            raw_output=_printable(said.text),
+            answer=answer,
+            error=error,
+            started_ns=started_ns,
+            ended_ns=max(self._clock.now_ns(), started_ns),
+        )
+
+    async def _question(self, sequence: int, request: LlmRequested) -> prompt.Question:
+        articles = [await self._quoted(article) for article in request.articles[-MAX_LLM_ARTICLES:]]
+        if not articles:
+            raise _Unaskable(NO_ARTICLES)
+        name = self._knowledge.name_of(request.symbol, sequence)
+        return prompt.Question(request.symbol, name, request.quick_bp, articles)
+
+    async def _quoted(self, sequence: int) -> prompt.Quoted:
+        stored = await self._log.get(sequence)
+        try:
+            article = None if stored is None else OBSERVATIONS.decode(stored.payload)
+        except InputError:
+            article = None
+        if not isinstance(article, ArticleObserved):
+            raise _Unaskable(NO_ARTICLES)
+        return prompt.Quoted(article.snapshot_id, article.source, article.title, article.excerpt)
+
+    def _fitting(self, question: prompt.Question) -> str:
+        for text in prompt.renderings(question):
+            if self._llm.fits(text):
+                return text
+        raise _Unaskable(PROMPT_TOO_LONG)
+
+    async def _said(self, text: str, given: dict[str, str], within_s: float) -> Said:
+        """Return what the model says, whatever it does."""
+        try:
+            async with asyncio.timeout(within_s + LLM_CUT_S):
+                asking = self._llm.ask(text, schema(list(given)), within_s)
+                return await self._unless_stopped(asking)
+        except _Stopped:
+            raise
+        except TimeoutError:
+            return Said("", "time")
+        except Exception as error:
+            _log.exception("the model failed")
+            raise _Unaskable(f"the model failed: {type(error).__name__}") from error
+
+    async def _unless_stopped(self, work: Awaitable[T]) -> T:
+        """Return what `work` does, or cancel it and raise _Stopped once told to stop."""
+        working, stopping = asyncio.ensure_future(work), asyncio.create_task(self._stop.wait())
+        try:
+            await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                return working.result()
+            raise _Stopped
+        finally:
+            stopping.cancel()
+            working.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
+    def _understood(self, said: Said, given: dict[str, str], deadline_ns: int) -> LlmAnswer:
+        """Return the answer in what was said. Raises MalformedMessage."""
+        if said.ended == "time" or self._clock.now_ns() >= deadline_ns:
+            raise MalformedMessage(TOO_LATE)
+        try:
+            return read_answer(said.text, given)
+        except MalformedMessage:
+            if said.ended == "length":
+                raise MalformedMessage(TOO_LONG) from None
+            raise
+
+    # -- availability --------------------------------------------------------------------
+
+    async def say_enabled(self) -> None:
+        """Say that requests are answered, with which model and prompt."""
+        await announce(self._log, self._clock, "enabled", "", self._llm.name)
+
+    async def say_disabled(self, reason: str) -> None:
+        """Say that requests are not answered any more."""
+        await announce(self._log, self._clock, "disabled", reason, self._llm.name)
+
+
+async def announce(
+    log: Log, clock: Clock, mode: Literal["enabled", "disabled"], reason: str, model: str = ""
+) -> None:
+    """Append an LlmAvailability; a `disabled` only if it is news."""
+    saying = LlmAvailability(
+        mode=mode, reason=reason, model=model, prompt=prompt.NAME, observed_ns=clock.now_ns()
+    )
+    if mode == "disabled":
+        known = Knowledge(log)
+        await known.catch_up()
+        last = known.availability
+        if last is not None and (last.mode, last.reason) == (mode, reason):
+            return
+    await log.send(llm_subject(log.shard), encode(saying))
+    _log.info("availability", mode=mode, reason=reason, model=model)
+
+
+def _printable(text: str) -> str:
+    """Return what the model said, cut to its bound, with nothing that no table can hold."""
+    lines = text[:MAX_RAW_OUTPUT_CHARS].split("\n")
+    return "\n".join(clean(line, MAX_RAW_OUTPUT_CHARS) for line in lines)

@@ -1,0 +1,163 @@
+"""The guard: no connection to anything but the public internet.
+
+It is the network backend of the HTTP client, so nothing that the client does goes past
+it: a name is looked up once, every address of it is judged, and the connection is made to
+an address that was judged, never to the name again (DNS rebinding). Numbers in disguise,
+such as `2130706433` or `0x7f.1`, are names to us: the resolver says what they are.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+import httpcore
+
+from schemas.limits import FETCH_CONNECT_S, FETCHES_AT_ONCE, MAX_DNS_ADDRESSES
+from schemas.observations import FetchProblem
+from schemas.sources import Source, host_of, url_problem
+from streams.ingest.fetching.addresses import (
+    Address,
+    is_loopback,
+    is_public,
+    parse,
+)
+from streams.ingest.fetching.problems import Unfetched
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+"""Return the addresses of a host; raises OSError when there are none."""
+Dial = Callable[[str, int, float], Awaitable[httpcore.AsyncNetworkStream]]
+"""Connect to an address, which is never a name, within so many seconds."""
+
+_WEB_PORTS: Final = (80, 443)
+_FIRST_FREE_PORT: Final = 1_024
+
+
+class Place(NamedTuple):
+    """A host and port, as a url names them."""
+
+    host: str
+    port: int
+
+
+def place_of(url: str) -> Place:
+    """Return where `url` leads. Raises Unfetched(BAD_URL) if that is nowhere."""
+    wrong = url_problem(url)
+    if wrong is not None:
+        raise Unfetched(FetchProblem.BAD_URL, wrong)
+    parts = urlsplit(url)
+    return Place(host_of(url), parts.port or (443 if parts.scheme.lower() == "https" else 80))
+
+
+def own_place(source: Source) -> Place | None:
+    """Return the one place on this machine that may be talked to for `source`, if any."""
+    return place_of(source.url) if source.allow_loopback else None
+
+
+def check_url(url: str, own: Place | None) -> None:
+    """Raise Unfetched(BAD_URL) unless `url` is one that a stranger may send us to.
+
+    A page could otherwise have us say things to a mail or database server.
+    """
+    place = place_of(url)
+    if place != own and place.port not in _WEB_PORTS and place.port < _FIRST_FREE_PORT:
+        raise Unfetched(FetchProblem.BAD_URL, f"port {place.port} is not the web's")
+
+
+class Guard(httpcore.AsyncNetworkBackend):
+    """Connects to public addresses, and to `own` on this machine if that is given."""
+
+    def __init__(self, resolve: Resolve, dial: Dial, own: Place | None = None) -> None:
+        self._resolve = resolve
+        self._dial = dial
+        self._own = own
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect to `host`, which must lead to nothing but public addresses."""
+        addresses = await self._addresses(host.strip("[]").lower(), port)
+        allowed_s = FETCH_CONNECT_S if timeout is None else min(timeout, FETCH_CONNECT_S)
+        try:
+            async with asyncio.timeout(allowed_s):
+                return await self._first(addresses, port, allowed_s)
+        except TimeoutError as error:
+            raise Unfetched(FetchProblem.UNREACHABLE, "no connection in time") from error
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Refuse: nothing on the web is a file."""
+        raise Unfetched(FetchProblem.FORBIDDEN_ADDRESS, "a unix socket")
+
+    async def sleep(self, seconds: float) -> None:
+        """Let `seconds` pass."""
+        await asyncio.sleep(seconds)
+
+    async def _addresses(self, host: str, port: int) -> list[Address]:
+        try:
+            found = await self._resolve(host, port)
+        except (OSError, UnicodeError) as error:
+            raise Unfetched(FetchProblem.UNRESOLVED, "the host has no address") from error
+        if not found:
+            raise Unfetched(FetchProblem.UNRESOLVED, "the host has no address")
+        allowed = is_loopback if Place(host, port) == self._own else is_public
+        addresses = []
+        for text in found:
+            address = parse(text)
+            if address is None or not allowed(address):
+                raise Unfetched(
+                    FetchProblem.FORBIDDEN_ADDRESS, "the host leads to an address not public"
+                )
+            addresses.append(address)
+        return addresses[:MAX_DNS_ADDRESSES]
+
+    async def _first(
+        self, addresses: list[Address], port: int, allowed_s: float
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception | None = None
+        for address in addresses:
+            try:
+                return await self._dial(str(address), port, allowed_s)
+            except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
+                failure = error
+        raise Unfetched(FetchProblem.UNREACHABLE, "no address takes a connection") from failure
+
+
+class SystemResolver:
+    """The machine's own resolver, on threads of its own: a slow name holds up no other work."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="resolve")
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _look_up, host, port)
+        return list(dict.fromkeys(found))
+
+    def close(self) -> None:
+        """Let go of the threads; lookups under way are not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for _, _, _, _, address in found]
+
+
+_backend: Final = httpcore.AnyIOBackend()
+
+
+async def dial(address: str, port: int, timeout_s: float) -> httpcore.AsyncNetworkStream:
+    """Open a real connection."""
+    return await _backend.connect_tcp(address, port, timeout=timeout_s)

@@ -1,0 +1,190 @@
+"""One HTTP exchange through the guard, within bounds of bytes and time.
+
+No redirect is followed here and nothing is remembered: no cookies, no cache, no proxy of
+the environment. A body is bounded after its decompression, which goes step by step, so a
+few bytes that would become gigabytes never do; two encodings on top of each other are not
+taken at all.
+"""
+
+import asyncio
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from email.utils import parsedate_to_datetime
+from typing import Final, NamedTuple
+
+import httpcore
+
+from schemas.limits import FETCH_TOTAL_S, MAX_FETCH_BYTES, MAX_OBEYED_DELAY_S
+from schemas.observations import FetchProblem
+from schemas.units import SECOND_NS
+from streams.ingest.fetching.guard import (
+    Dial,
+    Guard,
+    Place,
+    Resolve,
+    check_url,
+    dial,
+)
+from streams.ingest.fetching.problems import Unfetched
+
+DEFAULT_USER_AGENT: Final = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
+DEFAULT_FROM: Final = "ops@yourdomain.com"
+_ACCEPT: Final = "text/html, application/rss+xml, application/atom+xml, application/xml;q=0.9"
+_GZIP: Final = 16 + zlib.MAX_WBITS
+"""zlib's word for a gzip header and trailer."""
+_INFLATE_STEP: Final = 64 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """Who we say we are (EM-30, EM-63)."""
+
+    user_agent: str = DEFAULT_USER_AGENT
+    sender: str = DEFAULT_FROM
+
+    @property
+    def product(self) -> str:
+        """The name by which a robots.txt knows us."""
+        return self.user_agent.partition("/")[0].strip()
+
+    def headers(self) -> dict[str, str]:
+        """Return the headers that every request carries."""
+        return {
+            "User-Agent": self.user_agent,
+            "From": self.sender,
+            "Accept": _ACCEPT,
+            "Accept-Encoding": "gzip",
+        }
+
+
+class Answer(NamedTuple):
+    """What came back from `url`. Header names are lower case."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The type without parameters, lower case; empty if none was said."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def charset(self) -> str:
+        """The charset that the header claims; empty if none."""
+        told = Message()
+        told["content-type"] = self.headers.get("content-type", "")
+        found = told.get_param("charset", "")
+        return found if isinstance(found, str) else ""
+
+
+class Http:
+    """Makes exchanges. One for all of a process: it keeps nothing but the TLS settings."""
+
+    def __init__(self, agent: Agent, resolve: Resolve, dial: Dial = dial) -> None:
+        self.agent = agent
+        self._resolve = resolve
+        self._dial = dial
+        self._tls: ssl.SSLContext | None = None
+
+    async def get(
+        self,
+        url: str,
+        *,
+        own: Place | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_FETCH_BYTES,
+        within_s: float = FETCH_TOTAL_S,
+        cut: bool = False,
+    ) -> Answer:
+        """Return the answer to a GET, whatever its status. Raises Unfetched.
+
+        `own` is the one place on this machine that may be talked to. A body longer than
+        `max_bytes` is TOO_LARGE, or is cut there with `cut`.
+        """
+        check_url(url, own)
+        guard = Guard(self._resolve, self._dial, own)
+        asked = [*self.agent.headers().items(), *(headers or {}).items()]
+        try:
+            async with (
+                asyncio.timeout(within_s),
+                httpcore.AsyncConnectionPool(self._context(), network_backend=guard) as pool,
+                pool.stream("GET", url, headers=asked) as response,
+            ):
+                told = _headers(response.headers)
+                body = await _body(response, told, max_bytes, cut)
+                return Answer(url, response.status, told, body)
+        except TimeoutError as error:
+            raise Unfetched(FetchProblem.TOO_SLOW, f"not done in {within_s:g} s") from error
+        except httpcore.TimeoutException as error:
+            raise Unfetched(FetchProblem.TOO_SLOW, type(error).__name__) from error
+        except (httpcore.NetworkError, httpcore.ProtocolError, ssl.SSLError, OSError) as error:
+            raise Unfetched(FetchProblem.UNREACHABLE, type(error).__name__) from error
+        except (httpcore.UnsupportedProtocol, UnicodeError, ValueError) as error:
+            raise Unfetched(FetchProblem.BAD_URL, type(error).__name__) from error
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = httpcore.default_ssl_context()
+        return self._tls
+
+
+def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return the headers with lower-case names; of two of a name the first counts."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    return found
+
+
+async def _body(
+    response: httpcore.Response, told: Mapping[str, str], max_bytes: int, cut: bool
+) -> bytes:
+    parts: list[bytes] = []
+    left = max_bytes
+    async for part in _inflated(response, told):
+        left -= len(part)
+        parts.append(part)
+        if left < 0:
+            if cut:
+                break
+            raise Unfetched(FetchProblem.TOO_LARGE, f"more than {max_bytes} bytes", response.status)
+    return b"".join(parts)[:max_bytes]
+
+
+async def _inflated(response: httpcore.Response, told: Mapping[str, str]) -> AsyncIterator[bytes]:
+    """Yield the body in bounded steps, decompressed."""
+    encoding = told.get("content-encoding", "").strip().lower()
+    if encoding in ("", "identity"):
+        async for chunk in response.aiter_stream():
+            yield chunk
+        return
+    if encoding not in ("gzip", "x-gzip"):
+        raise Unfetched(FetchProblem.BAD_TYPE, "an encoding not asked for", response.status)
+    inflate = zlib.decompressobj(_GZIP)
+    try:
+        async for chunk in response.aiter_stream():
+            rest = chunk
+            while rest:
+                yield inflate.decompress(rest, _INFLATE_STEP)
+                rest = b"" if inflate.eof else inflate.unconsumed_tail
+    except zlib.error as error:
+        raise Unfetched(FetchProblem.BAD_TYPE, "not what its encoding says") from error
+    if not inflate.eof:
+        raise Unfetched(FetchProblem.UNREACHABLE, "the body ends too soon", response.status)
+
+
+def retry_after_s(answer: Answer, now_ns: int) -> float:
+    """Return how long the answer asks to be left alone, within MAX_OBEYED_DELAY_S; 0 if not."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:10]), MAX_OBEYED_DELAY_S))
+    try:
+        until_s = parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return 0.0
+    return min(max(until_s - now_ns / SECOND_NS, 0.0), float(MAX_OBEYED_DELAY_S))

@@ -1,0 +1,214 @@
+"""What measuring needs to know of the log: names of markets, the window, what is done.
+
+All of it is folded from the log at the start and followed from there on, so that a
+measurer may die at any time, and several may share the work.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from schemas import subjects
+from schemas.errors import InputError, LogUnavailable, UnknownRecord
+from schemas.events.governance import (
+    MarketClosed,
+    MarketEdited,
+    MarketListed,
+    MarketResolved,
+    PolicySet,
+)
+from schemas.limits import (
+    FOLD_PATIENCE,
+    FOLD_POLL_S,
+    MAX_WINDOW_ARTICLES,
+    READ_BATCH,
+    SERVICE_CLOCK_S,
+)
+from schemas.observations import OBSERVATIONS, SignalsMeasured
+from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.vectors import from_text
+from streams.ingest.measuring.window import Window
+from streams.log.ports import Clock, Log, Reader
+
+_CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
+"""How far the clocks of those who write times on the log may be apart."""
+
+
+class Tail:
+    """One subject of the log, folded by `fold` from behind `after` on, without end."""
+
+    def __init__(self, log: Log, subject: str, fold: Callable[[Stored], None]) -> None:
+        self._log = log
+        self._subject = subject
+        self._fold = fold
+        self._reader: Reader | None = None
+        self.position = 0
+        """The sequence of the last message that was folded."""
+
+    async def open(self, after: int) -> None:
+        """Begin behind `after`."""
+        self._reader = await self._log.open_reader([self._subject], after)
+        self.position = after
+
+    async def catch_up(self) -> None:
+        """Fold all that stands on the log by now. Raises LogUnavailable if it does not come."""
+        assert self._reader is not None, "not opened"
+        last = await self._log.last(self._subject)
+        goal = last.sequence if last is not None else 0
+        silent = 0
+        while self.position < goal:
+            messages = await self._reader.poll(READ_BATCH, FOLD_POLL_S)
+            silent = 0 if messages else silent + 1
+            if silent >= FOLD_PATIENCE:
+                raise LogUnavailable(f"{self._subject} does not come behind {self.position}")
+            for message in messages:
+                self._fold(message)
+                self.position = message.sequence
+
+    async def close(self) -> None:
+        """Let go of the log."""
+        if self._reader is not None:
+            await self._reader.close()
+
+
+class Past:
+    """Keeps `names` and `window` as the log has them, and which articles are measured."""
+
+    def __init__(self, log: Log, clock: Clock, names: Names, window: Window) -> None:
+        self._log = log
+        self._clock = clock
+        self._names = names
+        self._window = window
+        self._measured: dict[int, None] = {}
+        shard = log.shard
+        self._decided = Tail(log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record)
+        self._signals = Tail(log, subjects.signals(shard), self._fold_signals)
+
+    @property
+    def names_as_of(self) -> int:
+        """The sequence of the last record of governance that is known."""
+        return self._decided.position
+
+    def is_measured(self, article: int) -> bool:
+        """Tell whether the article's signals are known to stand on the log."""
+        return article in self._measured
+
+    async def open(self) -> None:
+        """Fold names, policy and the window.
+
+        The window reaches back from the last article that was measured, as those that
+        waited while nobody measured are compared with what was before them.
+        """
+        await self._decided.open(0)
+        await self._decided.catch_up()
+        now_ns = self._clock.now_ns()
+        last = await self._log.last(subjects.signals(self._log.shard))
+        if last is not None:
+            now_ns = min(now_ns, _signals(last).observed_ns)
+        start_ns = now_ns - self._window.span_ns - _CLOCKS_NS
+        await self._signals.open(await behind_which(self._log, start_ns))
+        await self._signals.catch_up()
+
+    async def catch_up(self) -> None:
+        """Fold what has come since."""
+        await self._decided.catch_up()
+        await self._signals.catch_up()
+
+    def note(self, article: int) -> None:
+        """Remember that the article's signals stand on the log."""
+        self._measured[article] = None
+        if len(self._measured) > MAX_WINDOW_ARTICLES:
+            del self._measured[next(iter(self._measured))]
+
+    async def close(self) -> None:
+        """Let go of the log."""
+        await self._decided.close()
+        await self._signals.close()
+
+    def _fold_record(self, stored: Stored) -> None:
+        try:
+            record = EVENT_MESSAGES.decode(stored.payload)
+        except InputError as error:
+            raise UnknownRecord(f"{stored.subject} at {stored.sequence}") from error
+        for event in record.events:
+            match event:
+                case MarketListed() | MarketEdited():
+                    self._names.put(event.symbol, event.name, event.aliases)
+                case MarketClosed() | MarketResolved():
+                    self._names.drop(event.symbol)
+                case PolicySet():
+                    self._window.span_ns = event.policy.rules().reality.vector_window_ns
+                case _:
+                    pass
+
+    def _fold_signals(self, stored: Stored) -> None:
+        signals = _signals(stored)
+        self.note(signals.article)
+        if not signals.unfit:
+            try:
+                vector = from_text(signals.embedding)
+            except ValueError as error:
+                raise UnknownRecord(f"no embedding at {stored.sequence}") from error
+            self._window.add(signals.article, signals.source, signals.observed_ns, vector)
+
+
+def _signals(stored: Stored) -> SignalsMeasured:
+    try:
+        signals = OBSERVATIONS.decode(stored.payload)
+    except InputError as error:
+        raise UnknownRecord(f"{stored.subject} at {stored.sequence}") from error
+    if not isinstance(signals, SignalsMeasured):
+        raise UnknownRecord(f"no signals on {stored.subject} at {stored.sequence}")
+    return signals
+
+
+class _Timed(msgspec.Struct):
+    """When a record or observation was written, whichever it is."""
+
+    time_ns: int | None = None
+    measured_ns: int | None = None
+    ended_ns: int | None = None
+    listed_ns: int | None = None
+    observed_ns: int | None = None
+
+    def written_ns(self) -> int | None:
+        times = (self.time_ns, self.measured_ns, self.ended_ns, self.listed_ns, self.observed_ns)
+        return next((one for one in times if one is not None), None)
+
+
+_decode_timed = msgspec.json.Decoder(_Timed).decode
+
+
+async def behind_which(log: Log, time_ns: int) -> int:
+    """Return a sequence behind which everything stands that was written from `time_ns` on.
+
+    Halves the log, about 27 looks in a hundred million messages. Only records and
+    observations are looked at: their times are ours, those of commands are anyone's.
+    """
+    older, newer = 0, await log.last_sequence()
+    while older < newer:
+        middle = (older + newer + 1) // 2
+        written_ns = await _written_from(log, middle)
+        if written_ns is None or written_ns >= time_ns:
+            newer = middle - 1
+        else:
+            older = middle
+    return older
+
+
+async def _written_from(log: Log, sequence: int) -> int | None:
+    """Return when the first record or observation from `sequence` on was written."""
+    reader = await log.open_reader([f"{log.shard}.*.*"], sequence - 1)
+    try:
+        for stored in await reader.poll(1, FOLD_POLL_S):
+            try:
+                return _decode_timed(stored.payload).written_ns()
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                return None
+        return None
+    finally:
+        await reader.close()

@@ -1,0 +1,109 @@
+"""How well tone and keywords agree with people: correlation with a file of ratings.
+
+A rated text is taken to be about its subject, wholly: relevance is 1 and only carries the
+sign of what sentiment and keywords say, as in quick_score (EM-67). Such a file is to
+measure with, never to fit single lines of.
+"""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.errors import InputError
+from schemas.policy import Scoring
+from schemas.units import WEIGHT_ONE_BP
+from streams.ingest.measuring.keywords import Keywords
+from streams.ingest.measuring.sentiment import Sentiment
+from streams.ingest.measuring.words import sentences
+
+COLUMNS: Final = ("mean_rating", "text")
+
+Floats = npt.NDArray[np.float64]
+
+
+class Agreement(NamedTuple):
+    """Correlation of one measure with the ratings; 0 where either never varies.
+
+    `silent_bp` is how many of ten thousand texts the measure has nothing to say of.
+    """
+
+    measure: str
+    pearson: float
+    spearman: float
+    silent_bp: int
+
+
+class Report(NamedTuple):
+    """How each measure agrees with the ratings of `texts` texts."""
+
+    texts: int
+    keywords: str
+    agreements: list[Agreement]
+
+
+def correlate(path: Path, scoring: Scoring | None = None) -> Report:
+    """Measure every text of a tab-separated file with the columns mean_rating and text.
+
+    Raises InputError for a file that is not like that.
+    """
+    rated = _read(path)
+    ratings = np.array([rating for rating, _ in rated])
+    sentiment, keywords, scoring = Sentiment(), Keywords(), scoring or Scoring()
+    tones, found = [], []
+    for _, text in rated:
+        said = sentences(text)
+        tones.append(sentiment.of(said))
+        found.append(keywords.of(said).score_bp)
+    quick = [_quick(tone, words, scoring) for tone, words in zip(tones, found, strict=True)]
+    measures = {"sentiment": tones, "keywords": found, "quick_score": quick}
+    agreements = [_agreement(name, values, ratings) for name, values in measures.items()]
+    return Report(len(rated), keywords.name, agreements)
+
+
+def _read(path: Path) -> list[tuple[float, str]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+            rated = [(float(row["mean_rating"]), row["text"]) for row in rows]
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(
+            f"{path.name} is no tab-separated file with {' and '.join(COLUMNS)}"
+        ) from error
+    if len(rated) < 2:
+        raise InputError(f"{path.name} has fewer than two ratings")
+    return rated
+
+
+def _quick(sentiment_bp: int, keywords_bp: int, scoring: Scoring) -> int:
+    """Return quick_score of a text whose subject is named in full."""
+    said = scoring.quick_sentiment_bp * sentiment_bp + scoring.quick_keywords_bp * keywords_bp
+    if said == 0:
+        return 0
+    size = (abs(said) + scoring.quick_relevance_bp * WEIGHT_ONE_BP) // WEIGHT_ONE_BP
+    return size if said > 0 else -size
+
+
+def _agreement(measure: str, values: Sequence[int], ratings: Floats) -> Agreement:
+    given = np.array(values, np.float64)
+    silent = int(np.count_nonzero(given == 0)) * WEIGHT_ONE_BP // len(given)
+    spearman = pearson(_ranks(given), _ranks(ratings))
+    return Agreement(measure, pearson(given, ratings), spearman, silent)
+
+
+def pearson(one: Floats, other: Floats) -> float:
+    """Return the correlation of two rows of numbers, 0 if either never varies."""
+    first, second = one - one.mean(), other - other.mean()
+    scale = float(np.sqrt((first @ first) * (second @ second)))
+    return float(first @ second) / scale if scale else 0.0
+
+
+def _ranks(values: Floats) -> Floats:
+    """Return the rank of each value; equal values share the mean of theirs."""
+    _, which, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    middle: Floats = last - (counts - 1) / 2
+    return middle[which]

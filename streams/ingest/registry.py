@@ -1,0 +1,116 @@
+"""The registry: which sources there are, as governance has decided it."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+from schemas import subjects
+from schemas.errors import InputError, OperatingError, UnknownRecord
+from schemas.events import governance
+from schemas.limits import READ_BATCH, RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_POLL_S
+from schemas.records import EVENT_MESSAGES
+from schemas.sources import Source
+from schemas.stored import Stored
+from streams.log.ports import Clock, Log
+
+
+class Registry:
+    """The sources and their quarantines, folded from governance's records."""
+
+    def __init__(self) -> None:
+        self._sources: dict[str, Source] = {}
+        self._quarantined: dict[str, int] = {}
+
+    def get(self, source: str) -> Source | None:
+        """Return the source as it is now, or None."""
+        return self._sources.get(source)
+
+    def due(self, now_ns: int) -> Iterator[Source]:
+        """Yield the sources whose documents are to be fetched at all at `now_ns`."""
+        for source in self._sources.values():
+            if (
+                source.active
+                and not source.restricted
+                and source.kind != "push"
+                and self._quarantined.get(source.source, 0) <= now_ns
+            ):
+                yield source
+
+    def fold(self, stored: Stored) -> None:
+        """Take a record of governance. Raises UnknownRecord."""
+        try:
+            record = EVENT_MESSAGES.decode(stored.payload)
+        except InputError as error:
+            raise UnknownRecord(f"sequence {stored.sequence}: {error}") from error
+        for event in record.events:
+            match event:
+                case governance.SourceAdded() | governance.SourceChanged():
+                    self._sources[event.source.source] = event.source
+                case governance.SourceQuarantineSet():
+                    self._quarantined[event.source] = event.until_ns
+                case _:
+                    pass
+
+
+async def follow(
+    log: Log, clock: Clock, subject: str, take: Callable[[Stored], None], after: int = 0
+) -> None:
+    """Hand every message on `subject` behind `after` to `take`, for ever.
+
+    Opens the log again where it cannot be reached, TAIL_ATTEMPTS times in a row at most;
+    then raises what it met.
+    """
+    failed = 0
+    while True:
+        try:
+            reader = await log.open_reader([subject], after)
+            try:
+                while True:
+                    for stored in await reader.poll(READ_BATCH, TAIL_POLL_S):
+                        take(stored)
+                        after, failed = stored.sequence, 0
+            finally:
+                with contextlib.suppress(OperatingError):
+                    await reader.close()
+        except OperatingError:
+            failed += 1
+            if failed == TAIL_ATTEMPTS:
+                raise
+            await clock.sleep(RETRY_AFTER_S)
+
+
+class Following:
+    """A registry that follows the log while it is used."""
+
+    def __init__(self, log: Log, clock: Clock) -> None:
+        self.registry = Registry()
+        self._log = log
+        self._clock = clock
+        self._reached = 0
+        self._wanted: int | None = None
+        self._caught_up = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow governance for ever."""
+        last = await self._log.last(subjects.events(self._log.shard, subjects.GOVERNANCE))
+        self._wanted = last.sequence if last is not None else 0
+        self._look()
+        await follow(
+            self._log,
+            self._clock,
+            subjects.events(self._log.shard, subjects.GOVERNANCE),
+            self._take,
+        )
+
+    async def caught_up(self) -> None:
+        """Wait until all that had been decided when `run` began is known."""
+        await self._caught_up.wait()
+
+    def _take(self, stored: Stored) -> None:
+        self.registry.fold(stored)
+        self._reached = stored.sequence
+        self._look()
+
+    def _look(self) -> None:
+        if self._wanted is not None and self._reached >= self._wanted:
+            self._caught_up.set()

@@ -1,0 +1,229 @@
+"""Rendering: a page after its scripts have run, in a Chromium that reaches nothing itself.
+
+Every request of the page is caught and answered through the guarded client, so the guard
+and robots.txt hold for each of its parts. Should a request not be caught, Chromium has no
+way out: names resolve to nothing, and its proxy is a port at which nobody listens. Pages
+share no state, and only what makes text is loaded: no images, fonts, media or styles.
+"""
+
+import asyncio
+import contextlib
+import shutil
+from typing import Final
+
+import structlog
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    Route,
+    WebSocketRoute,
+    async_playwright,
+)
+from playwright.async_api import Error as PlaywrightError
+
+from schemas.limits import (
+    BROWSER_RENDER_S,
+    MAX_BROWSER_REQUESTS,
+    MAX_FETCH_BYTES,
+    MAX_REDIRECTS,
+)
+from schemas.observations import FetchProblem
+from schemas.sources import Source
+from streams.ingest.fetching.guard import own_place
+from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.links import absolute
+from streams.ingest.fetching.polite import Fetched, Polite
+from streams.ingest.fetching.problems import Unfetched
+
+_ARGUMENTS: Final = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--dns-prefetch-disable",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    "--proxy-server=http://127.0.0.1:9",
+    # Without this, addresses of this machine would go past the proxy.
+    "--proxy-bypass-list=<-loopback>",
+)
+_LOADED: Final = frozenset({"document", "script", "xhr", "fetch"})
+_NO_PEERS: Final = """
+for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "WebTransport"])
+    Object.defineProperty(window, name, { value: undefined });
+"""
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_QUIET_S: Final = 0.5
+"""A page that has asked for nothing for so long is taken as rendered."""
+_PASSED_ON: Final = ("content-type", "access-control-allow-origin")
+
+log = structlog.get_logger(__name__)
+
+
+class Renderer:
+    """Owns one Chromium, the program at `chromium`, started at the first need."""
+
+    def __init__(self, polite: Polite, chromium: str) -> None:
+        self._polite = polite
+        self._chromium = chromium
+        self._starting = asyncio.Lock()
+        self._playwright: Playwright | None = None
+        self._browser: Browser | None = None
+
+    async def get(self, source: Source, url: str, who: str) -> Fetched:
+        """Return the page at `url` as its scripts have left it. Raises Unfetched or Busy."""
+        # The page itself is asked for first and politely: most of what can go wrong does here.
+        fetched = await self._polite.get(source, url, who=who)
+        browser = await self._running()
+        try:
+            async with asyncio.timeout(BROWSER_RENDER_S):
+                html = await self._rendered(browser, source, fetched.answer)
+        except TimeoutError as error:
+            raise Unfetched(FetchProblem.TOO_SLOW, "not rendered in time") from error
+        except PlaywrightError as error:
+            raise Unfetched(FetchProblem.RENDER_FAILED, "the page broke the browser") from error
+        body = html.encode("utf-8", "replace")
+        if len(body) > MAX_FETCH_BYTES:
+            raise Unfetched(FetchProblem.TOO_LARGE, "rendered too large", fetched.answer.status)
+        headers = {"content-type": "text/html; charset=utf-8"}
+        return Fetched(fetched.answer._replace(headers=headers, body=body), fetched.robots_hash)
+
+    async def _rendered(self, browser: Browser, source: Source, answer: Answer) -> str:
+        context = await browser.new_context(
+            user_agent=self._polite.http.agent.user_agent,
+            accept_downloads=False,
+            service_workers="block",
+        )
+        try:
+            visit = _Visit(self._polite, source, answer)
+            page = await visit.prepare(context)
+            await page.goto(answer.url, wait_until="load", timeout=BROWSER_RENDER_S * 1_000)
+            await visit.quiet()
+            return await page.content()
+        finally:
+            with contextlib.suppress(PlaywrightError):
+                await context.close()
+
+    async def _running(self) -> Browser:
+        async with self._starting:
+            if self._browser is None or not self._browser.is_connected():
+                await self._stop()
+                self._browser = await self._start()
+            return self._browser
+
+    async def _start(self) -> Browser:
+        if shutil.which(self._chromium) is None:
+            raise Unfetched(FetchProblem.NO_BROWSER, "no Chromium here")
+        try:
+            self._playwright = await async_playwright().start()
+            return await self._playwright.chromium.launch(
+                executable_path=self._chromium, headless=True, args=list(_ARGUMENTS)
+            )
+        except (PlaywrightError, OSError) as error:
+            log.warning("no browser", error=type(error).__name__)
+            raise Unfetched(FetchProblem.NO_BROWSER, "Chromium does not start") from error
+
+    async def _stop(self) -> None:
+        browser, self._browser = self._browser, None
+        playwright, self._playwright = self._playwright, None
+        with contextlib.suppress(PlaywrightError):
+            if browser is not None:
+                await browser.close()
+        if playwright is not None:
+            await playwright.stop()
+
+    async def close(self) -> None:
+        """End Chromium."""
+        async with self._starting:
+            await self._stop()
+
+
+class _Visit:
+    """One page and all that it asks for."""
+
+    def __init__(self, polite: Polite, source: Source, answer: Answer) -> None:
+        self._polite = polite
+        self._source = source
+        self._answer: Answer | None = answer
+        self._left = MAX_BROWSER_REQUESTS
+        self._left_bytes = MAX_FETCH_BYTES
+        self._open = 0
+        self._changed = asyncio.Event()
+
+    async def prepare(self, context: BrowserContext) -> Page:
+        """Return a page of which nothing reaches the network but through us."""
+        await context.add_init_script(_NO_PEERS)
+        await context.route("**/*", self._route)
+        await context.route_web_socket("**/*", _hang_up)
+        return await context.new_page()
+
+    async def quiet(self) -> None:
+        """Wait until the page has asked for nothing for a while."""
+        while True:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(_QUIET_S):
+                    await self._changed.wait()
+            except TimeoutError:
+                if not self._open:
+                    return
+
+    async def _route(self, route: Route, request: Request) -> None:
+        self._open += 1
+        self._changed.set()
+        # The page may be gone by the time its answer comes.
+        with contextlib.suppress(PlaywrightError):
+            try:
+                answer = await self._answered(request)
+            except Unfetched:
+                await route.abort()
+            else:
+                headers = {
+                    name: answer.headers[name] for name in _PASSED_ON if name in answer.headers
+                }
+                await route.fulfill(status=answer.status, headers=headers, body=answer.body)
+        self._open -= 1
+        self._changed.set()
+
+    async def _answered(self, request: Request) -> Answer:
+        """Return the answer to one of the page's requests. Raises Unfetched to refuse it."""
+        if request.is_navigation_request() and request.frame.parent_frame is None:
+            answer, self._answer = self._answer, None
+            if answer is None or request.url != answer.url:
+                raise Unfetched(FetchProblem.BAD_URL, "the page leads elsewhere")
+            return answer
+        if request.method != "GET" or request.resource_type not in _LOADED:
+            raise Unfetched(FetchProblem.BAD_TYPE, "not loaded")
+        self._left -= 1
+        if self._left < 0:
+            raise Unfetched(FetchProblem.TOO_LARGE, "the page asks for too much")
+        return await self._part(request.url)
+
+    async def _part(self, url: str) -> Answer:
+        """Get a part of the page: guarded and allowed on every hop, but not throttled."""
+        url = absolute(url, url)
+        for _ in range(MAX_REDIRECTS + 1):
+            await self._polite.allowed(self._source, url)
+            answer = await self._polite.http.get(
+                url,
+                own=own_place(self._source),
+                max_bytes=max(self._left_bytes, 0),
+                within_s=BROWSER_RENDER_S,
+            )
+            self._left_bytes -= len(answer.body)
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = absolute(url, answer.headers.get("location", ""))
+        raise Unfetched(FetchProblem.TOO_MANY_REDIRECTS)
+
+
+async def _hang_up(socket: WebSocketRoute) -> None:
+    await socket.close()

@@ -1,0 +1,15 @@
+"""Pages that are nothing before their scripts have run: HTML, after a browser rendered it."""
+
+from typing import Final
+
+from streams.ingest.sources import html
+from streams.ingest.sources.model import Kind
+
+KIND: Final = Kind(
+    kind="browser",
+    via="browser",
+    queue="browser",
+    page_queue="browser",
+    reading="html",
+    follows=html.KIND.follows,
+)

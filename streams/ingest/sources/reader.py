@@ -1,0 +1,161 @@
+"""The reader: documents are parsed in a process of their own, which may be ended.
+
+A page can be written so that the best of parsers takes minutes or gigabytes over it (a
+hundred thousand nested elements, or formatting elements that each paragraph repeats), and
+a parser in C lets nothing else run meanwhile. So a child process reads, within
+READ_DOCUMENT_S of processor time and MAX_READER_BYTES of memory; one that dies of a
+document is replaced, and the document is the other side's fault.
+
+The child is this module run with `-m`. Requests and answers are msgpack behind a length of four
+bytes. It ends when its input does, and so with its parent.
+"""
+
+import asyncio
+import contextlib
+import resource
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from math import ceil
+from typing import BinaryIO, Final
+
+import msgspec
+import structlog
+
+from schemas.limits import (
+    MAX_FETCH_BYTES,
+    MAX_ITEM_CHARS,
+    MAX_READER_BYTES,
+    READ_DOCUMENT_S,
+    READ_WALL_S,
+)
+from schemas.observations import FetchProblem
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.sources import READINGS
+from streams.ingest.sources.model import Document, Item
+
+_LENGTH_BYTES: Final = 4
+_MAX_ANSWER_BYTES: Final = 4 * (MAX_FETCH_BYTES + MAX_ITEM_CHARS)
+
+log = structlog.get_logger(__name__)
+
+Read = Callable[[str, Document], Awaitable[list[Item]]]
+"""Have a document read in the named way. Raises Unfetched."""
+
+
+class _Asked(msgspec.Struct):
+    reading: str
+    document: Document
+
+
+class _Told(msgspec.Struct):
+    items: list[Item] = []
+    problem: str = ""
+    detail: str = ""
+
+
+_decode_asked: Final = msgspec.msgpack.Decoder(_Asked).decode
+_decode_told: Final = msgspec.msgpack.Decoder(_Told).decode
+_encode: Final = msgspec.msgpack.Encoder().encode
+
+
+async def read_here(reading: str, document: Document) -> list[Item]:
+    """Read in this very process, for worlds without others. See `Read`."""
+    return READINGS[reading](document)
+
+
+class Reader:
+    """Owns the child process, started at the first need. `read` is a `Read`."""
+
+    def __init__(self, wall_s: float = READ_WALL_S) -> None:
+        self.wall_s = wall_s
+        self._child: asyncio.subprocess.Process | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def read(self, reading: str, document: Document) -> list[Item]:
+        """Have the child read. Raises Unfetched, TOO_LARGE when it died of the document."""
+        asked = _encode(_Asked(reading, document))
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(self.wall_s):
+                    told = _decode_told(await self._exchange(asked))
+            except (TimeoutError, EOFError, OSError, msgspec.DecodeError) as error:
+                log.warning("reader ended", reading=reading, url=document.url)
+                await self._end()
+                raise Unfetched(FetchProblem.TOO_LARGE, "takes too much to read") from error
+            except BaseException:
+                # Cancelled half way: the answer would be taken for the next document's.
+                await self._end()
+                raise
+        if told.problem:
+            raise Unfetched(FetchProblem(told.problem), told.detail)
+        return told.items
+
+    async def _exchange(self, asked: bytes) -> bytes:
+        child = await self._running()
+        assert child.stdin is not None and child.stdout is not None
+        child.stdin.write(len(asked).to_bytes(_LENGTH_BYTES) + asked)
+        await child.stdin.drain()
+        length = int.from_bytes(await child.stdout.readexactly(_LENGTH_BYTES))
+        if length > _MAX_ANSWER_BYTES:
+            raise EOFError
+        return await child.stdout.readexactly(length)
+
+    async def _running(self) -> asyncio.subprocess.Process:
+        if self._child is None or self._child.returncode is not None:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-m", __name__,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={},
+            )  # fmt: skip
+        return self._child
+
+    async def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+    async def close(self) -> None:
+        """End the child."""
+        async with self._one_at_a_time:
+            await self._end()
+
+
+def _answer(data: bytes) -> _Told:
+    asked = _decode_asked(data)
+    try:
+        return _Told(items=READINGS[asked.reading](asked.document))
+    except Unfetched as error:
+        return _Told(problem=error.problem.value, detail=error.detail)
+
+
+def _allow(seconds: float) -> None:
+    """Have the kernel end this process after so much more processor time."""
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(time.process_time() + seconds), hard))
+
+
+def serve(source: BinaryIO, sink: BinaryIO) -> None:
+    """Read documents from `source` until it ends."""
+    while True:
+        head = source.read(_LENGTH_BYTES)
+        if len(head) < _LENGTH_BYTES:
+            return
+        data = source.read(int.from_bytes(head))
+        _allow(READ_DOCUMENT_S)
+        told = _encode(_answer(data))
+        sink.write(len(told).to_bytes(_LENGTH_BYTES) + told)
+        sink.flush()
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_READER_BYTES, MAX_READER_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # to be ended is nothing to look into
+    serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,99 @@
+"""One process of the venue: its event loop, its signals, its log lines, its exit code.
+
+exit code   meaning
+0           told to stop, and stopped
+69          an operating error outlasted its bounds; starting again may help
+70          a bug: an exception that nobody expected
+71 and up   a halt, see `schemas.errors`; starting again will not help
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+import uvloop
+
+from schemas.errors import Halt, OperatingError
+from schemas.limits import STOP_PATIENCE_S
+
+EXIT_UNAVAILABLE: Final = 69
+EXIT_BUG: Final = 70
+
+log = structlog.get_logger(__name__)
+
+Main = Callable[[asyncio.Event], Awaitable[None]]
+
+
+def configure_logging(service: str) -> None:
+    """Have structlog write JSON lines to stderr, each naming the service and its process."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(sort_keys=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(service=service, pid=os.getpid())
+
+
+def run_service(main: Main, name: str) -> int:
+    """Run `main` until it ends or the process is told to stop; return the exit code.
+
+    `main` is given an event that SIGTERM or SIGINT sets; it should then end by itself. One
+    that takes longer than STOP_PATIENCE_S, or a second signal, has it cancelled. Call as
+    `sys.exit(run_service(main, "engine-exchange"))`.
+    """
+    configure_logging(name)
+    try:
+        uvloop.run(_supervise(main))
+    except Halt as halt:
+        log.error("halted", code=halt.code, exit_code=halt.exit_code, reason=str(halt))
+        return halt.exit_code
+    except OperatingError as error:
+        log.error("gave up", code=error.code, exit_code=EXIT_UNAVAILABLE, reason=str(error))
+        return EXIT_UNAVAILABLE
+    except Exception:
+        log.exception("failed", exit_code=EXIT_BUG)
+        return EXIT_BUG
+    return 0
+
+
+async def _supervise(main: Main) -> None:
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    work = asyncio.ensure_future(main(stop))
+
+    def on_signal(number: int) -> None:
+        log.info("told to stop", signal=signal.Signals(number).name)
+        if stop.is_set():
+            work.cancel()
+            return
+        stop.set()
+        loop.call_later(STOP_PATIENCE_S, _give_up, work)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    log.info("started")
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not stop.is_set():
+            raise
+    log.info("stopped")
+
+
+def _give_up(work: "asyncio.Future[None]") -> None:
+    if not work.done():
+        log.warning("did not stop in time", patience_s=STOP_PATIENCE_S)
+        work.cancel()

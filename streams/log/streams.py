@@ -1,0 +1,274 @@
+"""The streams of a shard as data, and the check that the server keeps to them.
+
+Whether the server syncs every write is not in a stream's configuration and no JetStream
+request tells it. Its monitoring endpoint does (`/varz`: `jetstream.config.sync_always`
+and `sync_interval`), for our own nats-server as for a foreign one, whose address then
+comes with NATS_URL as NATS_MONITOR_URL, one per server of a cluster. A server that holds
+a stream and that no monitoring address reports on is refused as well.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import httpx
+import msgspec
+
+from schemas import subjects as names
+from schemas.codec import encode
+from schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
+from schemas.limits import (
+    DEDUPE_WINDOW_NS,
+    FEED_MAX_AGE_NS,
+    FEED_MAX_PER_CHANNEL,
+    JOB_LIFE_S,
+    JOBS_DEDUPE_S,
+    MAX_INGEST_BYTES,
+    MAX_JOBS,
+    MAX_KEEP_RAW_DAYS,
+    MAX_PAYLOAD_BYTES,
+    MAX_RAW_BYTES,
+    MONITOR_TIMEOUT_S,
+)
+from schemas.units import DAY_NS, SECOND_NS
+from streams.log.nats_wire import Wire
+
+RELAXED_SYNC: Final = "10ms"
+RELAXED_SYNC_NS: Final = 10_000_000
+"""The one relaxed mode: a power failure may take the last 10 ms. Only where it is asked for."""
+
+_NO_STREAM: Final = 10059
+_UNLIMITED: Final = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamSpec:
+    """One stream as it must be. What is not named here must be off on the server."""
+
+    name: str
+    subjects: tuple[str, ...]
+    replicas: int = 1
+    retention: Literal["limits", "workqueue"] = "limits"
+    discard: Literal["new", "old"] = "new"
+    max_age_ns: int = 0
+    max_messages: int = _UNLIMITED
+    max_bytes: int = _UNLIMITED
+    max_per_subject: int = _UNLIMITED
+    max_message_bytes: int = MAX_PAYLOAD_BYTES
+    dedupe_ns: int = DEDUPE_WINDOW_NS
+    rollup: bool = False
+    """A message may take the place of all that its subject held; a stream that allows it
+    cannot deny purging, so only what permissions deny is left."""
+    republish: tuple[str, str] | None = None
+    """Source and destination: what is stored goes out once more, to be heard by anyone."""
+
+    def config(self) -> dict[str, Any]:
+        """Return the stream's configuration in the server's words."""
+        config: dict[str, Any] = {
+            "name": self.name,
+            "subjects": list(self.subjects),
+            "retention": self.retention,
+            "storage": "file",
+            "compression": "s2",
+            "num_replicas": self.replicas,
+            "discard": self.discard,
+            "max_age": self.max_age_ns,
+            "max_msgs": self.max_messages,
+            "max_bytes": self.max_bytes,
+            "max_consumers": _UNLIMITED,
+            "max_msgs_per_subject": self.max_per_subject,
+            "max_msg_size": self.max_message_bytes,
+            "duplicate_window": self.dedupe_ns,
+            "deny_delete": True,
+            **({"allow_rollup_hdrs": True} if self.rollup else {"deny_purge": True}),
+            "allow_atomic": True,
+            "allow_direct": True,
+        }
+        if self.republish is not None:
+            source, destination = self.republish
+            config["republish"] = {"src": source, "dest": destination}
+        return config
+
+
+def log_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of the shard's log, from which nothing ever goes away."""
+    return StreamSpec(name=names.log_stream(shard), subjects=(f"{shard}.>",), replicas=replicas)
+
+
+def feed_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of the shard's FEED, which keeps a bounded past."""
+    return StreamSpec(
+        name=names.feed_stream(shard),
+        subjects=(names.feed(shard, ">"),),
+        replicas=replicas,
+        discard="old",
+        max_age_ns=FEED_MAX_AGE_NS,
+        max_per_subject=FEED_MAX_PER_CHANNEL,
+        republish=(names.feed(shard, ">"), names.live(shard, ">")),
+    )
+
+
+def jobs_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of ingest's work queue: a job is gone once it is done, or too old.
+
+    A full queue refuses what comes next: then the scheduler waits, and the door says so.
+    """
+    return StreamSpec(
+        name=names.jobs_stream(shard),
+        subjects=(names.jobs(shard, "*"),),
+        replicas=replicas,
+        retention="workqueue",
+        max_age_ns=JOB_LIFE_S * SECOND_NS,
+        max_messages=MAX_JOBS,
+        max_message_bytes=MAX_INGEST_BYTES,
+        dedupe_ns=JOBS_DEDUPE_S * SECOND_NS,
+    )
+
+
+def raw_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of the object store bucket that keeps raw bytes for a while.
+
+    A full bucket refuses what comes next, so a source that floods it drives out nothing.
+    """
+    bucket = names.raw_bucket(shard)
+    return StreamSpec(
+        name=names.raw_stream(shard),
+        subjects=(f"$O.{bucket}.C.>", f"$O.{bucket}.M.>"),
+        replicas=replicas,
+        max_age_ns=MAX_KEEP_RAW_DAYS * DAY_NS,
+        max_bytes=MAX_RAW_BYTES,
+        rollup=True,
+    )
+
+
+class SyncReport(msgspec.Struct, frozen=True):
+    """What one server says of its syncing."""
+
+    server_id: str
+    server_name: str
+    always: bool
+    interval_ns: int
+
+
+async def sync_report(monitor_url: str) -> SyncReport:
+    """Ask a server's monitoring endpoint. Raises LogUnavailable when it gives no answer."""
+    try:
+        async with httpx.AsyncClient(timeout=MONITOR_TIMEOUT_S, trust_env=False) as client:
+            answer = await client.get(f"{monitor_url.rstrip('/')}/varz")
+            answer.raise_for_status()
+            told: dict[str, Any] = answer.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise LogUnavailable(f"no monitoring answer from {monitor_url}: {error}") from error
+    config = told.get("jetstream", {}).get("config") or {}
+    return SyncReport(
+        server_id=str(told.get("server_id", "")),
+        server_name=str(told.get("server_name", "")),
+        always=config.get("sync_always") is True,
+        interval_ns=int(config.get("sync_interval", 0)),
+    )
+
+
+def check_sync(reports: Sequence[SyncReport], relaxed_sync: str | None = None) -> None:
+    """Raise ConfigDrift unless every server syncs always, or as `relaxed_sync` allows."""
+    if relaxed_sync not in (None, RELAXED_SYNC):
+        raise ConfigDrift(f"relaxed_sync can only be {RELAXED_SYNC!r}, not {relaxed_sync!r}")
+    for report in reports:
+        relaxed = relaxed_sync is not None and 0 < report.interval_ns <= RELAXED_SYNC_NS
+        if not report.always and not relaxed:
+            raise ConfigDrift(
+                f"server {report.server_name}: jetstream.sync_interval is declared "
+                f"{relaxed_sync or 'always'!r}, live {report.interval_ns / 1e9:g} s"
+            )
+
+
+async def ensure_streams(
+    wire: Wire,
+    specs: Sequence[StreamSpec],
+    monitor_urls: Sequence[str],
+    relaxed_sync: str | None = None,
+    *,
+    create: bool = True,
+) -> None:
+    """Create the streams that are absent, and refuse any that is not as declared.
+
+    With `create` False, as for a venue that has been founded, an absent stream raises
+    LogDiverged: nats-server forgets a stream whose store it cannot read, and an empty one
+    in its place would look like a new venue. Raises ConfigDrift naming the field,
+    LogUnavailable when a server does not answer.
+    Needs `$JS.API.STREAM.INFO.*` and `$JS.API.STREAM.CREATE.*`.
+    """
+    reports = [await sync_report(url) for url in monitor_urls]
+    check_sync(reports, relaxed_sync)
+    if wire.server_id not in {report.server_id for report in reports}:
+        raise ConfigDrift("no monitoring address reports on the server that we talk to")
+    for spec in specs:
+        info = await _info(wire, spec)
+        if info is None:
+            if not create:
+                raise LogDiverged(f"{spec.name} is gone from the server")
+            info = await _create(wire, spec)
+        check_stream(spec, info["config"])
+        _check_peers(spec, info, reports)
+
+
+async def ensure_shard(
+    wire: Wire,
+    shard: str,
+    monitor_urls: Sequence[str],
+    relaxed_sync: str | None = None,
+    *,
+    founded: bool,
+) -> None:
+    """See to all streams of `shard`. Raises as `ensure_streams` does.
+
+    A founded venue's log must be there. The other streams hold nothing that could not be
+    made again, and venues were founded before there were all of them.
+    """
+    log, others = log_spec(shard), [feed_spec(shard), jobs_spec(shard), raw_spec(shard)]
+    await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)
+    await ensure_streams(wire, others, monitor_urls, relaxed_sync)
+
+
+def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:
+    """Raise ConfigDrift unless the `live` configuration is the declared one, field by field."""
+    declared = spec.config()
+    for field in sorted(declared.keys() | live.keys()):
+        if field == "metadata":
+            continue  # the server's own notes on versions
+        wanted, found = declared.get(field), live.get(field)
+        # A field that only the server knows may be there as long as it is off.
+        if wanted != found and (field in declared or found):
+            raise ConfigDrift(f"{spec.name}.{field} is declared {wanted!r}, live {found!r}")
+
+
+def _check_peers(spec: StreamSpec, info: dict[str, Any], reports: Sequence[SyncReport]) -> None:
+    cluster = info.get("cluster") or {}
+    keepers = [cluster.get("leader"), *[one["name"] for one in cluster.get("replicas") or []]]
+    unknown = {str(one) for one in keepers if one} - {report.server_name for report in reports}
+    if unknown:
+        raise ConfigDrift(f"{spec.name} is kept by {sorted(unknown)}, whose syncing is unknown")
+
+
+async def _info(wire: Wire, spec: StreamSpec) -> dict[str, Any] | None:
+    answer = await _ask(wire, f"$JS.API.STREAM.INFO.{spec.name}", b"")
+    error = answer.get("error")
+    if error is None:
+        return answer
+    if error.get("err_code") == _NO_STREAM:
+        return None
+    raise LogUnavailable(f"{spec.name}: {error.get('description')}")
+
+
+async def _create(wire: Wire, spec: StreamSpec) -> dict[str, Any]:
+    answer = await _ask(wire, f"$JS.API.STREAM.CREATE.{spec.name}", encode(spec.config()))
+    if "error" in answer:
+        raise ConfigDrift(f"{spec.name} cannot be created: {answer['error'].get('description')}")
+    return answer
+
+
+async def _ask(wire: Wire, subject: str, payload: bytes) -> dict[str, Any]:
+    reply = await wire.request(subject, payload)
+    if not reply.payload:
+        raise LogUnavailable(f"{subject}: status {reply.status}")
+    answer: dict[str, Any] = msgspec.json.decode(reply.payload)
+    return answer
