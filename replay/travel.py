@@ -26,8 +26,8 @@ from schemas.travel_limits import (
     TRAVEL_SNAPSHOT_MESSAGES,
     TRAVEL_SNAPSHOT_RECORDS,
 )
+from streams.host.snapshots import Snapshot, SnapshotHeader
 from streams.log.ports import Log, Reader
-from streams.log.snapshots import Snapshot, SnapshotHeader
 
 S = TypeVar("S")
 

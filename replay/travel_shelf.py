@@ -1,6 +1,6 @@
 """Travel snapshots: an engine's states along the whole log, to start from instead of its genesis.
 
-They are files in the format of `streams.log.snapshots`, and like those never authority: one
+They are files in the format of `streams.host.snapshots`, and like those never authority: one
 is used only if this very code wrote it, its bytes are whole, its state has the hash that it
 says, and the log holds the record it was taken at. Losing them all costs nothing but time.
 """
@@ -14,7 +14,7 @@ import structlog
 
 from schemas.chain import digest
 from schemas.travel_limits import TRAVEL_SNAPSHOTS_KEPT
-from streams.log.snapshots import (
+from streams.host.snapshots import (
     Snapshot,
     code_digest,
     lines_of,

@@ -23,8 +23,8 @@ from schemas.errors import (
     OperatingError,
     TooLarge,
 )
+from streams.host.snapshots import SnapshotFolder
 from streams.log.nats_log import NatsLog
-from streams.log.snapshots import SnapshotFolder
 
 if TYPE_CHECKING:
     from replay.report import Finding

@@ -13,13 +13,13 @@ from deploy.place import NOTARY_KEY, Place, writer_name
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
 from schemas.limits import SCRUB_PAUSE_S
+from streams.host.gc_control import ManualCollection
+from streams.host.host import EngineHost
+from streams.host.scrub import scrub
+from streams.host.snapshots import SnapshotFolder
 from streams.log.clock import SystemClock
-from streams.log.host import EngineHost
-from streams.log.memory import ManualCollection
 from streams.log.ports import Clock, Log
-from streams.log.scrub import scrub
-from streams.log.snapshots import SnapshotFolder
-from streams.log.together import together
+from streams.log.tasks import together
 
 _log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from deploy.processes.until import until
 from deploy.travelling import shelves
 from projections.history.historian import Historian
 from replay.travel import Keeper
-from streams.log.together import together
+from streams.log.tasks import together
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:

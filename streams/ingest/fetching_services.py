@@ -23,7 +23,7 @@ from streams.ingest.scheduler import Scheduler
 from streams.ingest.services import Bus, Consumer
 from streams.ingest.sources.reader import Reader
 from streams.log.ports import Clock, Log
-from streams.log.together import together
+from streams.log.tasks import together
 
 RENDERS_AT_ONCE: Final = 2
 

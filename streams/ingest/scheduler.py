@@ -29,7 +29,7 @@ from streams.ingest.ports import Jobs
 from streams.ingest.registry import Following, follow
 from streams.ingest.sources import KINDS
 from streams.log.ports import Clock, Log
-from streams.log.together import together
+from streams.log.tasks import together
 
 _SPREAD: Final = 10
 """A source waits up to one in so many parts of its interval longer."""

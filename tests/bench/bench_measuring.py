@@ -29,9 +29,9 @@ from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.vectors import Vector, quantise
 from streams.ingest.measuring.window import Window
 from streams.log.clock import SystemClock
-from streams.log.simulated import SimulatedServer
 from tests.bench.rig import machine
 from tests.ingest.measuring.world import article, delivered, listed, observed, record
+from tests.simulated.log import SimulatedServer
 
 ARTICLES = 320
 SIZES = (10_000, 100_000)

@@ -30,9 +30,9 @@ from schemas.stored import Stored
 from schemas.subjects import ENGINES
 from schemas.units import SECOND_NS
 from streams.log.nats_log import NatsLog
-from streams.log.virtual_time import START_NS, simulate
 from tests.bench.bench_verify import _copy
 from tests.replay.venue import HostedVenue, engines
+from tests.simulated.virtual_time import START_NS, simulate
 from tests.support.nats import nats_server
 from tests.support.postgres import postgres_server
 

@@ -28,8 +28,8 @@ from schemas.stored import Stored
 from schemas.subjects import feed, matches
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
-from streams.log.virtual_time import simulate
 from tests.replay.venue import engines, live
+from tests.simulated.virtual_time import simulate
 from tests.support.nats import nats_server
 
 WITHIN_S = 600

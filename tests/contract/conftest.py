@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streams.log.ports import Log
-from streams.log.simulated import SimulatedServer
+from tests.simulated.log import SimulatedServer
 from tests.support.nats import nats_server
 
 Connect = Callable[[str], Awaitable[Log]]

@@ -14,7 +14,7 @@ from deploy.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
 from streams.broker import roles
-from streams.log.simulated import SimulatedServer
+from tests.simulated.log import SimulatedServer
 
 
 async def test_nobody_observes_before_the_genesis() -> None:

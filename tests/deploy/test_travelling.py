@@ -8,7 +8,7 @@ from deploy.travelling import Traveller
 from projections.api.at import StateAt
 from schemas.errors import LogUnavailable
 from schemas.travel_limits import MAX_TRAVEL_WAITING
-from streams.log.simulated import SimulatedServer
+from tests.simulated.log import SimulatedServer
 
 
 class Slow(Traveller):

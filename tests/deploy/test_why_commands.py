@@ -14,8 +14,8 @@ from deploy.place import Place
 from schemas.codec import encode
 from schemas.errors import EverythingError, InputError, NotFound
 from schemas.policy import CALIBRATED
-from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.replay.newsroom import TITLE, server_of
+from tests.simulated.log import SimulatedLog, SimulatedServer
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from schemas.events import exchange as ex
 from schemas.records import Record, seal
 from schemas.subjects import events as events_subject
 from schemas.units import SECOND_NS
-from streams.log.simulated import SimulatedServer
+from tests.simulated.log import SimulatedServer
 
 START_NS = 1_800_000_000 * SECOND_NS
 

@@ -7,9 +7,9 @@ from schemas.errors import AppendFailed
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, feed
-from streams.log.faults import Faults
 from streams.log.ports import Fence, Reader
-from streams.log.simulated import SimulatedLog, SimulatedServer
+from tests.simulated.faults import Faults
+from tests.simulated.log import SimulatedLog, SimulatedServer
 
 
 def feed_server() -> SimulatedServer:

@@ -14,11 +14,11 @@ from schemas.events import exchange as ex
 from schemas.feed import Envelope, decode_envelope, encode_envelope
 from schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
 from schemas.records import EVENT_MESSAGES
-from streams.log.faults import Faults, Rates, SeededFaults, SimulatedCrash
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock, simulate
 from tests.feeds.records import Scribe, cancelled, opened, placed, traded
 from tests.feeds.simulated_feed import SimulatedFeed, feed_server
+from tests.simulated.faults import Faults, Rates, SeededFaults, SimulatedCrash
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 WAIT_S = 600.0
 

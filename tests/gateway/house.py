@@ -26,10 +26,10 @@ from streams.gateway.app import create_app
 from streams.gateway.context import Appends, GatewayContext
 from streams.gateway.jobs import Jobs, NoJobs
 from streams.gateway.services import no_service_keys
+from streams.host.host import EngineHost
 from streams.log.appender import Appender
-from streams.log.host import EngineHost
 from streams.log.ports import Clock, Log
-from streams.log.simulated import SimulatedLog, SimulatedServer
+from tests.simulated.log import SimulatedLog, SimulatedServer
 
 START_NS = 1_800_000_000 * SECOND_NS
 WITHIN_S = 20

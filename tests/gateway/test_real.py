@@ -24,9 +24,9 @@ from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.gateway.app import create_app, server_config
 from streams.gateway.context import GatewayContext
+from streams.host.host import EngineHost
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
-from streams.log.host import EngineHost
 from streams.log.ports import Log
 from tests.gateway.house import SYMBOL, House, SetClock, eventually
 from tests.support.nats import TestServer, nats_server

@@ -15,8 +15,8 @@ from streams.gateway import outcomes, tail
 from streams.gateway.directory import Directory
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.tail import HEADS, Arrived, Tail
-from streams.log.simulated import SimulatedServer
 from tests.gateway.house import House, SetClock, eventually, open_house
+from tests.simulated.log import SimulatedServer
 
 
 class Writer:

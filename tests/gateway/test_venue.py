@@ -6,8 +6,8 @@ import pytest
 
 from schemas.errors import LogUnavailable
 from schemas.subjects import ENGINES, epoch
-from streams.log.simulated import SimulatedServer
 from tests.gateway.house import House, open_house
+from tests.simulated.log import SimulatedServer
 
 
 async def test_health_is_about_the_process_alone() -> None:

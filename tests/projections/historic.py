@@ -14,8 +14,8 @@ from projections.store.postgres import connect
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas.subjects import matches
-from streams.log.simulated import SimulatedServer
 from tests.projections.reading import wait_until
+from tests.simulated.log import SimulatedServer
 
 
 @asynccontextmanager

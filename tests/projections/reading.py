@@ -15,7 +15,7 @@ from projections.store.schemas import find_live
 from projections.tables import PROJECTIONS
 from schemas.stored import Stored
 from schemas.subjects import matches
-from streams.log.simulated import SimulatedServer
+from tests.simulated.log import SimulatedServer
 
 WAIT_S = 30
 

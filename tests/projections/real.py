@@ -36,8 +36,8 @@ from schemas.heads import Head
 from schemas.policy import SEED_PLAN
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
-from streams.log.simulated import SimulatedServer
 from tests.engines.governance.people import ANNA, START_NS, Person, genesis
+from tests.simulated.log import SimulatedServer
 
 GRANT_CENTS = 10**10
 POLICY = msgspec.structs.replace(

@@ -19,8 +19,8 @@ from schemas.policy import SEED_PLAN
 from schemas.records import Record, seal
 from schemas.subjects import events as events_subject
 from schemas.units import SECOND_NS
-from streams.log.simulated import SimulatedServer
 from tests.projections.news import News
+from tests.simulated.log import SimulatedServer
 
 START_NS = 1_800_000_000 * SECOND_NS
 ROOT_KEY = "U" + "R" * 55

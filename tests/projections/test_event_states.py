@@ -7,10 +7,10 @@ import pytest
 
 from projections.store import checkpoint
 from schemas.events import Event, reality
-from streams.log.simulated import SimulatedServer
 from tests.projections.news import impact_of
 from tests.projections.reading import project_all, rows
 from tests.projections.story import Scribe
+from tests.simulated.log import SimulatedServer
 
 STEPS = 4
 OVER = ("rejected", "expired")

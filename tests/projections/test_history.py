@@ -14,7 +14,6 @@ from projections.store.postgres import connect
 from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import BrokenInvariant, Fenced, LogDiverged
-from streams.log.simulated import SimulatedServer
 from tests.projections.historic import (
     at_work,
     checkpoint_at,
@@ -26,6 +25,7 @@ from tests.projections.reading import execute, project_all, projected, rows, wai
 from tests.projections.real import busy_day
 from tests.projections.real_news import newsy_day
 from tests.projections.story import told
+from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
 
 STORIES: dict[str, Callable[[], SimulatedServer]] = {

@@ -18,12 +18,12 @@ from schemas.errors import Halt, InputError
 from schemas.stored import Stored
 from schemas.subjects import matches
 from streams.gateway.errors import install_handlers
-from streams.log.simulated import SimulatedServer
 from tests.projections.historic import at_work, keep_all
 from tests.projections.reading import project_all, projected, rows, wait_until
 from tests.projections.real import busy_day
 from tests.projections.real_news import newsy_day
 from tests.projections.test_api import who
+from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
 
 ACCOUNT = {"X-Account": "trader1"}

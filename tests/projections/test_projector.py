@@ -31,7 +31,6 @@ from schemas.errors import (
 from schemas.events import exchange as ex
 from schemas.records import Epoch
 from schemas.subjects import last_token
-from streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
     hashes,
@@ -43,6 +42,7 @@ from tests.projections.reading import (
     wait_until,
 )
 from tests.projections.story import Scribe, told
+from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
 
 ENDS_S = 20

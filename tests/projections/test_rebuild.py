@@ -14,7 +14,6 @@ from projections.store.schemas import ensure_live, find_live
 from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
-from streams.log.simulated import SimulatedServer
 from tests.projections.reading import (
     execute,
     hashes,
@@ -26,6 +25,7 @@ from tests.projections.reading import (
     wait_until,
 )
 from tests.projections.story import told
+from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
 
 

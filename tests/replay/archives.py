@@ -10,9 +10,9 @@ from replay.segments import Segment, SegmentFolder
 from replay.segments_check import Archive, check
 from schemas.chain import link
 from schemas.stored import Stored
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock, simulate
 from tests.replay.venue import server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 SMALL = Bounds(messages=30, bytes=10**9, after_ns=10**15)
 """Segments of thirty messages and more, so that a short log has several."""

@@ -3,9 +3,9 @@
 from replay.report import Finding, Report
 from replay.verify import verify
 from schemas.stored import Stored
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import simulate
 from tests.replay.venue import engines, server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 Messages = list[Stored] | tuple[Stored, ...]
 

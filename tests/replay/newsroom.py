@@ -13,10 +13,10 @@ from schemas.observations import ArticleObserved, SignalsMeasured
 from schemas.policy import Policy
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
-from streams.log.simulated import SimulatedServer
 from tests.engines.governance.people import ROOT, genesis
 from tests.engines.test_together import SOURCES, Venue
 from tests.replay.venue import server_with
+from tests.simulated.log import SimulatedServer
 
 SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured)
 TITLE = 'Rain & "snow" <soon>'

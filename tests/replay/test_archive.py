@@ -26,15 +26,15 @@ from schemas.errors import (
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
-from streams.log.faults import Faults, SimulatedCrash
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock, simulate
 from tests.engines.governance.people import BERT, ROOT
 from tests.engines.governance.people import NOTARY as NOTARY_PERSON
 from tests.replay.archives import SMALL, archive, archived, chain_of, contents, rewrite
 from tests.replay.forger import flip
 from tests.replay.test_verify import an_order
 from tests.replay.venue import history, server_with
+from tests.simulated.faults import Faults, SimulatedCrash
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 
 def through_last_seal() -> int:

@@ -20,13 +20,13 @@ from schemas.records import EVENT_MESSAGES, Record
 from schemas.records import seal as seal_record
 from schemas.stored import Stored
 from schemas.subjects import events
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import simulate
 from tests.engines.governance.people import ANNA, BERT, NOTARY, ROOT
 from tests.replay.archives import chain_of
 from tests.replay.forger import flip, forge
 from tests.replay.test_verify import an_order
 from tests.replay.venue import engines, history, live, server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 MIDDLE = (310, 530)
 

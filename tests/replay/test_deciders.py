@@ -15,10 +15,10 @@ from schemas.events import UPCASTS, Event
 from schemas.events.notary import Sealed, Sealed1
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
-from streams.log.virtual_time import simulate
 from tests.replay.checking import check, only
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.venue import engines, live
+from tests.simulated.virtual_time import simulate
 
 
 class OlderNotary(NotaryEngine):

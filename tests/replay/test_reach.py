@@ -4,11 +4,11 @@ from engines.exchange.engine import ExchangeEngine
 from replay.text import describe
 from replay.verify import Anchor, verify
 from schemas.errors import LogUnavailable
-from streams.log.faults import DeliveryFault, Faults
-from streams.log.virtual_time import simulate
 from tests.replay.checking import check, check_server, only
 from tests.replay.forger import records_of
 from tests.replay.venue import engines, history, server_with
+from tests.simulated.faults import DeliveryFault, Faults
+from tests.simulated.virtual_time import simulate
 
 
 def test_commands_without_a_record_yet_are_pending_and_no_finding() -> None:

@@ -10,11 +10,11 @@ from replay.segments import SegmentFolder
 from replay.segments_check import Archive, check
 from schemas.errors import Fenced, InputError
 from schemas.stored import Stored
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import simulate
 from tests.replay.archives import archive, archived
 from tests.replay.checking import check_server
 from tests.replay.venue import HostedVenue, history, server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 
 @pytest.fixture(scope="module")

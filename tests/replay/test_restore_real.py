@@ -16,10 +16,10 @@ from replay.segments_check import check
 from replay.verify import verify
 from schemas import signatures
 from schemas.limits import MAX_ATOMIC_BATCH
+from streams.host.host import EngineHost
+from streams.host.snapshots import SnapshotMemory
 from streams.log.clock import SystemClock
-from streams.log.host import EngineHost
 from streams.log.ports import Log
-from streams.log.snapshots import SnapshotMemory
 from tests.engines.governance.people import NOTARY
 from tests.house.source import ROOT
 from tests.replay.archives import chain_of

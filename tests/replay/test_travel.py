@@ -20,10 +20,10 @@ from schemas.heads import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import ENGINES, events
-from streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
-from streams.log.snapshots import Snapshot, SnapshotHeader
-from streams.log.virtual_time import simulate
+from streams.host.snapshots import Snapshot, SnapshotHeader
 from tests.replay.venue import engines, history, server_with
+from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 
 def naive(messages: tuple[Stored, ...], sequence: int) -> str:
@@ -171,7 +171,7 @@ def forged(path: Path, **changes: Any) -> None:
     """Write a snapshot anew with its file's digest right and something in it wrong."""
     import msgspec
 
-    from streams.log.snapshots import lines_of, parse, write_whole
+    from streams.host.snapshots import lines_of, parse, write_whole
 
     snapshot = parse(path.read_bytes())
     data = changes.pop("data", snapshot.data)

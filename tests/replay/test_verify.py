@@ -22,11 +22,11 @@ from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import covering, matches
 from schemas.units import SECOND_NS
-from streams.log.virtual_time import simulate
 from tests.engines.governance.people import BERT, NOTARY
 from tests.replay.checking import Messages, check, check_server, only
 from tests.replay.forger import flip, forge, records_of, swap
 from tests.replay.venue import history, live, server_with
+from tests.simulated.virtual_time import simulate
 from tests.streams.host.rig import Running, add, new_server
 from tests.streams.host.toys import COMMAND, Toy
 

@@ -26,11 +26,11 @@ from schemas.limits import MAX_PLOT_POINTS
 from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
-from streams.log.virtual_time import simulate
 from tests.engines.test_together import SOURCES, SYMBOLS
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.newsroom import news, orderly
 from tests.replay.venue import history, server_with
+from tests.simulated.virtual_time import simulate
 
 Messages = tuple[Stored, ...] | list[Stored]
 FREE = replace(

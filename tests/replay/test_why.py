@@ -18,12 +18,12 @@ from schemas.events.pricing import PriceChanged
 from schemas.events.reality import ScoreChanged
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import simulate
 from tests.engines.test_together import SYMBOLS
 from tests.replay.forger import flip, forge, records_of
 from tests.replay.newsroom import TITLE, news, server_of
 from tests.replay.venue import server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 Messages = tuple[Stored, ...]
 

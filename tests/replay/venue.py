@@ -26,11 +26,11 @@ from schemas.events.reality import ReviewOpened
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import START_NS, simulate
 from tests.engines.governance.people import ANNA, NOTARY, rss
 from tests.engines.press import Press, available
 from tests.projections.real import RealVenue
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import START_NS, simulate
 from tests.streams.host.rig import Running
 
 QUIET_S = 4_000.0

@@ -30,17 +30,17 @@ from schemas.heads import Chains, Head
 from schemas.records import Record
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
+from streams.host import leadership as office_module
+from streams.host import scrub as scrub_module
+from streams.host.input_buffer import Intake
+from streams.host.leader_loop import Flight, Term
+from streams.host.leadership import save_snapshot
 from streams.ingest.measurer import Measurer
 from streams.ingest.services import DONE, Delivery, Verdict
-from streams.log import office as office_module
-from streams.log import scrub as scrub_module
 from streams.log.appender import Appender
-from streams.log.intake import Intake
-from streams.log.office import save_snapshot
 from streams.log.ports import Fence
-from streams.log.simulated import SimulatedLog, SimulatedReader
-from streams.log.term import Flight, Term
 from tests.sim.world import MachineClock
+from tests.simulated.log import SimulatedLog, SimulatedReader
 
 MAX_SEEDS: Final = 500
 

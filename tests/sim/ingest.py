@@ -28,7 +28,7 @@ from streams.ingest.registry import Following
 from streams.ingest.scheduler import Scheduler
 from streams.ingest.services import Delivery, Later, Verdict
 from streams.ingest.sources.reader import read_here
-from streams.log.together import together
+from streams.log.tasks import together
 from tests.ingest.fetching.web import feed
 from tests.ingest.measuring.world import tools
 from tests.sim.decisions import Decisions

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from streams.log.faults import Rates
+from tests.simulated.faults import Rates
 
 FOLDER: Final = Path(__file__).parent / "plans"
 

@@ -11,9 +11,9 @@ from projections.projector import Projector
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
 from schemas.limits import SCRUB_PAUSE_S
+from streams.host.host import EngineHost
+from streams.host.scrub import scrub
 from streams.log.appender import Appender
-from streams.log.host import EngineHost
-from streams.log.scrub import scrub
 from tests.engines.governance.people import NOTARY
 from tests.sim.life import Life
 from tests.sim.world import DOORS, World

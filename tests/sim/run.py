@@ -14,7 +14,6 @@ import structlog
 from projections.feeds.channels import PROGRESS
 from projections.feeds.outbox import decode_progress
 from schemas import subjects
-from streams.log.virtual_time import simulate
 from tests.sim import bugs, checks, damage, roster, spells
 from tests.sim.decisions import SYMBOLS, Decisions
 from tests.sim.ingest import ASKERS, Ingest
@@ -25,6 +24,7 @@ from tests.sim.result import Result
 from tests.sim.reviews import Reviews
 from tests.sim.trace import Trace
 from tests.sim.world import World
+from tests.simulated.virtual_time import simulate
 
 PATIENCE_S: Final = 900.0
 """Virtual seconds within which a healed world must come to rest."""

@@ -2,7 +2,7 @@
 
 import random
 
-from streams.log.snapshots import Anchor, Snapshot, SnapshotMemory
+from streams.host.snapshots import Anchor, Snapshot, SnapshotMemory
 from tests.sim.plan import Keeping
 
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.sim.plan import Spell
 from tests.sim.world import Process, World
+from tests.simulated.log import SimulatedLog, SimulatedServer
 
 MILLISECONDS: Final = 1_000
 NANOSECONDS_PER_MS: Final = 1_000_000

@@ -9,14 +9,14 @@ import pytest
 
 from projections.tables import PROJECTIONS
 from schemas.stored import Stored
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import simulate
 from tests.sim.checks import account_for
 from tests.sim.life import Life, make_task
 from tests.sim.plan import Storing
 from tests.sim.store import Connection, Store, _translate
 from tests.sim.trace import Trace
 from tests.sim.world import Sent
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 
 async def _walk(passed: list[int]) -> None:

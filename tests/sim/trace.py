@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from schemas.stored import Stored
-from streams.log.faults import Observer
+from tests.simulated.faults import Observer
 
 
 class Trace(Observer):

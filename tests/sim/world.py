@@ -19,16 +19,16 @@ from schemas.stored import Stored
 from schemas.subjects import feed as feed_subject
 from schemas.units import SECOND_NS
 from streams.log.appender import Appender
-from streams.log.faults import SeededFaults
 from streams.log.ports import Fence
-from streams.log.simulated import SimulatedLog, SimulatedServer
-from streams.log.virtual_time import START_NS, VirtualClock
 from tests.feeds.simulated_feed import SimulatedFeed
 from tests.sim.life import LIFE, Life
 from tests.sim.plan import Plan
 from tests.sim.shelves import Hand, Shelf
 from tests.sim.store import LIVE, Connection, Store
 from tests.sim.trace import Trace
+from tests.simulated.faults import SeededFaults
+from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.simulated.virtual_time import START_NS, VirtualClock
 
 Main = Callable[["World", Life], Awaitable[None]]
 

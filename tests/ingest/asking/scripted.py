@@ -21,9 +21,9 @@ from schemas.units import SECOND_NS
 from streams.ingest.asking.llm import Said
 from streams.ingest.services import Delivery
 from streams.log.ports import Log
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import START_NS
 from tests.feeds.records import Scribe
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import START_NS
 
 Say = Callable[[str, Mapping[str, Any]], Said]
 DEADLINE_NS = START_NS + 120 * SECOND_NS

@@ -21,8 +21,6 @@ from streams.ingest.asking.asker import Asker, announce
 from streams.ingest.asking.llm import Said
 from streams.ingest.asking.prompt import NAME
 from streams.ingest.services import DONE, Delivery, Later, Verdict
-from streams.log.faults import AppendFault, DeliveryFault, Faults
-from streams.log.virtual_time import START_NS, VirtualClock, simulate
 from tests.ingest.asking.scripted import (
     DEADLINE_NS,
     ScriptedLlm,
@@ -32,6 +30,8 @@ from tests.ingest.asking.scripted import (
     requested,
     sensible,
 )
+from tests.simulated.faults import AppendFault, DeliveryFault, Faults
+from tests.simulated.virtual_time import START_NS, VirtualClock, simulate
 
 
 def handled(

@@ -17,9 +17,9 @@ from schemas.observations import (
 )
 from streams.ingest.fetching.problems import Busy, Unfetched
 from streams.ingest.services import DONE, Delivery, Later
-from streams.log.virtual_time import simulate
 from tests.ingest.fetching.web import Page, feed, html, source
 from tests.ingest.fetching.world import World
+from tests.simulated.virtual_time import simulate
 
 FEED = "https://a.example/feed"
 PARAGRAPH = "<p>Something happened today in the harbour, and many people saw it happen.</p>"

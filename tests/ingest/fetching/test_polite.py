@@ -16,8 +16,8 @@ from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import Busy, Unfetched
 from streams.ingest.fetching.throttle import Throttle
-from streams.log.virtual_time import VirtualClock, simulate
 from tests.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 A = "http://a.example"
 

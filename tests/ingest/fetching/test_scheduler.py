@@ -18,10 +18,10 @@ from schemas.observations import SourceFetched
 from schemas.sources import Source
 from schemas.units import SECOND_NS
 from streams.ingest.scheduler import Scheduler, due_ns
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock, simulate
 from tests.ingest.fetching.web import source
 from tests.ingest.fetching.world import Queued, added, decide, quarantined
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 FEED = "https://a.example/feed"
 MINUTE_S = 60

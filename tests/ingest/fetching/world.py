@@ -21,9 +21,9 @@ from streams.ingest.registry import Registry
 from streams.ingest.services import Delivery, Verdict
 from streams.ingest.sources.reader import read_here
 from streams.log.ports import Log
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock
 from tests.ingest.fetching.web import Page
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock
 
 SHARD = "main"
 

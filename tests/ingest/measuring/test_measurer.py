@@ -12,7 +12,6 @@ from streams.ingest.measurer import Measurer
 from streams.ingest.measuring.vectors import Vector
 from streams.ingest.services import DONE, Delivery
 from streams.log.ports import Fence
-from streams.log.simulated import SimulatedLog, SimulatedServer
 from tests.ingest.measuring.test_past import StillClock
 from tests.ingest.measuring.world import (
     TITLE,
@@ -25,6 +24,7 @@ from tests.ingest.measuring.world import (
     record,
     tools,
 )
+from tests.simulated.log import SimulatedLog, SimulatedServer
 
 
 async def inline(work: Callable[[], list[SignalsMeasured]]) -> list[SignalsMeasured]:

@@ -16,8 +16,8 @@ from streams.ingest.measuring.meter import Meter, Told
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.past import Past, behind_which
 from streams.ingest.measuring.window import Window
-from streams.log.simulated import SimulatedLog, SimulatedReader, SimulatedServer
 from tests.ingest.measuring.world import NOW_NS, article, listed, observed, record, tools
+from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
 
 
 class StillClock:

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from engines.kernel import Engine
-from streams.log.faults import Faults
-from streams.log.host import EngineHost
-from streams.log.simulated import SimulatedLog, SimulatedServer
-from streams.log.virtual_time import VirtualClock
+from streams.host.host import EngineHost
+from tests.simulated.faults import Faults
+from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.simulated.virtual_time import VirtualClock
 from tests.streams.host.checks import GENESIS, outcomes
 from tests.streams.host.toys import COMMAND
 

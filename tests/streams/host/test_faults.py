@@ -8,7 +8,8 @@ from schemas.errors import Fenced, LogDiverged, LogUnavailable, UnknownRecord
 from schemas.limits import HOST_ATTEMPTS
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.log.faults import (
+from streams.host.snapshots import SnapshotMemory
+from tests.simulated.faults import (
     AppendFault,
     DeliveryFault,
     Faults,
@@ -16,9 +17,8 @@ from streams.log.faults import (
     SeededFaults,
     SimulatedCrash,
 )
-from streams.log.simulated import SimulatedReader, SimulatedServer
-from streams.log.snapshots import SnapshotMemory
-from streams.log.virtual_time import simulate
+from tests.simulated.log import SimulatedReader, SimulatedServer
+from tests.simulated.virtual_time import simulate
 from tests.streams.host.checks import check_accounts, records, redecide
 from tests.streams.host.rig import Running, add, new_server, running, settled, until
 from tests.streams.host.toys import COMMAND, Toy, Witness

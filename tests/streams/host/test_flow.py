@@ -9,10 +9,10 @@ from schemas.errors import BrokenInvariant
 from schemas.heads import Head
 from schemas.limits import MAX_RECORDS_IN_FLIGHT
 from schemas.units import SECOND_NS
-from streams.log.faults import AppendFault, Faults
-from streams.log.office import Committed
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import START_NS, simulate
+from streams.host.leadership import Committed
+from tests.simulated.faults import AppendFault, Faults
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import START_NS, simulate
 from tests.streams.host.checks import GENESIS, check_accounts, records, redecide
 from tests.streams.host.rig import Running, add, new_server, running, settled, until
 from tests.streams.host.toys import COMMAND, Chain, Toy, Witness

@@ -13,10 +13,10 @@ from engines.kernel import Engine
 from schemas.errors import Fenced, OperatingError
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
+from streams.host.host import EngineHost
+from streams.host.snapshots import SnapshotFolder
 from streams.log.clock import SystemClock
-from streams.log.host import EngineHost
 from streams.log.nats_log import NatsLog
-from streams.log.snapshots import SnapshotFolder
 from tests.streams.host.checks import GENESIS, check_accounts, records, redecide
 from tests.streams.host.rig import add
 from tests.streams.host.toys import Toy, Witness

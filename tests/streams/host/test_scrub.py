@@ -6,10 +6,10 @@ from schemas.errors import LogDiverged, LogGap
 from schemas.events.notary import Sealed
 from schemas.limits import SCRUB_MESSAGES_PER_S
 from schemas.records import EVENT_MESSAGES
-from streams.log.scrub import scrub
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import VirtualClock, simulate
+from streams.host.scrub import scrub
 from tests.replay.venue import history, server_with
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 
 
 def walk(server: SimulatedServer) -> tuple[int, int]:

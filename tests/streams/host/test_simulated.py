@@ -13,16 +13,16 @@ from schemas.errors import (
     LogUnavailable,
 )
 from schemas.units import SECOND_NS
-from streams.log.faults import (
+from streams.log.ports import Fence
+from tests.simulated.faults import (
     AppendFault,
     Faults,
     Rates,
     SeededFaults,
     SimulatedCrash,
 )
-from streams.log.ports import Fence
-from streams.log.simulated import SimulatedServer
-from streams.log.virtual_time import START_NS, VirtualClock, simulate
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import START_NS, VirtualClock, simulate
 
 SUBJECT = "main.cmd.order.alice"
 
@@ -191,7 +191,7 @@ def test_virtual_time_passes_without_waiting_and_clocks_can_jump() -> None:
 
 
 def test_a_simulation_in_which_nothing_can_happen_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.log.virtual_time.REAL_WAIT_S", 0.01)
+    monkeypatch.setattr("tests.simulated.virtual_time.REAL_WAIT_S", 0.01)
     calls: list[str] = []
 
     async def main() -> None:

@@ -11,9 +11,8 @@ import pytest
 from schemas.chain import digest
 from schemas.errors import LogDiverged
 from schemas.limits import SNAPSHOTS_KEPT
-from streams.log.office import Office, Setup, take_office
-from streams.log.simulated import SimulatedServer
-from streams.log.snapshots import (
+from streams.host.leadership import Office, Setup, take_office
+from streams.host.snapshots import (
     Anchor,
     Snapshot,
     SnapshotFolder,
@@ -21,7 +20,8 @@ from streams.log.snapshots import (
     SnapshotMemory,
     code_digest,
 )
-from streams.log.virtual_time import VirtualClock, simulate
+from tests.simulated.log import SimulatedServer
+from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.host.checks import check_accounts, records
 from tests.streams.host.rig import Running, add, new_server, running, settled, until
 from tests.streams.host.toys import Ledger, Toy
@@ -249,8 +249,8 @@ async def test_a_damaged_anchor_is_ignored(tmp_path: Path) -> None:
 def test_many_events_make_a_snapshot_due_at_the_next_state_hash(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("streams.log.term.SNAPSHOT_EVERY_EVENTS", 30)
-    monkeypatch.setattr("streams.log.term.STATE_HASH_EVERY_RECORDS", 20)
+    monkeypatch.setattr("streams.host.leader_loop.SNAPSHOT_EVERY_EVENTS", 30)
+    monkeypatch.setattr("streams.host.leader_loop.STATE_HASH_EVERY_RECORDS", 20)
 
     async def main() -> None:
         server, snapshots = new_server(), SnapshotMemory()

@@ -15,9 +15,9 @@ from schemas.limits import (
     MAX_PAYLOAD_BYTES,
 )
 from streams.log.appender import Appender
-from streams.log.faults import AppendFault, Faults
 from streams.log.ports import Fence
-from streams.log.simulated import SimulatedLog, SimulatedServer
+from tests.simulated.faults import AppendFault, Faults
+from tests.simulated.log import SimulatedLog, SimulatedServer
 from tests.support.nats import nats_server
 
 SUBJECT = "main.cmd.order.ada"

@@ -6,9 +6,9 @@ import pytest
 
 from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
 from schemas.stored import Stored
-from streams.log.faults import AppendFault, DeliveryFault, Faults, Observer
-from streams.log.simulated import RECONNECT_S, SimulatedReader, SimulatedServer
-from streams.log.virtual_time import simulate
+from tests.simulated.faults import AppendFault, DeliveryFault, Faults, Observer
+from tests.simulated.log import RECONNECT_S, SimulatedReader, SimulatedServer
+from tests.simulated.virtual_time import simulate
 
 SUBJECT = "main.cmd.order.ann"
 

@@ -23,11 +23,11 @@ from schemas.limits import (
     STATUS_EVERY_S,
 )
 from schemas.units import SECOND_NS
-from streams.log.memory import ManualCollection
-from streams.log.office import Committed, Setup, StoppedEarly, take_office
+from streams.host.gc_control import ManualCollection
+from streams.host.leader_loop import GroupTooLarge, Term
+from streams.host.leadership import Committed, Setup, StoppedEarly, take_office
+from streams.host.snapshots import Anchor, Snapshots
 from streams.log.ports import Clock, Log
-from streams.log.snapshots import Anchor, Snapshots
-from streams.log.term import GroupTooLarge, Term
 
 S = TypeVar("S")
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streams.log.together import together
+from streams.log.tasks import together
 
 
 class Failed(Exception):

@@ -25,8 +25,8 @@ from schemas.limits import (
 from schemas.stored import Stored
 from schemas.subjects import matches
 from schemas.units import SECOND_NS
-from streams.log.intake import Intake
-from streams.log.office import Committed, Office, Setup, forget, save_snapshot
+from streams.host.input_buffer import Intake
+from streams.host.leadership import Committed, Office, Setup, forget, save_snapshot
 from streams.log.ports import Fence, Reader
 
 S = TypeVar("S")

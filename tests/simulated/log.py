@@ -25,15 +25,15 @@ from schemas.errors import (
 from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, matches
-from streams.log.faults import (
+from streams.log.ports import Fence
+from streams.log.publishing import check_size, check_subject
+from tests.simulated.faults import (
     AppendFault,
     DeliveryFault,
     Faults,
     Observer,
     SimulatedCrash,
 )
-from streams.log.ports import Fence
-from streams.log.publishing import check_size, check_subject
 
 RECONNECT_S: Final = 0.01
 """How long a broken connection takes to come back."""

@@ -2,7 +2,7 @@
 
 from schemas.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 from schemas.stored import Stored
-from streams.log.intake import Intake
+from streams.host.input_buffer import Intake
 
 
 def messages(count: int, subject: str = "main.cmd.order.a", size: int = 10) -> list[Stored]:

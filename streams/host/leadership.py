@@ -38,9 +38,9 @@ from schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
 from schemas.stored import Stored
 from schemas.subjects import epoch as epoch_subject
 from schemas.subjects import events as events_subject
-from streams.log.memory import ManualCollection
+from streams.host.gc_control import ManualCollection
+from streams.host.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
 from streams.log.ports import Clock, Log, Reader
-from streams.log.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
 
 S = TypeVar("S")
 
