@@ -7,8 +7,8 @@ from deploy.place import Place
 from deploy.processes.founded import founded
 from schemas.errors import InputError
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching_services import BrowserService, FetcherService
-from streams.ingest.services import bus
+from streams.ingest.fetching.processes import BrowserService, FetcherService
+from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
 

@@ -7,7 +7,7 @@ from deploy.place import Place
 from deploy.processes.founded import founded
 from streams.ingest.asking.model_file import DEFAULT_FILE
 from streams.ingest.asking.service import AskingService, LlmSettings
-from streams.ingest.services import bus
+from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 
 

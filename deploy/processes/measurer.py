@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 from deploy.heartbeat import heartbeat
 from deploy.place import Place
 from deploy.processes.aside import aside
-from streams.ingest.services import bus
+from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
 
 if TYPE_CHECKING:
-    from streams.ingest.measurer import MeasuringService
+    from streams.ingest.measuring.measurer import MeasuringService
 
 LOADING = {"phase": "loading"}
 
@@ -37,7 +37,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 
 def _service(place: Place, log: NatsLog) -> "MeasuringService":
     """Return the service with all that it needs in memory already."""
-    from streams.ingest.measurer import MeasuringService, load
+    from streams.ingest.measuring.measurer import MeasuringService, load
 
     tools = load(place.settings.spacy_model or "")
     return MeasuringService(log, SystemClock(), lambda: tools)

@@ -5,8 +5,8 @@ import asyncio
 from deploy.heartbeat import heartbeat
 from deploy.place import Place
 from deploy.processes.founded import founded
-from streams.ingest.fetching_services import SchedulerService
-from streams.ingest.services import bus
+from streams.ingest.fetching.processes import SchedulerService
+from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from streams.broker.roles import inbox
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
-from tests.broker.venue import Venue
+from tests.streams.broker.venue import Venue
 
 ORDER = b"main.cmd.order.alice"
 PAYLOAD = b"x" * 220

@@ -24,14 +24,14 @@ from schemas.limits import (
     MAX_NEIGHBOURS,
     MEASURE_BATCH,
 )
-from streams.ingest.measurer import Measurer, load
 from streams.ingest.measuring.embedding import Embedding
+from streams.ingest.measuring.measurer import Measurer, load
 from streams.ingest.measuring.vectors import Vector, quantise
 from streams.ingest.measuring.window import Window
 from streams.log.clock import SystemClock
 from tests.bench.rig import machine
-from tests.ingest.measuring.world import article, delivered, listed, observed, record
 from tests.simulated.log import SimulatedServer
+from tests.streams.ingest.measuring.world import article, delivered, listed, observed, record
 
 ARTICLES = 320
 SIZES = (10_000, 100_000)

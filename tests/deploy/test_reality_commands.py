@@ -24,8 +24,8 @@ from schemas.chain import digest
 from schemas.errors import EverythingError, InputError
 from schemas.observations import OBSERVATIONS, ArticleObserved
 from schemas.sources import Source
-from tests.gateway.house import SYMBOL, House, open_house
-from tests.gateway.test_real import RealClock, served
+from tests.streams.gateway.house import SYMBOL, House, open_house
+from tests.streams.gateway.test_real import RealClock, served
 
 WHEN = "2026-11-20T18:02:03.000000Z"
 PROPOSAL = '{"symbol":"RAIN-OSLO"}'

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import subjects
-from tests.broker.venue import Venue
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import MAX_BYTES, golden, near
+from tests.streams.broker.venue import Venue
 
 OWN = subjects.order_command("main", "alice")
 _TOKENS = (

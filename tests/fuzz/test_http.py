@@ -23,11 +23,11 @@ from schemas.decisions import AddSource
 from schemas.sources import Source
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import VALUES, dumped, golden, near
-from tests.gateway.house import House, Key, open_house
-from tests.gateway.test_push import article
 from tests.projections.reading import project_all
 from tests.projections.story import told
 from tests.projections.test_api import who
+from tests.streams.gateway.house import House, Key, open_house
+from tests.streams.gateway.test_push import article
 from tests.support.postgres import postgres_server
 
 WITHIN_S = 10

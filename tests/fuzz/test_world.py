@@ -23,7 +23,7 @@ from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import MAX_BYTES, bent, dumped, near
-from tests.ingest.asking.scripted import document
+from tests.streams.ingest.asking.scripted import document
 from tests.support.news import Item, News
 
 WITHIN_S: Final = 5.0

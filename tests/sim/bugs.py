@@ -35,8 +35,8 @@ from streams.host import scrub as scrub_module
 from streams.host.input_buffer import Intake
 from streams.host.leader_loop import Flight, Term
 from streams.host.leadership import save_snapshot
-from streams.ingest.measurer import Measurer
-from streams.ingest.services import DONE, Delivery, Verdict
+from streams.ingest.jobs.services import DONE, Delivery, Verdict
+from streams.ingest.measuring.measurer import Measurer
 from streams.log.appender import Appender
 from streams.log.ports import Fence
 from tests.sim.world import MachineClock

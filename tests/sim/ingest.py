@@ -19,21 +19,21 @@ from schemas.errors import AppendUnknown, OperatingError
 from schemas.jobs import Job
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.sources import Source
-from streams.ingest.fetcher import Fetcher, Means
+from streams.ingest.fetching.fetcher import Fetcher, Means
 from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.polite import Fetched
-from streams.ingest.measurer import Measurer
-from streams.ingest.ports import Queue
-from streams.ingest.registry import Following
-from streams.ingest.scheduler import Scheduler
-from streams.ingest.services import Delivery, Later, Verdict
+from streams.ingest.jobs.ports import Queue
+from streams.ingest.jobs.registry import Following
+from streams.ingest.jobs.scheduler import Scheduler
+from streams.ingest.jobs.services import Delivery, Later, Verdict
+from streams.ingest.measuring.measurer import Measurer
 from streams.ingest.sources.reader import read_here
 from streams.log.tasks import together
-from tests.ingest.fetching.web import feed
-from tests.ingest.measuring.world import tools
 from tests.sim.decisions import Decisions
 from tests.sim.life import Life
 from tests.sim.world import World
+from tests.streams.ingest.fetching.web import feed
+from tests.streams.ingest.measuring.world import tools
 
 ASKERS: Final = ("scheduler", "fetcher")
 _NAMES: Final = ("wire", "post")

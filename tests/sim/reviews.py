@@ -31,9 +31,9 @@ from schemas.records import EVENT_MESSAGES, Record
 from schemas.sources import Source
 from streams.ingest.measuring.vectors import to_text
 from tests.engines.governance.people import Person
-from tests.ingest.measuring.world import WordEmbedding
 from tests.sim.decisions import SYMBOLS, Decisions
 from tests.sim.world import World
+from tests.streams.ingest.measuring.world import WordEmbedding
 
 _SOURCES: Final = {"daily": 8_500, "weekly": 5_000, "tiny": 1_000}
 _MODELS: Final = Models(embedding="e", sentiment="s", keywords="k", entities="n", language="l")

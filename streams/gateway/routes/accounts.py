@@ -13,9 +13,9 @@ from schemas.units import to_decimal
 from streams.gateway.context import GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedAt, RefusedOnLog
-from streams.gateway.meter import Meter
 from streams.gateway.models import AccountOut, OpenAccountIn
 from streams.gateway.outcomes import Outcome
+from streams.gateway.rate_limiter import Meter
 from streams.gateway.routes.common import errors, reply
 
 

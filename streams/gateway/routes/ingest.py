@@ -23,8 +23,8 @@ from streams.gateway import pushes
 from streams.gateway.context import GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import FieldInvalid, RefusedAt
-from streams.gateway.meter import Meter
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
+from streams.gateway.rate_limiter import Meter
 from streams.gateway.routes.common import errors, reply
 
 

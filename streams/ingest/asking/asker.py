@@ -35,9 +35,9 @@ from schemas.texts import clean
 from schemas.units import SECOND_NS
 from streams.ingest.asking import prompt
 from streams.ingest.asking.answers import read_answer, schema
-from streams.ingest.asking.knowledge import Knowledge
 from streams.ingest.asking.llm import Llm, Said
-from streams.ingest.services import DONE, Delivery, Later, Verdict
+from streams.ingest.asking.llm_log_view import Knowledge
+from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict
 from streams.log.ports import Clock, Log
 
 TOO_LATE: Final = "no answer before the deadline"

@@ -15,7 +15,7 @@ from schemas.subjects import REALITY, events, log_stream
 from streams.ingest.asking.asker import Asker, announce
 from streams.ingest.asking.llama import open_llama
 from streams.ingest.asking.llm import Llm, NoLlm
-from streams.ingest.services import Bus, Consumer
+from streams.ingest.jobs.services import Bus, Consumer
 from streams.log.ports import Clock, Log
 
 DURABLE: Final = "llm"

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from schemas.chain import digest
 from schemas.limits import MAX_KEYWORDS_LISTED
 from schemas.units import WEIGHT_ONE_BP
-from streams.ingest.measuring.words import words
+from streams.ingest.measuring.tokens import words
 
 MAX_WEIGHT: Final = 100
 _NEGATIONS: Final = frozenset(

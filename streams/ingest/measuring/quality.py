@@ -18,7 +18,7 @@ from schemas.policy import Scoring
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.sentiment import Sentiment
-from streams.ingest.measuring.words import sentences
+from streams.ingest.measuring.tokens import sentences
 
 COLUMNS: Final = ("mean_rating", "text")
 

@@ -1,0 +1,153 @@
+"""From an article to its signals: what is measured, in which order, and what is not.
+
+What is too short, in another language or about no open market is not measured further
+(EM-65): most of the world's news is about none of a venue's markets, and the embedding is
+by far the dearest step.
+"""
+
+from typing import NamedTuple, Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from schemas.limits import MAX_DETAIL_CHARS, MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
+from schemas.observations import ArticleObserved, Models, SignalsMeasured, Unfit
+from streams.ingest.measuring.keywords import Keywords
+from streams.ingest.measuring.language import SCORED, Languages
+from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.sentiment import Sentiment
+from streams.ingest.measuring.tokens import sentences
+from streams.ingest.measuring.vectors import Vector, to_text
+from streams.ingest.measuring.window import Window
+
+_log = structlog.get_logger(__name__)
+
+
+class Embeds(Protocol):
+    """What turns a text into numbers; the model, or a stand-in for it."""
+
+    @property
+    def name(self) -> str:
+        """Which model it is."""
+
+    def of(self, text: str) -> Vector:
+        """Return the embedding of `text`."""
+
+
+class Tools(NamedTuple):
+    """Everything that measures, loaded."""
+
+    languages: Languages
+    sentiment: Sentiment
+    keywords: Keywords
+    names: Names
+    embedding: Embeds
+
+    def models(self) -> Models:
+        """Return which they are, to be written beside every number."""
+        return Models(
+            embedding=self.embedding.name,
+            sentiment=self.sentiment.name,
+            keywords=self.keywords.name,
+            entities=self.names.name,
+            language=self.languages.name,
+        )
+
+
+class Told(NamedTuple):
+    """What stands where an article should, and what is to be noted beside its signals.
+
+    `article` is None for what is none.
+    """
+
+    sequence: int
+    article: ArticleObserved | None
+    names_as_of: int
+    measured_ns: int
+
+
+class Meter:
+    """Measures one article after the other; each is a possible neighbour of the next."""
+
+    def __init__(self, tools: Tools, window: Window) -> None:
+        self._tools = tools
+        self._window = window
+        self._models = tools.models()
+
+    def measure(self, told: Told) -> SignalsMeasured:
+        """Return the signals of an article, those of an unfit one included.
+
+        What fails MEASURE_ATTEMPTS times is `failed`: one text that breaks a model must
+        not hold up all those behind it.
+        """
+        if told.article is None:
+            return self.parked(told, "this is no article")
+        why = ""
+        for _ in range(MEASURE_ATTEMPTS):
+            try:
+                return self._measure(told, told.article)
+            except Exception as error:
+                # Not its message or trace: those may quote the article.
+                why = type(error).__name__
+                _log.error("measuring failed", article=told.sequence, error=why)
+        return self.parked(told, f"failed {MEASURE_ATTEMPTS} times: {why}")
+
+    def parked(self, told: Told, detail: str) -> SignalsMeasured:
+        """Return the signals of an article that is given up."""
+        return replace(self._blank(told, "failed"), detail=detail[:MAX_DETAIL_CHARS])
+
+    def _measure(self, told: Told, article: ArticleObserved) -> SignalsMeasured:
+        tools, title, excerpt = self._tools, article.title, article.excerpt
+        if len(title) + len(excerpt) < MIN_ARTICLE_CHARS:
+            return self._blank(told, "too_short")
+        text = f"{title}\n{excerpt}"
+        code, probability_bp = tools.languages.of(text, article.language)
+        if code != SCORED:
+            return replace(self._blank(told, "language"), language=code, language_bp=probability_bp)
+        mentions, entities = tools.names.of(title, excerpt)
+        if not mentions:
+            return replace(
+                self._blank(told, "no_mention"), language=code, language_bp=probability_bp
+            )
+        said = [*sentences(title), *sentences(excerpt)]
+        found = tools.keywords.of(said)
+        vector = tools.embedding.of(text)
+        signals = replace(
+            self._blank(told, ""),
+            language=code,
+            language_bp=probability_bp,
+            sentiment_bp=tools.sentiment.of(said),
+            keywords_bp=found.score_bp,
+            keywords=found.terms,
+            entities=entities,
+            mentions=mentions,
+            neighbours=self._window.neighbours(told.sequence, article.observed_ns, vector),
+            embedding=to_text(vector),
+        )
+        self._window.add(told.sequence, article.source, article.observed_ns, vector)
+        return signals
+
+    def _blank(self, told: Told, unfit: Unfit) -> SignalsMeasured:
+        """Return signals without a measure."""
+        article = told.article
+        return SignalsMeasured(
+            article=told.sequence,
+            source=article.source if article else "",
+            snapshot_id=article.snapshot_id if article else "",
+            published_ns=article.published_ns if article else None,
+            observed_ns=article.observed_ns if article else told.measured_ns,
+            unfit=unfit,
+            detail="",
+            language="",
+            language_bp=0,
+            sentiment_bp=0,
+            keywords_bp=0,
+            keywords=[],
+            entities=[],
+            mentions=[],
+            neighbours=[],
+            embedding="",
+            models=self._models,
+            names_as_of=told.names_as_of,
+            measured_ns=told.measured_ns,
+        )

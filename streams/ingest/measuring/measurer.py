@@ -1,0 +1,201 @@
+"""The measurer: what is observed is measured, once, in the order of the log.
+
+Delivery is at least once. What was measured already, before a crash or by another
+measurer, is known from the log and skipped; where two measure the same article at the
+same time, the engine drops the second.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import structlog
+
+from schemas import subjects
+from schemas.codec import encode
+from schemas.errors import InputError, OperatingError
+from schemas.limits import (
+    MEASURE_ACK_S,
+    MEASURE_ATTEMPTS,
+    MEASURE_BATCH,
+    MEASURE_LINGER_MS,
+)
+from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
+from schemas.policy import SEED_PLAN
+from streams.ingest.jobs.services import DONE, Bus, Consumer, Delivery, Verdict
+from streams.ingest.measuring.article_analyzer import Meter, Told, Tools
+from streams.ingest.measuring.article_log_view import Past
+from streams.ingest.measuring.embedding import Embedding
+from streams.ingest.measuring.keywords import Keywords
+from streams.ingest.measuring.language import Languages
+from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.sentiment import Sentiment
+from streams.ingest.measuring.window import Window
+from streams.log.ports import Clock, Log
+
+DURABLE: Final = "measurer"
+
+_log = structlog.get_logger(__name__)
+
+Load = Callable[[], Tools]
+Aside = Callable[[Callable[[], list[SignalsMeasured]]], Awaitable[list[SignalsMeasured]]]
+"""Does work that blocks, aside from the event loop, which has heartbeats to send."""
+
+
+def load(pipeline: str = "", threads: int = 1) -> Tools:
+    """Load everything that measures, and use it once, so that the first article is as quick.
+
+    `pipeline` names an installed spaCy pipeline for entities, or none; `threads` is how
+    many cores one article may use. It takes seconds. Raises ModelMismatch.
+    """
+    tools = Tools(Languages(), Sentiment(), Keywords(), Names(pipeline), Embedding(threads=threads))
+    tools.languages.of("warm", "")
+    tools.names.of("warm", "warm")
+    tools.embedding.of("warm")
+    return tools
+
+
+class Measurer:
+    """Measures what it is handed and appends the signals. `aside` is a thread's by default."""
+
+    def __init__(
+        self, log: Log, clock: Clock, tools: Tools, *, aside: Aside = asyncio.to_thread
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._aside = aside
+        self._window = Window(SEED_PLAN.reality.vector_window_ns)
+        self._past = Past(log, clock, tools.names, self._window)
+        self._meter = Meter(tools, self._window)
+        self._names = tools.names
+        self._excused: Counter[int] = Counter()
+        """Deliveries that came to nothing for a reason that was not the article's."""
+        self._counts: Counter[str] = Counter()
+        self._sequence = 0
+
+    def status(self) -> dict[str, Any]:
+        """Return how it is, for health reports."""
+        return {
+            "phase": "measuring",
+            "sequence": self._sequence,
+            "markets": len(self._names),
+            "names_as_of": self._past.names_as_of,
+            "window": len(self._window),
+            "measured": sum(self._counts.values()),
+            **{unfit or "fit": count for unfit, count in sorted(self._counts.items())},
+        }
+
+    async def open(self) -> None:
+        """Learn from the log what is known already. Once, before the first message."""
+        await self._past.open()
+        _log.info("ready", **self.status())
+
+    async def handle(self, batch: Sequence[Delivery]) -> Verdict:
+        """Measure the articles of `batch` that are not measured yet.
+
+        Raises an OperatingError when the log cannot be read or appended to; the same batch
+        may then be handed over again.
+        """
+        try:
+            await self._past.catch_up()
+            new = {one.sequence: one for one in batch if not self._past.is_measured(one.sequence)}
+            await self._work([new[sequence] for sequence in sorted(new)])
+        except OperatingError:
+            self._excused.update({one.sequence for one in batch})
+            raise
+        for one in batch:
+            self._excused.pop(one.sequence, None)
+        return DONE
+
+    async def close(self) -> None:
+        """Let go of the log."""
+        await self._past.close()
+
+    async def _work(self, new: list[Delivery]) -> None:
+        """Measure all at once; one by one what may have ended a measurer before.
+
+        An article that kills the process takes its whole batch with it. Measured one by
+        one, those before it are done for good, so the first that is left is the culprit:
+        it alone is given up after MEASURE_ATTEMPTS deliveries.
+        """
+        if all(one.attempt == 1 for one in new):
+            await self._append(new, self._meter.measure)
+            return
+        for index, one in enumerate(new):
+            attempts = one.attempt - self._excused[one.sequence]
+            if index == 0 and attempts > MEASURE_ATTEMPTS:
+                await self._append([one], self._give_up)
+            else:
+                await self._append([one], self._meter.measure)
+
+    def _give_up(self, told: Told) -> SignalsMeasured:
+        _log.error("given up", article=told.sequence)
+        return self._meter.parked(told, f"{MEASURE_ATTEMPTS} attempts ended without an answer")
+
+    async def _append(
+        self, some: list[Delivery], measure: Callable[[Told], SignalsMeasured]
+    ) -> None:
+        """Measure `some` and append their signals, all or none."""
+        if not some:
+            return
+        as_of, now_ns = self._past.names_as_of, self._clock.now_ns()
+        told = [Told(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
+        measured = await self._aside(lambda: [measure(one) for one in told])
+        subject = subjects.signals(self._log.shard)
+        await self._log.append_batch([(subject, encode(one)) for one in measured])
+        for one in measured:
+            self._past.note(one.article)
+            self._counts[one.unfit] += 1
+            self._sequence = max(self._sequence, one.article)
+
+
+def _article(payload: bytes) -> ArticleObserved | None:
+    try:
+        article = OBSERVATIONS.decode(payload)
+    except InputError:
+        return None
+    return article if isinstance(article, ArticleObserved) else None
+
+
+def consumer(shard: str, ack_wait_s: int = MEASURE_ACK_S) -> Consumer:
+    """Return the measurer's place among the observed articles."""
+    return Consumer(
+        stream=subjects.log_stream(shard),
+        durable=DURABLE,
+        subject=subjects.articles(shard),
+        ack_wait_s=ack_wait_s,
+    )
+
+
+class MeasuringService:
+    """The process that measures: `run` it with a Bus of its own."""
+
+    def __init__(
+        self, log: Log, clock: Clock, load: Load, *, ack_wait_s: int = MEASURE_ACK_S
+    ) -> None:
+        self._log = log
+        self._clock = clock
+        self._load = load
+        self._ack_wait_s = ack_wait_s
+        self._measurer: Measurer | None = None
+
+    def status(self) -> dict[str, Any]:
+        """Return how it is, for health reports."""
+        return {"phase": "loading"} if self._measurer is None else self._measurer.status()
+
+    async def run(self, bus: Bus, stop: asyncio.Event) -> None:
+        """Measure until `stop`. Raises a Halt, among them ModelMismatch, or OperatingError."""
+        measurer = Measurer(self._log, self._clock, await asyncio.to_thread(self._load))
+        try:
+            await measurer.open()
+            self._measurer = measurer
+            bus.consume_batches(
+                consumer(self._log.shard, self._ack_wait_s),
+                measurer.handle,
+                size=MEASURE_BATCH,
+                linger_s=MEASURE_LINGER_MS / 1000,
+            )
+            await bus.serve(stop)
+        finally:
+            await measurer.close()

@@ -1,0 +1,332 @@
+"""POST /ingest: programs that sign with a secret, and jobs for the fetcher."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nats
+import pytest
+
+from schemas import decisions
+from schemas.codec import encode
+from schemas.errors import AppendUnknown, BadSignature, LogUnavailable
+from schemas.jobs import JOBS, FetchPage
+from schemas.limits import (
+    MAX_INGEST_BYTES,
+    NONCE_LIFE_S,
+    SERVICE_CLOCK_S,
+)
+from schemas.services import Claim, ServiceSecret, sign_request
+from schemas.sources import Source
+from schemas.units import SECOND_NS
+from streams.gateway import services
+from streams.gateway.errors import Busy, NonceUsed, WrongTime
+from streams.gateway.jobs import NatsJobs
+from streams.gateway.routes import ingest
+from streams.gateway.services import Services
+from tests.streams.gateway.house import START_NS, House, SetClock, open_house
+from tests.support.nats import nats_server
+
+PATH = "/api/v1/ingest"
+SECRET = "s" * 64
+FORMER = "f" * 64
+HOUR_NS = 3_600 * SECOND_NS
+
+
+def keys(key_id: str) -> Sequence[ServiceSecret]:
+    """Return what is accepted for `robot`: SECRET, and FORMER for an hour more."""
+    held = [ServiceSecret(SECRET, None), ServiceSecret(FORMER, START_NS + HOUR_NS)]
+    return held if key_id == "robot" else []
+
+
+class Queue:
+    """A work queue in a list, which drops an id that it has had."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, tuple[str, bytes]] = {}
+
+    async def put(self, subject: str, payload: bytes, job_id: str) -> None:
+        self.jobs.setdefault(job_id, (subject, payload))
+
+
+class Robot:
+    """A program that signs what it sends."""
+
+    def __init__(self, house: House, queue: Queue) -> None:
+        self.house = house
+        self.queue = queue
+        self.count = 0
+
+    def headers(self, body: bytes, **changed: str) -> dict[str, str]:
+        self.count += 1
+        said = {
+            "secret": SECRET,
+            "key_id": "robot",
+            "timestamp": str(self.house.clock.ns // SECOND_NS),
+            "nonce": f"nonce-{self.count:04}",
+            "method": "POST",
+            "path": PATH,
+        } | changed
+        signature = sign_request(
+            said["secret"], said["method"], said["path"], said["timestamp"], said["nonce"], body
+        )
+        return {
+            "Content-Type": "application/json",
+            "X-Key-Id": said["key_id"],
+            "X-Timestamp": said["timestamp"],
+            "X-Nonce": said["nonce"],
+            "X-Signature": said.get("signature", signature),
+        }
+
+    async def ask(self, request: Any, **changed: str) -> httpx.Response:
+        body = request if isinstance(request, bytes) else json.dumps(request).encode()
+        return await self.send(body, self.headers(body, **changed))
+
+    async def send(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        return await self.house.client.post(PATH, content=body, headers=headers)
+
+
+@pytest.fixture
+async def robot() -> AsyncIterator[Robot]:
+    """A program with a key, and a venue with one source of each kind."""
+    queue = Queue()
+    async with open_house(jobs=queue, service_keys=keys) as house:
+        await house.open_for_trade()
+        for kind in ("rss", "browser"):
+            url = f"https://{kind}.example/"
+            added = Source(source=kind, name=kind, kind=kind, url=url)
+            answer = await house.act(decisions.AddSource(**house.terms(), source=added))
+            assert answer.status_code == 200, answer.text
+        yield Robot(house, queue)
+
+
+def page(**fields: Any) -> dict[str, Any]:
+    return {"source": "rss", "url": "https://rss.example/1", "key": "k-1"} | fields
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+async def test_a_page_is_queued(robot: Robot) -> None:
+    request = page(title="Rain", language="en", published_ns=7)
+    answer = await robot.ask(request)
+    assert (answer.status_code, answer.json()) == (202, {"job": "robot:k-1"})
+    subject, payload = robot.queue.jobs["asked:robot:k-1"]
+    assert subject == "jobs.main.page"
+    assert JOBS.decode(payload) == FetchPage(
+        source="rss",
+        url="https://rss.example/1",
+        title="Rain",
+        language="en",
+        published_ns=7,
+        wanted_by="robot",
+        asked_ns=robot.house.clock.ns,
+    )
+
+
+async def test_a_browsers_page_goes_the_same_way(robot: Robot) -> None:
+    await robot.ask(page(source="browser", url="https://browser.example/1"))
+    assert robot.queue.jobs["asked:robot:k-1"][0] == "jobs.main.page"
+
+
+async def test_a_host_below_the_sources_own_is_its_site_too(robot: Robot) -> None:
+    assert (await robot.ask(page(url="http://www.RSS.example:81/1"))).status_code == 202
+
+
+async def test_the_same_key_is_one_job(robot: Robot) -> None:
+    answers = [await robot.ask(page()) for _ in range(2)]
+    assert [answer.json() for answer in answers] == [{"job": "robot:k-1"}] * 2
+    assert len(robot.queue.jobs) == 1
+
+
+async def test_each_request_is_taken_once(robot: Robot) -> None:
+    body = json.dumps(page()).encode()
+    headers = robot.headers(body)
+    assert (await robot.send(body, headers)).status_code == 202
+    assert refusal(await robot.send(body, headers)) == (401, "nonce_used")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"secret": "x" * 64},
+        {"key_id": "nobody"},
+        {"key_id": "../robot"},
+        {"key_id": ""},
+        {"method": "GET"},
+        {"path": "/api/v1/reality/ingest"},
+        {"nonce": "short"},
+        {"nonce": "n" * 65},
+        {"timestamp": "1e9"},
+        {"timestamp": "-1"},
+        {"signature": ""},
+        {"signature": "0" * 64},
+        {"signature": "\u00e9" * 64},
+    ],
+)
+async def test_whoever_is_not_known_gets_one_answer(robot: Robot, changed: dict[str, str]) -> None:
+    body = json.dumps(page()).encode()
+    headers = robot.headers(body, **changed)
+    raw = {name.encode(): value.encode("latin-1") for name, value in headers.items()}
+    answer = await robot.house.client.post(PATH, content=body, headers=raw)
+    assert refusal(answer) == (401, "bad_signature")
+    assert robot.queue.jobs == {}
+
+
+async def test_every_byte_of_the_body_is_signed(robot: Robot) -> None:
+    body = json.dumps(page()).encode()
+    headers = robot.headers(body)
+    assert refusal(await robot.send(body + b" ", headers)) == (401, "bad_signature")
+    assert refusal(await robot.send(b"not json", headers)) == (400, "malformed")
+    # what was refused used nothing up
+    assert (await robot.send(body, headers)).status_code == 202
+
+
+async def test_a_stranger_is_told_nothing_of_the_form(robot: Robot) -> None:
+    assert refusal(await robot.ask({"nonsense": 1}, secret="x" * 64)) == (401, "bad_signature")
+    assert refusal(await robot.ask({"nonsense": 1})) == (422, "bad_input")
+
+
+@pytest.mark.parametrize("off_s", [SERVICE_CLOCK_S, -SERVICE_CLOCK_S])
+async def test_the_clock_may_be_off_a_little(robot: Robot, off_s: int) -> None:
+    now_s = robot.house.clock.ns // SECOND_NS
+    assert (await robot.ask(page(), timestamp=str(now_s + off_s))).status_code == 202
+    further = str(now_s + off_s + (1 if off_s > 0 else -1))
+    assert refusal(await robot.ask(page(), timestamp=further)) == (401, "wrong_time")
+
+
+async def test_a_rotated_secret_is_accepted_until_it_lapses(robot: Robot) -> None:
+    assert (await robot.ask(page(), secret=FORMER)).status_code == 202
+    robot.house.clock.ns += HOUR_NS
+    assert refusal(await robot.ask(page(), secret=FORMER)) == (401, "bad_signature")
+    assert (await robot.ask(page())).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"source": "nobody"}, (404, "unknown_source")),
+        ({"url": "ftp://rss.example/"}, (422, "bad_input")),
+        ({"url": "https://rss.example/\u00e9"}, (422, "bad_input")),
+        ({"url": "https://other.example/"}, (422, "bad_input")),
+        ({"url": "https://rss.example.other/"}, (422, "bad_input")),
+        ({"url": "https://xrss.example/"}, (422, "bad_input")),
+        ({"title": "two\nlines"}, (422, "bad_input")),
+        ({"language": "what?"}, (422, "bad_input")),
+        ({"published_ns": 2**63}, (422, "bad_input")),
+        ({"published_ns": "7"}, (422, "bad_input")),
+        ({"key": "a b"}, (422, "bad_input")),
+        ({"key": "a\r\nX: 1"}, (422, "bad_input")),
+        ({"more": 1}, (422, "bad_input")),
+    ],
+)
+async def test_bounds(robot: Robot, changed: dict[str, Any], expected: tuple[int, str]) -> None:
+    assert refusal(await robot.ask(page(**changed))) == expected
+    assert robot.queue.jobs == {}
+
+
+async def test_too_large(robot: Robot) -> None:
+    body = json.dumps(page()).encode()
+    assert refusal(await robot.ask(body + b" " * MAX_INGEST_BYTES)) == (413, "too_large")
+
+
+async def test_requests_are_metered_by_key(robot: Robot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "FETCHES_ASKED_PER_MINUTE", 1)
+    assert (await robot.ask(page())).status_code == 202
+    assert refusal(await robot.ask(page(key="k-2"))) == (503, "busy")
+
+
+async def test_a_door_without_a_queue(market: House) -> None:
+    assert market.context.jobs is not None
+    with pytest.raises(LogUnavailable):
+        await market.context.jobs.put("jobs.main.page", b"{}", "a:b")
+
+
+# -- the check itself ----------------------------------------------------------------
+
+
+def claim(nonce: str, clock: SetClock, key_id: str = "robot") -> Claim:
+    timestamp = str(clock.ns // SECOND_NS)
+    return Claim(
+        key_id, timestamp, nonce, sign_request(SECRET, "POST", PATH, timestamp, nonce, b"")
+    )
+
+
+def test_nonces_are_forgotten_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MAX_NONCES", 2)
+    clock = SetClock()
+    checked = Services(keys, clock)
+    for nonce in ("first-00", "second-0"):
+        checked.check("POST", PATH, claim(nonce, clock), b"")
+    with pytest.raises(NonceUsed):
+        checked.check("POST", PATH, claim("first-00", clock), b"")
+    with pytest.raises(Busy):
+        checked.check("POST", PATH, claim("third-00", clock), b"")
+    clock.ns += NONCE_LIFE_S * SECOND_NS
+    checked.check("POST", PATH, claim("third-00", clock), b"")
+
+
+def test_a_nonce_outlives_its_request() -> None:
+    """As long as a captured request is in time, its nonce is known."""
+    assert NONCE_LIFE_S > 2 * SERVICE_CLOCK_S
+    clock = SetClock()
+    checked = Services(keys, clock)
+    early = claim("captured", clock)
+    clock.ns -= SERVICE_CLOCK_S * SECOND_NS
+    checked.check("POST", PATH, early, b"")
+    clock.ns += 2 * SERVICE_CLOCK_S * SECOND_NS
+    with pytest.raises(NonceUsed):
+        checked.check("POST", PATH, early, b"")
+    clock.ns += SECOND_NS
+    with pytest.raises(WrongTime):
+        checked.check("POST", PATH, early, b"")
+
+
+def test_the_secret_is_nowhere_in_a_refusal() -> None:
+    clock = SetClock()
+    with pytest.raises(BadSignature) as refused:
+        Services(keys, clock).check("POST", PATH, claim("captured", clock, "nobody"), b"")
+    assert SECRET not in str(refused.value)
+
+
+# -- the queue on JetStream ----------------------------------------------------------
+
+CONFIG = {
+    "name": "JOBS_main",
+    "subjects": ["jobs.main.>"],
+    "retention": "workqueue",
+    "max_msgs": 2,
+    "discard": "new",
+    "storage": "file",
+    "duplicate_window": 60 * SECOND_NS,
+}
+
+
+async def test_the_real_queue(tmp_path: Path) -> None:
+    async with nats_server(tmp_path) as server:
+        connection = await nats.connect(server.url, allow_reconnect=True, error_cb=_ignore)
+        jobs = NatsJobs(connection)
+        with pytest.raises(LogUnavailable):
+            await jobs.put("jobs.main.page", b"{}", "a:0")
+        await connection.request("$JS.API.STREAM.CREATE.JOBS_main", encode(CONFIG))
+        await jobs.put("jobs.main.page", b"1", "a:1")
+        await jobs.put("jobs.main.page", b"1", "a:1")
+        await jobs.put("jobs.main.page", b"2", "a:2")
+        stream = connection.jetstream()
+        assert (await stream.stream_info("JOBS_main")).state.messages == 2
+        with pytest.raises(Busy):
+            await jobs.put("jobs.main.page", b"3", "a:3")
+        await server.kill9()
+        with pytest.raises((LogUnavailable, AppendUnknown)):
+            async with asyncio.timeout(20):
+                await jobs.put("jobs.main.page", b"4", "a:4")
+        await server.start()
+        await connection.close()
+
+
+async def _ignore(_: Exception) -> None:
+    """The server that the test kills is missed."""

@@ -1,0 +1,352 @@
+"""Politeness in virtual time: robots.txt, turns, redirects."""
+
+import asyncio
+from collections.abc import Coroutine
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import limits
+from schemas.chain import digest
+from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching.locks import Locks
+from streams.ingest.fetching.polite import Fetched, Polite
+from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.throttle import Throttle
+from tests.simulated.virtual_time import VirtualClock, simulate
+from tests.streams.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
+
+A = "http://a.example"
+
+
+def robots(text: str, **headers: str) -> Page:
+    return Page(text.encode(), 200, {"Content-Type": "text/plain", **headers})
+
+
+class World:
+    """A polite client in virtual time."""
+
+    def __init__(self, pages: dict[str, Page], addresses: list[str] | None = None) -> None:
+        self.wires = Wires(pages, addresses)
+        self.clock = VirtualClock()
+        self.polite = Polite(Agent(), self.wires.resolve, self.clock, self.wires.dial)
+
+    async def get(self, url: str, who: str = "job", **told: object) -> Fetched:
+        return await self.polite.get(source(f"{A}/feed", **told), url, who=who)
+
+    def times(self, name: str) -> list[int]:
+        return [round(at) for asked, at in self.wires.asked if asked == name]
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    simulate(work)
+
+
+# -- robots.txt ------------------------------------------------------------------------------
+
+
+def test_what_is_disallowed_is_not_asked_for() -> None:
+    async def work() -> None:
+        text = "User-agent: *\nDisallow: /private\n"
+        world = World({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
+        fetched = await world.get(f"{A}/open")
+        assert fetched.robots_hash == digest(text.encode())
+        with fails("robots"):
+            await world.get(f"{A}/private/x")
+        assert [name for name, _ in world.wires.asked] == ["a.example/robots.txt", "a.example/open"]
+
+    run(work())
+
+
+def test_rules_for_us_by_name_win() -> None:
+    async def work() -> None:
+        text = "User-agent: *\nAllow: /\nUser-agent: EverythingMarketBot\nDisallow: /\n"
+        world = World({"a.example/robots.txt": robots(text)})
+        with fails("robots"):
+            await world.get(f"{A}/open")
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    ("page", "allowed"),
+    [(Page(status=404), True), (Page(status=403), True), (Page(status=410), True),
+     (Page(status=429), False), (Page(status=500), False), (Page(status=503), False),
+     (Page(b"x", stalls_s=60), False), (redirect("/robots2.txt"), True),
+     (redirect("javascript:x"), True)],
+)  # fmt: skip
+def test_a_robots_txt_that_is_none(page: Page, *, allowed: bool) -> None:
+    async def work() -> None:
+        world = World({"a.example/robots.txt": page, "a.example/open": html("x")})
+        if allowed:
+            await world.get(f"{A}/open")
+        else:
+            with fails("robots"):
+                await world.get(f"{A}/open")
+
+    run(work())
+
+
+def test_robots_txt_is_remembered_and_asked_for_again() -> None:
+    async def work() -> None:
+        world = World({"a.example/open": html("x")})
+        for _ in range(3):
+            await asyncio.sleep(31)
+            await world.get(f"{A}/open")
+        assert len(world.times("a.example/robots.txt")) == 1
+        await asyncio.sleep(limits.ROBOTS_LIFE_S)
+        await world.get(f"{A}/open")
+        assert len(world.times("a.example/robots.txt")) == 2
+
+    run(work())
+
+
+def test_a_server_that_could_not_say_is_asked_again_sooner() -> None:
+    async def work() -> None:
+        world = World({"a.example/robots.txt": Page(status=503), "a.example/open": html("x")})
+        with fails("robots"):
+            await world.get(f"{A}/open")
+        world.wires.pages["a.example/robots.txt"] = robots("")
+        with fails("robots"):
+            await world.get(f"{A}/open")
+        await asyncio.sleep(limits.ROBOTS_RETRY_S)
+        await world.get(f"{A}/open")
+
+    run(work())
+
+
+def test_many_at_once_ask_for_robots_txt_once() -> None:
+    async def work() -> None:
+        world = World({"a.example/robots.txt": Page(status=404, stalls_s=1)})
+        rules = [world.polite.robots.rules(f"{A}/{number}", None) for number in range(10)]
+        await asyncio.gather(*rules)
+        assert len(world.times("a.example/robots.txt")) == 1
+
+    run(work())
+
+
+def test_robots_txt_on_a_forbidden_address_is_no_robots_txt() -> None:
+    async def work() -> None:
+        world = World({}, ["10.0.0.1"])
+        with fails("forbidden_address"):
+            await world.get(f"{A}/open")
+
+    run(work())
+
+
+def test_a_robots_txt_made_to_be_slow_is_not() -> None:
+    """Wildcards upon wildcards, against a long address."""
+
+    async def work() -> None:
+        lines = "\n".join(f"Disallow: /{'*a' * 200}{number}" for number in range(500))
+        world = World({"a.example/robots.txt": robots(f"User-agent: *\n{lines}\n")})
+        with fails("http_status"):
+            await world.get(f"{A}/{'a' * 2_000}")
+
+    run(work())
+
+
+# -- turns -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "delay_s"),
+    [("", 30), ("User-agent: *\nCrawl-delay: 5\n", 30), ("User-agent: *\nCrawl-delay: 100\n", 100),
+     ("User-agent: *\nRequest-rate: 1/2m\n", 120), ("User-agent: *\nCrawl-delay: nan\n", 30),
+     ("User-agent: *\nCrawl-delay: 1e300\n", limits.MAX_OBEYED_DELAY_S)],
+)  # fmt: skip
+def test_the_larger_delay_wins(text: str, delay_s: int) -> None:
+    async def work() -> None:
+        world = World({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
+        await world.get(f"{A}/open", "one")
+        with pytest.raises(Busy) as busy:
+            await world.get(f"{A}/open", "two")
+        assert busy.value.seconds == pytest.approx(delay_s, abs=1)
+        await asyncio.sleep(busy.value.seconds)
+        await world.get(f"{A}/open", "two")
+        first, second = world.times("a.example/open")
+        assert second - first == delay_s
+
+    run(work())
+
+
+def test_each_waits_for_its_own_turn_once() -> None:
+    async def work() -> None:
+        world = World({"a.example/open": html("x")})
+        busy = 0
+
+        async def job(name: str) -> None:
+            nonlocal busy
+            while True:
+                try:
+                    await world.get(f"{A}/open", name)
+                except Busy as error:
+                    busy += 1
+                    await asyncio.sleep(error.seconds)
+                else:
+                    return
+
+        await asyncio.gather(*[job(str(number)) for number in range(10)])
+        assert world.times("a.example/open") == [30 * number for number in range(10)]
+        assert busy == 9
+
+    run(work())
+
+
+def test_a_short_wait_is_waited_here() -> None:
+    async def work() -> None:
+        world = World({"a.example/open": html("x")})
+        await world.get(f"{A}/open", "one")
+        await asyncio.sleep(15)
+        await world.get(f"{A}/open", "two")
+        assert world.times("a.example/open") == [0, 30]
+
+    run(work())
+
+
+def test_hosts_do_not_wait_for_each_other() -> None:
+    async def work() -> None:
+        world = World({"a.example/open": html("x"), "b.example/open": html("x")})
+        await world.get(f"{A}/open", "one")
+        await world.get("http://b.example/open", "two")
+        assert world.times("b.example/open") == [0]
+
+    run(work())
+
+
+def test_a_host_that_asks_to_be_left_alone_is() -> None:
+    async def work() -> None:
+        world = World({"a.example/open": Page(status=429, headers={"Retry-After": "600"})})
+        with pytest.raises(Unfetched) as caught:
+            await world.get(f"{A}/open", "one")
+        assert (caught.value.status, caught.value.passing) == (429, True)
+        with pytest.raises(Busy) as busy:
+            await world.get(f"{A}/open", "two")
+        assert busy.value.seconds == pytest.approx(600, abs=1)
+
+    run(work())
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), min_size=1, max_size=15))
+def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, int]]) -> None:
+    delay_s = 7.0
+
+    async def work() -> None:
+        throttle, loop = Throttle(VirtualClock()), asyncio.get_running_loop()
+        turns: dict[str, list[float]] = {}
+
+        async def ask(number: int, after_s: int, host: str) -> None:
+            await asyncio.sleep(after_s)
+            while True:
+                try:
+                    async with throttle.turn(host, delay_s, str(number)):
+                        turns.setdefault(host, []).append(loop.time())
+                        await asyncio.sleep(1)
+                        return
+                except Busy as busy:
+                    await asyncio.sleep(busy.seconds)
+
+        await asyncio.gather(*[ask(n, s, f"h{h}") for n, (s, h) in enumerate(asks)])
+        assert sum(map(len, turns.values())) == len(asks)
+        for times in turns.values():
+            gaps = [b - a for a, b in pairwise(times)]
+            assert all(gap >= delay_s - 1e-6 for gap in gaps), times
+
+    run(work())
+
+
+async def test_locks_are_forgotten() -> None:
+    locks = Locks()
+    async with locks.of("a"), locks.of("b"):
+        assert len(locks) == 2
+    assert len(locks) == 0
+
+
+# -- redirects -------------------------------------------------------------------------------
+
+
+def test_a_redirect_within_a_host_is_one_visit() -> None:
+    async def work() -> None:
+        world = World({"a.example/old": redirect("/new"), "a.example/new": html("x")})
+        fetched = await world.get(f"{A}/old")
+        assert fetched.answer.url == f"{A}/new"
+        assert world.times("a.example/new") == [0]
+
+    run(work())
+
+
+def test_a_redirect_elsewhere_waits_for_its_turn_and_obeys_its_robots() -> None:
+    async def work() -> None:
+        pages = {
+            "a.example/old": redirect("http://b.example/new"),
+            "b.example/new": html("x"),
+            "b.example/robots.txt": robots("User-agent: *\nDisallow: /no\n"),
+            "a.example/no": redirect("http://b.example/no"),
+        }
+        world = World(pages)
+        await world.get("http://b.example/new", "one")
+        await world.get(f"{A}/old", "two")
+        assert world.times("b.example/new") == [0, 30]
+        await asyncio.sleep(60)
+        with fails("robots"):
+            await world.get(f"{A}/no", "three")
+
+    run(work())
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "http://u:p@a.example/",
+        "http://a.example:25/",
+        "",
+    ],
+)
+def test_a_redirect_to_what_is_no_web_address(to: str) -> None:
+    async def work() -> None:
+        with fails("bad_url"):
+            await World({"a.example/old": redirect(to)}).get(f"{A}/old")
+
+    run(work())
+
+
+def test_redirects_without_end() -> None:
+    async def work() -> None:
+        pages = {f"a.example/{n}": redirect(f"/{n + 1}") for n in range(20)}
+        world = World(pages)
+        with fails("too_many_redirects"):
+            await world.get(f"{A}/0")
+        assert len(world.wires.asked) == limits.MAX_REDIRECTS + 2  # and robots.txt
+
+    run(work())
+
+
+def test_slow_hops_share_one_bound() -> None:
+    async def work() -> None:
+        pages = {f"a.example/{n}": redirect(f"/{n + 1}") for n in range(5)}
+        for page in pages.values():
+            page.stalls_s = 20
+        with fails("too_slow"):
+            await World(pages).get(f"{A}/0")
+
+    run(work())
+
+
+async def test_a_redirect_to_this_machine_is_refused() -> None:
+    """Over real sockets: the source's own server sends us to another one on loopback."""
+    async with site({"/": html("secret")}) as honeypot:
+        async with site({"/old": redirect(f"{honeypot.url}/")}) as it:
+            polite = Polite(Agent(), _numbers, VirtualClock())
+            with fails("forbidden_address"):
+                await polite.get(source(f"{it.url}/old"), f"{it.url}/old", who="job")
+        assert honeypot.connections == 0
+
+
+async def _numbers(host: str, port: int) -> list[str]:
+    return [host]

@@ -1,0 +1,363 @@
+"""Source kinds: what they make of documents, good, odd and hostile."""
+
+import calendar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas import limits
+from schemas.articles import snapshot_id
+from schemas.texts import is_text
+from schemas.units import SECOND_NS
+from streams.ingest.fetching.links import absolute
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.sources import KINDS, READINGS, html, rss
+from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.model import Document, Item
+from streams.ingest.sources.plain import language, moment, of_html
+from tests.streams.ingest.fetching.web import fails
+
+URL = "https://a.example/news/feed"
+
+
+def at(*when: int) -> int:
+    return calendar.timegm((*when, 0, 0, 0)[:6]) * SECOND_NS
+
+
+def read(text: str | bytes, **told: str) -> list[Item]:
+    body = text if isinstance(text, bytes) else text.encode()
+    return rss.read(Document(url=URL, body=body, **told))
+
+
+def channel(items: str, head: str = "") -> str:
+    return f'<?xml version="1.0"?><rss version="2.0"><channel>{head}{items}</channel></rss>'
+
+
+def page(text: str, **told: str) -> Item:
+    return html.read_page(Document(url=URL, body=text.encode(), **told))
+
+
+PARAGRAPH = "<p>Something happened today in the harbour, and many people saw it happen.</p>"
+
+
+# -- feeds -------------------------------------------------------------------------------------
+
+
+def test_rss() -> None:
+    (item,) = read(
+        channel(
+            "<item><title>Tom &amp; Jerry &lt;b&gt;win&lt;/b&gt;</title><link>/a?b=1#top</link>"
+            "<guid>tag:1</guid><pubDate>Fri, 20 Nov 2026 12:00:00 +0200</pubDate>"
+            "<description>&lt;p&gt;They &lt;i&gt;won&lt;/i&gt;&lt;/p&gt;"
+            "&lt;script&gt;x()&lt;/script&gt;</description>"
+            "</item>",
+            "<language>en-gb</language>",
+        )
+    )
+    assert item == Item(
+        guid="tag:1",
+        link="https://a.example/a?b=1",
+        title="Tom & Jerry win",
+        text="They won",
+        language="en-gb",
+        published_ns=at(2026, 11, 20, 10),
+    )
+
+
+def test_atom() -> None:
+    (item,) = read(
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><title>T</title><id>urn:1</id>'
+        '<link rel="alternate" href="https://b.example/x"/><updated>2026-11-20T10:00:00Z</updated>'
+        "<summary>short</summary><content type='html'>&lt;p&gt;the long text&lt;/p&gt;</content>"
+        "</entry></feed>"
+    )
+    assert (item.link, item.text, item.published_ns) == (
+        "https://b.example/x",
+        "the long text",
+        at(2026, 11, 20, 10),
+    )
+
+
+def test_rss_1_0() -> None:
+    (item,) = read(
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#" '
+        'xmlns="http://purl.org/rss/1.0/"><channel><title>c</title></channel>'
+        "<item><title>T</title><link>https://b.example/x</link></item></rdf:RDF>"
+    )
+    assert (item.title, item.link) == ("T", "https://b.example/x")
+
+
+@pytest.mark.parametrize(
+    "link", ["javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "http://u:p@b.example/",
+             "ftp://b.example/", "http://[::1", "x" * 3_000, "mailto:a@b.example"],
+)  # fmt: skip
+def test_links_that_are_none_are_dropped(link: str) -> None:
+    (item,) = read(channel(f"<item><title>T</title><link>{link}</link></item>"))
+    assert item.link in ("", "https://a.example/news/x")
+    assert ":" not in item.link.removeprefix("https://")
+
+
+def test_names_in_links_are_brought_into_ascii() -> None:
+    assert absolute(URL, "http://bücher.example/straße?q=ü") == (
+        "http://xn--bcher-kva.example/stra%C3%9Fe?q=%C3%BC"
+    )
+
+
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Fri, 99 Nov 2026 99:99:99 GMT", "9" * 40, "0001-01-01T00:00:00Z",
+             "9999-12-31T23:59:59Z", "-1", "1969-12-31T00:00:00Z"],
+)  # fmt: skip
+def test_bad_dates_are_none(date: str) -> None:
+    (item,) = read(channel(f"<item><title>T</title><pubDate>{date}</pubDate></item>"))
+    assert item.published_ns is None
+
+
+def test_a_date_in_the_future_is_kept_as_claimed() -> None:
+    (item,) = read(channel("<item><title>T</title><pubDate>2090-01-01T00:00:00Z</pubDate></item>"))
+    assert item.published_ns == at(2090, 1, 1)
+
+
+def test_of_very_many_items_the_first_are_read() -> None:
+    items = "".join(f"<item><title>T{n}</title></item>" for n in range(10_000))
+    found = read(channel(items))
+    assert [item.title for item in found] == [f"T{n}" for n in range(limits.MAX_FEED_ITEMS)]
+
+
+def test_items_that_say_nothing_are_none() -> None:
+    assert read(channel("<item><link>https://b.example/x</link></item>")) == []
+
+
+def test_long_titles_are_cut() -> None:
+    (item,) = read(channel(f"<item><title>{'x' * 1_000}</title></item>"))
+    assert item.title == "x" * limits.MAX_TITLE_CHARS
+
+
+BOMB = (
+    '<!DOCTYPE rss [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]>'
+    "<rss><channel><item><title>&b;</title></item></channel></rss>"
+)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        BOMB.encode(),
+        b'<?xml version="1.0" encoding="utf-8"?>' + BOMB.encode(),
+        b"\xef\xbb\xbf" + BOMB.encode(),
+        BOMB.encode("utf-16"),
+        BOMB.encode("utf-16-le"),
+        BOMB.encode("utf-16-be"),
+        b"   \n" + BOMB.encode(),
+        b'<!DOCTYPE rss SYSTEM "http://127.0.0.1/x.dtd"><rss/>',
+        b'<!DOCTYPE rss PUBLIC "-//x" "file:///etc/passwd"><rss/>',
+    ],
+)
+def test_document_types_are_refused(body: bytes) -> None:
+    with fails("dtd"):
+        read(body)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<rss>", "<rss><channel></rss>", "no xml", "<rss>&nbsp;</rss>", "<rss a=1></rss>",
+     "<rss>" + "<a>" * 200 + "</a>" * 200 + "</rss>", "<rss>\0</rss>", "<rss><x:y/></rss"],
+)  # fmt: skip
+def test_what_is_not_well_formed(text: str) -> None:
+    with fails("bad_xml"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["<html><body/></html>", "<svg/>"])
+def test_what_is_no_feed(text: str) -> None:
+    with fails("bad_type"):
+        read(text)
+    with fails("bad_type"):
+        read(channel(""), media_type="image/png")
+
+
+# -- charsets ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "claimed"),
+    [
+        ("é€".encode(), ""),
+        ("é€".encode(), "utf-8"),
+        ("é€".encode("utf-8-sig"), "iso-8859-1"),  # the mark knows better
+        ("é€".encode("utf-16"), "utf-8"),
+        ("é€".encode("cp1252"), "iso-8859-1"),
+        ("é€".encode("cp1252"), "windows-1252"),
+        ('<?xml version="1.0" encoding="iso-8859-15"?>é€'.encode("iso-8859-15"), ""),
+        ('<meta charset="windows-1252">é€'.encode("cp1252"), ""),
+        ('<meta http-equiv=a content="text/html; charset=gb18030">é€'.encode("gb18030"), ""),
+    ],
+)
+def test_charsets(body: bytes, claimed: str) -> None:
+    assert decode(body, claimed).endswith("é€")
+
+
+@pytest.mark.parametrize(
+    ("body", "claimed"),
+    [
+        (bytes(range(128, 256)), "utf-8"),
+        (b"x", "utf-7"),
+        (b"x", "unicode_escape"),
+        (b"x", "rot13"),
+        (b"x", "zlib"),
+        (b"x", "no-such"),
+        (b"x", "idna"),
+        (b'<?xml version="1.0" encoding="hz"?>', ""),
+    ],
+)
+def test_charsets_that_are_none(body: bytes, claimed: str) -> None:
+    with fails("bad_charset"):
+        decode(body, claimed)
+
+
+def test_a_few_wrong_bytes_are_borne() -> None:
+    assert decode(b"x" * 1_000 + b"\xff", "utf-8") == "x" * 1_000 + "\ufffd"
+
+
+# -- pages -----------------------------------------------------------------------------------------
+
+
+def test_a_page() -> None:
+    item = page(
+        '<html lang="en-US"><head><title>Paper - T</title>'
+        '<meta property="og:title" content="T  &amp; more">'
+        '<meta property="article:published_time" content="2026-11-20T10:00:00+00:00"></head>'
+        f"<body><nav><p>{'Menu ' * 30}</p></nav><article><h1>H</h1>{PARAGRAPH}"
+        "<script>var x = 1;</script><p>And <b>more</b>.</p></article></body></html>"
+    )
+    assert item.title == "T & more"
+    assert item.text == (
+        "Something happened today in the harbour, and many people saw it happen. And more ."
+    )
+    assert (item.language, item.published_ns) == ("en-US", at(2026, 11, 20, 10))
+    assert (item.link, item.guid) == (URL, snapshot_id(item.title, item.text))
+
+
+@pytest.mark.parametrize(
+    ("head", "published_ns"),
+    [
+        ('<script type="application/ld+json">{"@graph":[{"x":1},{"datePublished":'
+         '"2026-11-20T10:00:00Z"}]}</script>', at(2026, 11, 20, 10)),
+        ('<script type="application/ld+json">{broken</script>', None),
+        ('<script type="application/ld+json">' + "[" * 50_000 + "</script>", None),
+        ('<time datetime="2026-11-20">x</time>', at(2026, 11, 20)),
+        ('<time datetime="soon">x</time>', None),
+        ("", None),
+    ],
+)  # fmt: skip
+def test_when_a_page_was_published(head: str, published_ns: int | None) -> None:
+    assert page(f"{head}<article>{PARAGRAPH}</article>").published_ns == published_ns
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "<p>short</p>", "<script>" + "x" * 1_000 + "</script>", "<div id=root></div>",
+     f"<body><noscript>{PARAGRAPH * 3}</noscript>"],
+)  # fmt: skip
+def test_a_page_that_shows_nothing(text: str) -> None:
+    with fails("no_text"):
+        page(text)
+
+
+def test_a_page_of_no_paragraphs_is_read_whole() -> None:
+    assert "harbour" in page(f"<body><footer>x</footer><div>{PARAGRAPH[3:-4]}</div>").text
+
+
+def test_an_index() -> None:
+    body = (
+        b'<html lang=en><base href="/b/"><a href="x">No</a><div class=l><a href="c#d"> One <b>1</b>'
+        b'</a><h2><a href="https://c.example/2">Two</a></h2><a href="javascript:x()">Bad</a>'
+        b'<a href="c">One again</a></div>'
+    )
+    document = Document(url=URL, body=body, selector=".l a")
+    assert [(item.link, item.title) for item in html.read(document)] == [
+        ("https://a.example/b/c", "One 1"),
+        ("https://c.example/2", "Two"),
+    ]
+
+
+@pytest.mark.parametrize("selector", [".none", "((", ":::", "a[", "\\"])
+def test_an_index_without_links(selector: str) -> None:
+    with fails("no_text"):
+        html.read(Document(url=URL, body=b"<a href=x>y</a>", selector=selector))
+
+
+def test_a_page_of_another_type() -> None:
+    with fails("bad_type"):
+        page("x", media_type="application/pdf")
+
+
+# -- texts -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [("a  b\n c", "a b c"), ("a &lt; b", "a < b"), ("<p>a</p><p>b</p>", "a b"),
+     ("x\u202ey", "x\ufffdy"), ("x\0y", "x\ufffdy"), ("<style>p{}</style>x", "x"), ("", "")],
+)  # fmt: skip
+def test_plain_text(text: str, plain: str) -> None:
+    assert of_html(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [("en", "en"), ("en_GB", "en-GB"), ("zh-Hant-TW", "zh-Hant-TW"), ("", ""), (None, ""),
+     ("english language", ""), ("x" * 40, ""), ("e", "")],
+)  # fmt: skip
+def test_languages(text: str | None, tag: str) -> None:
+    assert language(text) == tag
+
+
+@given(st.text(max_size=40))
+def test_no_text_is_a_date_that_breaks_us(text: str) -> None:
+    found = moment(text)
+    assert found is None or 0 <= found < 2**63
+
+
+# -- whatever comes --------------------------------------------------------------------------------
+
+MARKUP = st.lists(
+    st.sampled_from(
+        ["<rss>", "<channel>", "<item>", "<title>", "</title>", "</item>", "</channel>", "</rss>",
+         "<feed>", "<entry>", "<link href='x'/>", "<pubDate>", "&amp;", "&#0;", "&x;", "<![CDATA[",
+         "]]>", "<!--", "-->", "<?xml version='1.0'?>", "<p>", "</p>", "<article>", "<a href=y>",
+         "<table>", "<svg>", "<math>", "<template>", "<base href='//x'>", "<title/>", "\0",
+         "\ud7ff", "text and more text", "<meta charset=utf-16>", "xmlns='x'", "<x:y>", "<"]
+    ),
+    max_size=40,
+).map("".join)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(READINGS))
+@settings(max_examples=150, deadline=None)
+@given(
+    body=st.one_of(
+        st.binary(max_size=300), MARKUP.map(str.encode), MARKUP.map(channel).map(str.encode)
+    ),
+    claimed=st.sampled_from(["", "utf-8", "utf-16", "latin-1", "gbk", "x"]),
+    selector=st.sampled_from(["", "a", "p"]),
+)
+def test_a_reading_gives_items_or_a_problem(
+    name: str, body: bytes, claimed: str, selector: str
+) -> None:
+    document = Document(url=URL, body=body, charset=claimed, selector=selector)
+    try:
+        items = READINGS[name](document)
+    except Unfetched:
+        return
+    assert len(items) <= limits.MAX_FEED_ITEMS
+    for item in items:
+        assert is_text(item.title, limits.MAX_TITLE_CHARS)
+        assert is_text(item.text, limits.MAX_ITEM_CHARS)
+        assert item.link == "" or absolute(item.link, item.link) == item.link
+        assert item.published_ns is None or 0 <= item.published_ns < 2**63
+
+
+def test_every_kind_has_its_reading() -> None:
+    assert {kind.reading for kind in KINDS.values()} <= READINGS.keys()
+    assert all(name == kind.kind for name, kind in KINDS.items())
