@@ -13,7 +13,7 @@ from streams.ingest.measuring.measurer import Measurer
 from streams.ingest.measuring.vectors import Vector
 from streams.log.ports import Fence
 from tests.simulated.log import SimulatedLog, SimulatedServer
-from tests.streams.ingest.measuring.test_past import StillClock
+from tests.streams.ingest.measuring.test_article_log_view import StillClock
 from tests.streams.ingest.measuring.world import (
     TITLE,
     WordEmbedding,
