@@ -15,8 +15,8 @@ import structlog
 
 from deploy.place import Place
 from projections.api.at import EngineState, StateAt
-from replay.travel import Moment
-from replay.travel_shelf import ShelfFolder
+from replay.travel.snapshot_store import ShelfFolder
+from replay.travel.travel import Moment
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable

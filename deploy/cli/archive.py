@@ -19,7 +19,7 @@ from schemas import signatures
 from schemas.errors import GenesisMismatch, InputError, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
-    from replay.segments_check import Archive
+    from replay.archive.segments_check import Archive
 
 app = typer.Typer()
 
@@ -45,8 +45,8 @@ def archive(
     What is there is never written again. A log that is not the one that was archived is a
     halt, `log_diverged`.
     """
-    from replay import segments_check
-    from replay.segments import SegmentFolder
+    from replay.archive.archive import segments_check
+    from replay.archive.segments import SegmentFolder
 
     place = Place(Settings())
     folder = SegmentFolder((to or place.archive).expanduser().resolve(), place.shard)
@@ -66,7 +66,7 @@ def archive(
 
 
 async def _archive(place: Place, folder: Any, everything: bool) -> None:
-    from replay.archive import Archiver
+    from replay.archive.archive import Archiver
     from streams.log.clock import SystemClock
 
     log = await place.log("archiver")
@@ -89,8 +89,8 @@ def restore(
     No venue may be running here. What was broken off goes on where it ended. Tables and
     feeds are made from the log by the next `everything up`.
     """
-    from replay import segments_check
-    from replay.segments import SegmentFolder
+    from replay.archive.archive import segments_check
+    from replay.archive.segments import SegmentFolder
 
     place = Place(Settings())
     with _disk():
@@ -145,7 +145,7 @@ def _step(what: str) -> Iterator[None]:
 
 
 async def _append(place: Place, found: "Archive", quiet: bool) -> list[str]:
-    from replay.restore import restore as bring_back
+    from replay.archive.restore import restore as bring_back
 
     log = await place.log("restorer")
     try:
@@ -192,7 +192,7 @@ def export(
 
 async def _export(first: int, last: int, output: Path, states: bool, update: Any) -> Any:
     from deploy.engines import all_engines
-    from replay import bundle
+    from replay.bundle.bundle import bundle
 
     place = Place(Settings())
     log = await place.log("replay")

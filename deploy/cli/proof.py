@@ -27,8 +27,8 @@ from streams.host.snapshots import SnapshotFolder
 from streams.log.nats_log import NatsLog
 
 if TYPE_CHECKING:
-    from replay.report import Finding
-    from replay.verify import Anchor
+    from replay.verify.report import Finding
+    from replay.verify.verify import Anchor
 
 app = typer.Typer()
 
@@ -77,7 +77,7 @@ def verify(
 
     With --bundle a file that `everything export` wrote is checked, with no server and no data.
     """
-    from replay.text import describe
+    from replay.verify.text import describe
 
     if bundle is not None:
         if until is not None or anchor:
@@ -100,7 +100,7 @@ def verify(
 
 def _anchor(given: str, until: int | None) -> "Anchor":
     """Read `SEQUENCE:CHAIN`. Raises InputError."""
-    from replay.verify import Anchor
+    from replay.verify.verify import Anchor
 
     match = _ANCHOR.fullmatch(given)
     if match is None:
@@ -115,8 +115,8 @@ def _anchor(given: str, until: int | None) -> "Anchor":
 
 def _verify_bundle(path: Path, key: str | None, as_json: bool) -> None:
     from deploy.engines import all_engines
-    from replay.bundle_check import check_bundle
-    from replay.bundle_text import describe
+    from replay.bundle.check import check_bundle
+    from replay.bundle.text import describe
 
     try:
         with bar("verifying", as_json) as update:
@@ -143,14 +143,14 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
 
 async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
     from deploy.engines import all_engines
-    from replay import verify as replay
+    from replay.verify.verify import verify as replay
 
     place = Place(Settings())
     log = await place.log("replay", dense=False)
     try:
         with bar("verifying", quiet) as update:
             engines = all_engines(place.shard)
-            report = await replay.verify(
+            report = await replay.verify.verify(
                 log, engines, until=until, anchors=anchors, progress=update
             )
             report.findings += await forgotten(place, log, report.through)
@@ -165,7 +165,7 @@ async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]"
     Each keeps the sequence and hash of its newest record beside its snapshots. A log whose
     end was cut off is whole in itself: only who has seen the rest can tell.
     """
-    from replay.report import Finding
+    from replay.verify.report import Finding
 
     end = await log.last_sequence()
     findings = []

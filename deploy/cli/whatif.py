@@ -110,7 +110,7 @@ async def _run(changes: "Changes", quiet: bool) -> "Comparison":
 
 
 def _tell(comparison: "Comparison", svg: Path | None, as_json: bool) -> None:
-    from replay.whatif.words import describe, draw
+    from replay.whatif.text_report import describe, draw
 
     if svg is not None:
         svg.write_text(draw(comparison))

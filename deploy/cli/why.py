@@ -14,7 +14,7 @@ from schemas import subjects
 from schemas.errors import InputError
 
 if TYPE_CHECKING:
-    from replay.graph import Graph
+    from replay.graphs.graph import Graph
 
 app = typer.Typer()
 
@@ -63,8 +63,8 @@ async def _read(symbol: str | None, at: int | None, moved: int, quiet: bool) -> 
 
 
 def _tell(graph: "Graph", svg: Path | None, as_json: bool) -> None:
-    from replay.graph import describe
-    from replay.svg import draw
+    from replay.graphs.graph import describe
+    from replay.graphs.svg import draw
 
     if svg is not None:
         svg.write_text(draw(graph))

@@ -8,8 +8,8 @@ import structlog
 from deploy.heartbeat import heartbeat
 from deploy.place import Place
 from deploy.processes.founded import founded
-from replay.archive import Archiver
-from replay.segments import SegmentFolder
+from replay.archive.archive import Archiver
+from replay.archive.segments import SegmentFolder
 from schemas.errors import StoreUnavailable
 from streams.log.clock import SystemClock
 

@@ -10,7 +10,7 @@ from deploy.place import Place, writer_name
 from deploy.processes.until import until
 from deploy.travelling import shelves
 from projections.history.historian import Historian
-from replay.travel import Keeper
+from replay.travel.travel import Keeper
 from streams.log.tasks import together
 
 

@@ -12,7 +12,7 @@ from deploy.place import Place
 from deploy.process import NICENESS
 from deploy.settings import Settings
 from deploy.travelling import answer_of, refusal_of, shelves
-from replay.travel import TimeMachine
+from replay.travel.travel import TimeMachine
 from schemas.errors import EverythingError, OperatingError
 from streams.log.nats_log import NatsLog
 from streams.log.service import configure_logging

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from replay.walk import Progress, walk
+from replay.graphs.walk import Progress, walk
 from replay.whatif.changes import Changes
 from replay.whatif.fork import Fork
 from replay.whatif.tally import Line, Points, Review, Tally

@@ -3,8 +3,8 @@
 from typing import Final
 
 from engines.pricing.arithmetic import MILLION
-from replay.graph import Graph, Node
-from replay.walk import Progress, walk
+from replay.graphs.graph import Graph, Node
+from replay.graphs.walk import Progress, walk
 from replay.why.evidence import Evidence, facts_of
 from replay.why.history import History
 from replay.why.market import Market, Step

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from replay.graph import Graph, Node
+from replay.graphs.graph import Graph, Node
 from replay.why.rulings import Ruling
 from replay.why.stories import Article, Asked, At
 from schemas import subjects

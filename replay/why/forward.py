@@ -5,11 +5,11 @@ from typing import Final
 
 import msgspec
 
-from replay.graph import Graph, Node
-from replay.walk import Progress, walk
+from replay.graphs.graph import Graph, Node
+from replay.graphs.walk import Progress, walk
 from replay.why.evidence import ARTICLES, CALLS, SIGNALS, facts_of
+from replay.why.labels import kind_of, words
 from replay.why.links import LEFT_OUT, Matter, moved_by, moves
-from replay.why.words import kind_of, words
 from schemas import subjects
 from schemas.codec import Codec
 from schemas.decisions import SIGNED_DECISIONS

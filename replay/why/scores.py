@@ -1,7 +1,7 @@
 """What one change of a score rests on, with its arithmetic done again."""
 
 from engines.reality import arithmetic
-from replay.graph import Graph, Node
+from replay.graphs.graph import Graph, Node
 from replay.why.evidence import Evidence, facts_of
 from replay.why.stories import Change, Review, Told
 from schemas import subjects

@@ -24,8 +24,8 @@ import structlog
 from engines.kernel import Engine
 from projections.api.store import AT, ReadStore
 from projections.history.historian import Historian
-from replay.travel import Keeper, Moment, TimeMachine
-from replay.travel_shelf import ShelfFolder
+from replay.travel.snapshot_store import ShelfFolder
+from replay.travel.travel import Keeper, Moment, TimeMachine
 from schemas.stored import Stored
 from schemas.subjects import ENGINES
 from schemas.units import SECOND_NS

@@ -19,8 +19,8 @@ from projections.feeds.fold import FeedFold
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.outbox import decode_progress
 from projections.feeds.process import Feeds
-from replay.report import Report
-from replay.verify import verify
+from replay.verify.report import Report
+from replay.verify.verify import verify
 from schemas.heads import Chains
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.records import EVENT_MESSAGES

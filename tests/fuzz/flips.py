@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from replay.report import Report
+from replay.verify.report import Report
 from schemas.stored import Stored
-from tests.replay.checking import check
+from tests.replay.verify.checking import check
 
 
 class Flip(NamedTuple):

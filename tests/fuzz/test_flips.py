@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from replay.segments_check import check as check_archive
+from replay.archive.segments_check import check as check_archive
 from schemas.errors import ArchiveDamaged
 from tests.fuzz.flips import flips
-from tests.replay.archives import archived
-from tests.replay.checking import check
+from tests.replay.archive.archives import archived
 from tests.replay.venue import history
+from tests.replay.verify.checking import check
 
 PLACES = 100
 

@@ -25,8 +25,8 @@ from schemas.stored import Stored
 from streams.gateway.tail import HEADS
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import bent, golden, near, odd
-from tests.replay.checking import check
 from tests.replay.venue import history
+from tests.replay.verify.checking import check
 
 CODECS: dict[str, Codec[Any]] = {
     "records": EVENT_MESSAGES,

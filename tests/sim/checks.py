@@ -11,7 +11,7 @@ from projections.projector import projected_subjects
 from projections.store.checkpoint import Follower
 from projections.store.model import Model
 from projections.tables import PROJECTIONS
-from replay.verify import verify
+from replay.verify.verify import verify
 from schemas import subjects
 from schemas.feed import decode_envelope
 from schemas.heads import Head

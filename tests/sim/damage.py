@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from replay.verify import verify
+from replay.verify.verify import verify
 from schemas import subjects
 from schemas.errors import Halt, LogDiverged, LogGap, UnknownRecord
 from schemas.stored import Stored

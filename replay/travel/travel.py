@@ -1,0 +1,343 @@
+"""Time travel: the engines' states as of any sequence of the log.
+
+The state at sequence N is what the engines' records up to N fold to. An engine's state
+changes with its own records only, so each is folded by itself, from the genesis or from the
+nearest travel snapshot that the log bears out; both lead to the same state.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+
+import structlog
+
+from engines.kernel import Engine, fold, recorded_state_hash, state_hash
+from replay.travel.snapshot_store import Shelf
+from schemas.chain import digest
+from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
+from schemas.heads import Head
+from schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, READ_BATCH
+from schemas.records import EVENT_MESSAGES, check_hash
+from schemas.stored import Stored
+from schemas.subjects import events
+from schemas.travel_limits import (
+    TRAVEL_SNAPSHOT_EVENTS,
+    TRAVEL_SNAPSHOT_MESSAGES,
+    TRAVEL_SNAPSHOT_RECORDS,
+)
+from streams.host.snapshots import Snapshot, SnapshotHeader
+from streams.log.ports import Log, Reader
+
+S = TypeVar("S")
+
+log = structlog.get_logger(__name__)
+
+_IDLE_S: Final = 0.5
+
+
+class EngineMoment(NamedTuple):
+    """An engine as of a sequence; `record` is its last one's number, at `sequence`, 0 for none."""
+
+    name: str
+    record: int
+    sequence: int
+    time_ns: int
+    record_hash: str
+    state_hash: str
+
+
+class Moment(NamedTuple):
+    """All engines as of `sequence`.
+
+    `time_ns` is that of the newest record up to there. `state_hash` is the SHA-256 over one
+    line `name:state_hash` for each engine, in the order of `subjects.ENGINES`.
+    """
+
+    sequence: int
+    time_ns: int
+    state_hash: str
+    engines: tuple[EngineMoment, ...]
+
+
+class Track(Generic[S]):
+    """One engine's state, carried forward along the log."""
+
+    def __init__(self, log_: Log, engine: Engine[S]) -> None:
+        self._log = log_
+        self._subject = events(log_.shard, engine.name)
+        self._reader: Reader | None = None
+        self._ahead: deque[Stored] = deque()
+        self._hash = ""
+        self.engine = engine
+        self.state: S = engine.initial()
+        self.head = Head()
+        self.sequence = 0
+        """Where the last record that was folded stands."""
+        self.events = 0
+        """Events folded since the genesis or the snapshot."""
+
+    async def resume(self, shelf: Shelf, sequence: int) -> bool:
+        """Start from the nearest travel snapshot at or before `sequence` that is borne out."""
+        snapshot = await asyncio.to_thread(shelf.before, sequence)
+        while snapshot is not None:
+            head = await self._head_at(snapshot.header)
+            if head is not None:
+                self.state, self.head = self.engine.load(snapshot.data), head
+                self.sequence, self._hash = snapshot.header.sequence, snapshot.header.state_hash
+                return True
+            snapshot = await asyncio.to_thread(shelf.before, snapshot.header.sequence - 1)
+        return False
+
+    async def to(self, sequence: int) -> None:
+        """Fold every record up to `sequence`, which is on the log.
+
+        Raises LogDiverged or UnknownRecord for a record that does not fit, LogUnavailable
+        when the log does not give what it holds.
+        """
+        async for message in self.up_to(sequence):
+            self.apply(message)
+
+    async def up_to(self, sequence: int) -> AsyncIterator[Stored]:
+        """Yield the records up to `sequence` that were not folded yet; fold each before the next.
+
+        The log is asked for the last of them first: to find that there is none, a reader
+        would have to look through all that stands between here and the next record.
+        """
+        end: int | None = None
+        while True:
+            if self._ahead:
+                if self._ahead[0].sequence > sequence:
+                    if end is not None and self.sequence < end:
+                        raise LogDiverged(f"sequence {end} is on the log and no reader gets it")
+                    return
+                yield self._ahead.popleft()
+                continue
+            if end is None:
+                last = await self._log.last(self._subject, sequence)
+                end = 0 if last is None else last.sequence
+            if self.sequence >= end:
+                return
+            await self._read_on()
+
+    def apply(self, message: Stored) -> int:
+        """Fold one record, and return how many events it has."""
+        try:
+            record = EVENT_MESSAGES.decode(message.payload)
+        except InputError as error:
+            raise UnknownRecord(f"sequence {message.sequence}: {error}") from error
+        try:
+            self.head = fold(self.engine, self.state, self.head, record, message.payload)
+        except LogDiverged as error:
+            raise LogDiverged(f"sequence {message.sequence}: {error}") from error
+        self.sequence, self._hash = message.sequence, ""
+        self.events += len(record.events)
+        return len(record.events)
+
+    def moment(self) -> EngineMoment:
+        """Say where the engine is."""
+        head = self.head
+        self._hash = self._hash or state_hash(self.engine, self.state)
+        return EngineMoment(
+            self.engine.name, head.number, self.sequence, head.time_ns, head.hash, self._hash
+        )
+
+    def snapshot(self, code: str) -> Snapshot:
+        """Return the state as a travel snapshot."""
+        data, head = self.engine.dump(self.state), self.head
+        self._hash = digest(data)
+        name = self.engine.name
+        header = SnapshotHeader(name, code, head.number, self.sequence, head.hash, self._hash)
+        return Snapshot(header, data)
+
+    async def poll(self, wait_s: float) -> list[Stored]:
+        """Return the next records that were not folded yet, [] if none come within `wait_s`."""
+        if self._reader is None:
+            self._reader = await self._log.open_reader([self._subject], self.sequence)
+        return await self._reader.poll(READ_BATCH, wait_s)
+
+    async def close(self) -> None:
+        """Let go of the log."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            await reader.close()
+
+    async def _read_on(self) -> None:
+        """Wait for the next records, which are on the log."""
+        for _ in range(FOLD_PATIENCE):
+            self._ahead.extend(await self.poll(FOLD_POLL_S))
+            if self._ahead:
+                return
+        raise LogUnavailable(f"nothing of {self._subject} comes behind {self.sequence}")
+
+    async def _head_at(self, header: SnapshotHeader) -> Head | None:
+        """Return the head that a snapshot was taken at, None if the log does not hold it."""
+        stored = await self._log.get(header.sequence)
+        reason = "the log no longer holds its record"
+        if stored is not None and stored.subject == self._subject:
+            try:
+                record = EVENT_MESSAGES.decode(stored.payload)
+                check_hash(record, stored.payload)
+            except (InputError, LogDiverged) as error:
+                reason = str(error)
+            else:
+                if record.hash != header.record_hash:
+                    reason = "the log holds another record there"
+                elif recorded_state_hash(self.engine, record) not in (None, header.state_hash):
+                    reason = "the log records another state"
+                else:
+                    return Head(
+                        record.number, record.hash, record.last_input, record.time_ns, record.epoch
+                    )
+        log.warning("travel snapshot ignored", seq=header.sequence, reason=reason)
+        return None
+
+
+Engines = Callable[[], Sequence[Engine[Any]]]
+"""Returns fresh instances of all engines, in the order of `subjects.ENGINES`."""
+
+
+class TimeMachine:
+    """Gives the engines' states at any sequence of one log."""
+
+    def __init__(
+        self, log_: Log, engines: Engines, shelves: Mapping[str, Shelf] | None = None
+    ) -> None:
+        self._log = log_
+        self._engines = engines
+        self._shelves = shelves or {}
+
+    async def at(self, sequence: int) -> Moment:
+        """Return all engines as of `sequence`, from the nearest travel snapshots.
+
+        Raises InputError when the log does not reach there.
+        """
+        await self._check(sequence)
+        tracks = self._tracks()
+        try:
+            await asyncio.gather(*(self._carry(track, sequence) for track in tracks))
+            return moment_of(tracks, sequence)
+        finally:
+            await _close(tracks)
+
+    async def along(self, sequences: Sequence[int]) -> AsyncIterator[Moment]:
+        """Yield all engines as of each of the ascending `sequences`, in one walk from genesis."""
+        tracks = self._tracks()
+        try:
+            for sequence in sequences:
+                await self._check(sequence)
+                for track in tracks:
+                    await track.to(sequence)
+                yield moment_of(tracks, sequence)
+        finally:
+            await _close(tracks)
+
+    def _tracks(self) -> list[Track[Any]]:
+        return [Track(self._log, engine) for engine in self._engines()]
+
+    async def _carry(self, track: Track[Any], sequence: int) -> None:
+        shelf = self._shelves.get(track.engine.name)
+        if shelf is not None:
+            await track.resume(shelf, sequence)
+        await track.to(sequence)
+
+    async def _check(self, sequence: int) -> None:
+        last = await self._log.last_sequence()
+        if not 1 <= sequence <= last:
+            raise InputError(f"the log goes from sequence 1 to {last}, not to {sequence}")
+
+
+def moment_of(tracks: Sequence[Track[Any]], sequence: int) -> Moment:
+    """Put together where the engines are as of `sequence`."""
+    each = tuple(track.moment() for track in tracks)
+    lines = "".join(f"{one.name}:{one.state_hash}\n" for one in each)
+    time_ns = max((one.time_ns for one in each), default=0)
+    return Moment(sequence, time_ns, digest(lines.encode()), each)
+
+
+async def _close(tracks: Sequence[Track[Any]]) -> None:
+    for track in tracks:
+        await track.close()
+
+
+class Keeper:
+    """Follows the log in the background, and keeps a travel snapshot now and then."""
+
+    def __init__(
+        self,
+        log_: Log,
+        engines: Engines,
+        shelves: Mapping[str, Shelf],
+        *,
+        records: int = TRAVEL_SNAPSHOT_RECORDS,
+        events: int = TRAVEL_SNAPSHOT_EVENTS,
+    ) -> None:
+        self._log = log_
+        self._engines = engines
+        self._shelves = shelves
+        self._every = records, events
+        self.saved = 0
+
+    async def run(self) -> None:
+        """Keep snapshots until cancelled. Raises a Halt for a record that does not fit."""
+        tracks = [Track(self._log, engine) for engine in self._engines()]
+        followers = [asyncio.create_task(self._follow(track)) for track in tracks]
+        try:
+            await asyncio.gather(*followers)
+        finally:
+            for task in followers:
+                task.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
+            await _close(tracks)
+
+    async def catch_up(self) -> None:
+        """Keep what is to be kept of the log as it is now."""
+        last = await self._log.last_sequence()
+        for engine in self._engines():
+            track = Track(self._log, engine)
+            shelf = self._shelves[engine.name]
+            await track.resume(shelf, last)
+            since = _Since(track.sequence)
+            try:
+                async for message in track.up_to(last):
+                    await self._take(track, shelf, since, message)
+            finally:
+                await track.close()
+
+    async def _follow(self, track: Track[Any]) -> None:
+        shelf = self._shelves[track.engine.name]
+        await track.resume(shelf, await self._log.last_sequence())
+        since = _Since(track.sequence)
+        while True:
+            for message in await track.poll(_IDLE_S):
+                await self._take(track, shelf, since, message)
+                await asyncio.sleep(0)
+
+    def _is_due(self, since: "_Since", sequence: int) -> bool:
+        records, events_ = self._every
+        far = sequence - since.sequence >= TRAVEL_SNAPSHOT_MESSAGES
+        return far or since.records >= records or since.events >= events_
+
+    async def _take(
+        self, track: Track[Any], shelf: Shelf, since: "_Since", message: Stored
+    ) -> None:
+        since.events += track.apply(message)
+        since.records += 1
+        if not self._is_due(since, message.sequence):
+            return
+        since.records, since.events, since.sequence = 0, 0, message.sequence
+        snapshot = track.snapshot(shelf.code)
+        try:
+            await asyncio.to_thread(shelf.save, snapshot)
+            self.saved += 1
+        except OSError as error:
+            log.warning("travel snapshot not written", reason=str(error))
+
+
+class _Since:
+    """What was folded since the last snapshot, and where that was taken."""
+
+    def __init__(self, sequence: int) -> None:
+        self.records = 0
+        self.events = 0
+        self.sequence = sequence
