@@ -231,7 +231,7 @@ def rebuild(
 
 
 async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) -> Any:
-    from projections import rebuild as mechanism
+    from projections.store import rebuild as mechanism
 
     place = Place(Settings())
     log = await place.log("replay")
@@ -250,7 +250,7 @@ async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) ->
 
 
 def _roll_back(as_json: bool) -> None:
-    from projections import rebuild as mechanism
+    from projections.store import rebuild as mechanism
 
     live = asyncio.run(mechanism.rollback(Place(Settings()).database_url))
     if as_json:

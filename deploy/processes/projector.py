@@ -5,7 +5,7 @@ import asyncio
 from deploy.heartbeat import heartbeat
 from deploy.place import Place, writer_name
 from deploy.processes.until import until
-from projections.projector import Projector
+from projections.store.projector import Projector
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:

@@ -5,17 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Depends, Path, Query
 
-from projections.api.models import (
-    AccountOut,
-    FillOut,
-    OneOrderOut,
-    OrderOut,
-    OrdersOut,
-    PositionOut,
-    PositionsOut,
-)
-from projections.api.store import ReadStore
-from projections.api.words import (
+from projections.api.formatting import (
     MAX_INT64,
     PAGE,
     After,
@@ -27,6 +17,16 @@ from projections.api.words import (
     page,
     time_of,
 )
+from projections.api.models import (
+    AccountOut,
+    FillOut,
+    OneOrderOut,
+    OrderOut,
+    OrdersOut,
+    PositionOut,
+    PositionsOut,
+)
+from projections.api.store import ReadStore
 from schemas.errors import NotFound, Refusal, Refused
 from schemas.limits import MAX_BATCH_ORDERS, MAX_PAGE_ROWS
 from schemas.units import to_decimal

@@ -11,8 +11,8 @@ from typing import Annotated, Final, NamedTuple, Protocol
 
 from fastapi import Query, Response
 
+from projections.api.formatting import MAX_INT64
 from projections.api.store import AT, ReadStore
-from projections.api.words import MAX_INT64
 from schemas.errors import InputError, NotFound, StoreUnavailable
 from schemas.travel_limits import HISTORY_LOOK_MS, HISTORY_WAIT_S, MAX_AT_CHARS
 

@@ -5,18 +5,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 from fastapi import APIRouter, Query
 
-from projections.api.models import (
-    AuditOut,
-    AuditsOut,
-    DecisionOut,
-    DecisionsOut,
-    EngineOut,
-    KeyOut,
-    KeysOut,
-    ProjectionOut,
-)
-from projections.api.store import ReadStore, decode_ends
-from projections.api.words import (
+from projections.api.formatting import (
     PAGE,
     After,
     Before,
@@ -30,6 +19,17 @@ from projections.api.words import (
     time_of,
     time_or_none,
 )
+from projections.api.models import (
+    AuditOut,
+    AuditsOut,
+    DecisionOut,
+    DecisionsOut,
+    EngineOut,
+    KeyOut,
+    KeysOut,
+    ProjectionOut,
+)
+from projections.api.store import ReadStore, decode_ends
 from projections.store.checkpoint import End
 
 _AUDIT: Final = """

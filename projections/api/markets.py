@@ -4,6 +4,21 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 
+from projections.api.formatting import (
+    MAX_INT64,
+    PAGE,
+    After,
+    Before,
+    Limit,
+    Word,
+    checked_symbol,
+    decimal_or_none,
+    errors,
+    fraction_or_none,
+    page,
+    time_of,
+    unknown_symbol,
+)
 from projections.api.models import (
     BarOut,
     BarsOut,
@@ -19,21 +34,6 @@ from projections.api.models import (
 )
 from projections.api.search import Conditions, Recency, SourceReputation
 from projections.api.store import Reading, ReadStore
-from projections.api.words import (
-    MAX_INT64,
-    PAGE,
-    After,
-    Before,
-    Limit,
-    Word,
-    checked_symbol,
-    decimal_or_none,
-    errors,
-    fraction_or_none,
-    page,
-    time_of,
-    unknown_symbol,
-)
 from schemas.limits import MAX_SNAPSHOT_LEVELS
 from schemas.units import SECOND_NS, to_decimal, to_fraction
 

@@ -4,6 +4,18 @@ from typing import Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Path, Query
 
+from projections.api.formatting import (
+    PAGE,
+    After,
+    Before,
+    Limit,
+    PlaceCursor,
+    SymbolFilter,
+    checked_symbol,
+    errors,
+    page,
+    place_of,
+)
 from projections.api.markets import Symbol, require_market
 from projections.api.reality_models import (
     ArticlesOut,
@@ -28,18 +40,6 @@ from projections.api.reality_rows import (
     source_out,
 )
 from projections.api.store import ReadStore
-from projections.api.words import (
-    PAGE,
-    After,
-    Before,
-    Limit,
-    PlaceCursor,
-    SymbolFilter,
-    checked_symbol,
-    errors,
-    page,
-    place_of,
-)
 from schemas.errors import NotFound
 from schemas.limits import MAX_PAGE_ROWS
 

@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from projections.api.formatting import (
+    decimal_or_none,
+    fraction_or_none,
+    time_of,
+    time_or_none,
+)
 from projections.api.reality_models import (
     ArticleOut,
     AssessmentOut,
@@ -13,12 +19,6 @@ from projections.api.reality_models import (
     ReviewOut,
     ScoreChangeOut,
     SourceOut,
-)
-from projections.api.words import (
-    decimal_or_none,
-    fraction_or_none,
-    time_of,
-    time_or_none,
 )
 from schemas.units import SECOND_NS, to_decimal, to_fraction
 

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from projections.api.at import EngineState, Moments
+from projections.api.formatting import errors, time_of
 from projections.api.store import AT, ReadStore
-from projections.api.words import errors, time_of
 
 
 class EngineStateOut(BaseModel):

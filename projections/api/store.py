@@ -15,10 +15,10 @@ from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
 from projections.history.schemas import LIVE_HISTORY_QUERY, LiveHistory
-from projections.history.shape import history_digest
+from projections.history.versions import history_digest
 from projections.store.checkpoint import End
+from projections.store.projection import Projection
 from projections.store.schemas import LIVE_QUERY, Live, model_digest
-from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import StoreUnavailable
 from schemas.limits import (

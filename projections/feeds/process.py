@@ -16,7 +16,7 @@ import structlog
 
 from projections.feeds.channels import PROGRESS
 from projections.feeds.fold import Draft, FeedFold
-from projections.feeds.office import RETRY_PAUSE_S, Office
+from projections.feeds.lease import RETRY_PAUSE_S, Office
 from projections.feeds.outbox import Batch, Outbox, Progress, decode_progress
 from projections.feeds.ports import FeedLog
 from schemas.errors import LogDiverged, LogUnavailable

@@ -13,10 +13,10 @@ import structlog
 
 from projections.history.schemas import ensure_history, switch_history
 from projections.history.writer import HistoryWriter, Told
-from projections.projector import projected_subjects
 from projections.store.checkpoint import Follower, check_past
 from projections.store.postgres import Connection, connect
-from projections.store.shape import Projection
+from projections.store.projection import Projection
+from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import Halt, LogDiverged, StoreUnavailable

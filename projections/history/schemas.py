@@ -9,14 +9,14 @@ that is switched to, which is recorded, once it has caught up.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from projections.history.shape import (
+from projections.history.versions import (
     history_ddl,
     history_digest,
     history_schema,
     views_schema,
 )
 from projections.store.postgres import Connection, fetch_one, typed_errors
-from projections.store.shape import Projection
+from projections.store.projection import Projection
 from schemas.travel_limits import HISTORIES_KEPT
 
 _CONTROL_DDL: Final = (

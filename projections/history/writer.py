@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from projections.history.shape import history_schema
+from projections.history.versions import history_schema
 from projections.store.checkpoint import Checkpoint, End
 from projections.store.postgres import Connection, fetch_one, typed_errors
-from projections.store.shape import Change, Entry, Projection, gather
+from projections.store.projection import Change, Entry, Projection, gather
 from schemas.codec import encode
 from schemas.errors import BrokenInvariant, Fenced
 

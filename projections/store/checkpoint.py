@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from projections.store.observed import read_observation
-from projections.store.shape import Entry
+from projections.store.projection import Entry
 from schemas import subjects
 from schemas.chain import GENESIS_HASH, digest, link
 from schemas.decisions import SIGNED_DECISIONS

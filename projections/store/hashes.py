@@ -5,8 +5,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from projections.store.postgres import Connection, typed_errors
+from projections.store.projection import Projection, Table
 from projections.store.schemas import schema_name
-from projections.store.shape import Projection, Table
 
 
 class TableHash(NamedTuple):

@@ -8,13 +8,13 @@ import psycopg
 
 from projections.store.checkpoint import Batch, Checkpoint, End
 from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.projection import Change, Projection, Row, Step, gather
 from projections.store.schemas import (
     Live,
     find_live,
     live_while_committing,
     schema_name,
 )
-from projections.store.shape import Change, Projection, Row, Step, gather
 from schemas.codec import encode
 from schemas.errors import BrokenInvariant, Fenced
 

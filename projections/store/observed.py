@@ -11,7 +11,7 @@ from typing import Any, Final, assert_never
 import msgspec
 import structlog
 
-from projections.store.shape import Entry
+from projections.store.projection import Entry
 from schemas.errors import InputError
 from schemas.limits import MAX_REQUEST_ID_CHARS
 from schemas.observations import (

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from projections.store.postgres import Connection, fetch_one, typed_errors
-from projections.store.shape import Projection
+from projections.store.projection import Projection
 from schemas.chain import digest
 from schemas.errors import SchemaDrift, StoreUnavailable
 

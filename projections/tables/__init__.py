@@ -6,7 +6,7 @@ and `reviews` what `articles` and `llm_calls` did.
 
 from typing import Final
 
-from projections.store.shape import Projection
+from projections.store.projection import Projection
 from projections.tables import (
     accounts,
     articles,

@@ -7,7 +7,7 @@ after a crash, is two rows, of which the second was dropped as `repeated`.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,

@@ -8,7 +8,7 @@ what jsonb cannot.
 from collections.abc import Mapping
 from typing import Any, get_args
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,

@@ -6,7 +6,7 @@ A bar exists only where there was a trade.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     SEQUENCE,
     TEXT,

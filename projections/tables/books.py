@@ -7,7 +7,7 @@ which it learns in which book a cancelled order rested.
 from collections.abc import Mapping
 from typing import Any
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,

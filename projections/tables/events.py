@@ -7,7 +7,7 @@ which it takes an event's summary: the LLM's where that was used, else its first
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BOOLEAN,
     CAUSE,

@@ -7,7 +7,7 @@ A call is found by the log sequence of its LlmCalled; `request_id` is that of th
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,

@@ -6,7 +6,7 @@ The command that asked for an order is at `order_id / MAX_BATCH_ORDERS` of the l
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     BOOLEAN,

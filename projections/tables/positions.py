@@ -6,7 +6,7 @@ A position that was given up stays as a row of 0 lots.
 from collections.abc import Mapping
 from typing import Any
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     SEQUENCE,
     TEXT,

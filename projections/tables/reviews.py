@@ -6,7 +6,7 @@ Runs after `articles` and `llm_calls`, from which the audit takes its summary.
 from collections.abc import Mapping
 from typing import Any
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     BOOLEAN,

@@ -7,7 +7,7 @@ reality engine, the score that prices are blended from and all else the pricing 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,

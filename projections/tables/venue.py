@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from projections.store.shape import (
+from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,

@@ -13,7 +13,7 @@ import time
 
 import structlog
 
-from projections.rebuild import rebuild
+from projections.store.rebuild import rebuild
 from tests.projections.reading import project_all, rows
 from tests.projections.real import RealVenue
 from tests.support.postgres import postgres_server

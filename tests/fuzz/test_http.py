@@ -1,7 +1,7 @@
 """The HTTP door, by its own OpenAPI document: typed answers in bounded time, and no 500.
 
 Cases are schemathesis's: what the document allows, and what it does not. The event streams
-are left out, because they never end; `tests/feeds/test_sse.py` has them.
+are left out, because they never end; `tests/projections/feeds/test_sse.py` has them.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ from schemas.decisions import AddSource
 from schemas.sources import Source
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import VALUES, dumped, golden, near
+from tests.projections.api.test_api import who
 from tests.projections.reading import project_all
 from tests.projections.story import told
-from tests.projections.test_api import who
 from tests.streams.gateway.house import House, Key, open_house
 from tests.streams.gateway.test_push import article
 from tests.support.postgres import postgres_server

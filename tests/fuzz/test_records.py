@@ -8,9 +8,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from projections.feeds.fold import FeedFold
-from projections.projector import projected_subjects
 from projections.store.checkpoint import Checkpoint, Follower
-from projections.store.shape import gather
+from projections.store.projection import gather
+from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.codec import Codec

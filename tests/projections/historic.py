@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from projections.history.historian import Historian
-from projections.history.shape import views_schema
-from projections.projector import projected_subjects
+from projections.history.versions import views_schema
 from projections.store.checkpoint import Checkpoint, Follower
 from projections.store.hashes import TableHash, hash_in, hash_model
 from projections.store.model import Model
 from projections.store.postgres import connect
+from projections.store.projector import projected_subjects
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas.subjects import matches

@@ -6,7 +6,7 @@ Its log is told anew from the seed at every start, which gives the same bytes ev
 import asyncio
 import sys
 
-from projections.projector import Projector
+from projections.store.projector import Projector
 from tests.projections.story import told
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from projections.projector import Projector, projected_subjects
 from projections.store.hashes import TableHash, hash_model
 from projections.store.postgres import connect
+from projections.store.projector import Projector, projected_subjects
 from projections.store.schemas import find_live
 from projections.tables import PROJECTIONS
 from schemas.stored import Stored

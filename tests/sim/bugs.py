@@ -19,12 +19,12 @@ from engines.exchange.client_ids import ClientIds
 from engines.exchange.engine import ExchangeEngine
 from engines.governance import people
 from engines.kernel import fold
-from projections.feeds.office import Office as FeedsOffice
+from projections.feeds.lease import Office as FeedsOffice
 from projections.feeds.outbox import Outbox
 from projections.feeds.process import Feeds
 from projections.store import model as model_module
 from projections.store.model import Model
-from projections.store.shape import gather
+from projections.store.projection import gather
 from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
 from schemas.heads import Chains, Head
 from schemas.records import Record

@@ -7,9 +7,9 @@ from engines.kernel import Engine, fold
 from projections.feeds.channels import PROGRESS, WRITER
 from projections.feeds.fold import FeedFold
 from projections.feeds.outbox import Outbox
-from projections.projector import projected_subjects
 from projections.store.checkpoint import Follower
 from projections.store.model import Model
+from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from replay.verify.verify import verify
 from schemas import subjects

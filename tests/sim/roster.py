@@ -7,7 +7,7 @@ from deploy.engines import engine_of
 from deploy.processes.until import until
 from engines.kernel import Engine
 from projections.feeds.process import Feeds
-from projections.projector import Projector
+from projections.store.projector import Projector
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
 from schemas.limits import SCRUB_PAUSE_S

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 import psycopg
 
+from projections.store.projection import Projection
 from projections.store.schemas import Live, model_ddl
-from projections.store.shape import Projection
 from tests.sim.plan import Storing
 
 LIVE: Final = Live(1, "simulated", 1)

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import structlog
 
-from projections import projector as projector_module
 from projections.feeds.channels import PROGRESS
 from projections.store import model as model_module
+from projections.store import projector as projector_module
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import EverythingError, Fenced, Halt, OperatingError
@@ -20,7 +20,7 @@ from schemas.subjects import feed as feed_subject
 from schemas.units import SECOND_NS
 from streams.log.appender import Appender
 from streams.log.ports import Fence
-from tests.feeds.simulated_feed import SimulatedFeed
+from tests.projections.feeds.simulated_feed import SimulatedFeed
 from tests.sim.life import LIFE, Life
 from tests.sim.plan import Plan
 from tests.sim.shelves import Hand, Shelf

@@ -21,7 +21,7 @@ from schemas.units import SECOND_NS
 from streams.ingest.asking.llm import Said
 from streams.ingest.jobs.services import Delivery
 from streams.log.ports import Log
-from tests.feeds.records import Scribe
+from tests.projections.feeds.records import Scribe
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import START_NS
 

@@ -16,8 +16,8 @@ import structlog
 from projections.store.checkpoint import Checkpoint, Follower, check_past
 from projections.store.model import Model, Switched
 from projections.store.postgres import connect
+from projections.store.projection import Projection
 from projections.store.schemas import ensure_live
-from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import StoreUnavailable

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from projections.store.checkpoint import Checkpoint, Follower
 from projections.store.observed import read_observation
-from projections.store.shape import gather
+from projections.store.projection import gather
 from projections.tables import PROJECTIONS
 from schemas.codec import encode
 from schemas.limits import MAX_REQUEST_ID_CHARS

@@ -11,7 +11,7 @@ from projections.api.store import decode_ends
 from projections.history.historian import Historian
 from projections.history.writer import HistoryWriter
 from projections.store.postgres import connect
-from projections.store.shape import Projection
+from projections.store.projection import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import BrokenInvariant, Fenced, LogDiverged
 from tests.projections.historic import (

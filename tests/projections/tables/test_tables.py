@@ -3,7 +3,7 @@
 import pytest
 
 from projections.store.checkpoint import Checkpoint, Follower
-from projections.store.shape import gather
+from projections.store.projection import gather
 from projections.tables import PROJECTIONS
 from schemas.units import MINUTE_NS
 from tests.projections.reading import project_all, projected, rows

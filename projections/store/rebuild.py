@@ -19,11 +19,12 @@ from typing import Final, NamedTuple
 
 import psycopg
 
-from projections.projector import projected_subjects
 from projections.store.checkpoint import Batch, Checkpoint, Follower, check_past
 from projections.store.hashes import TableHash, hash_model
 from projections.store.model import Model, read_checkpoint
 from projections.store.postgres import Connection, connect, fetch_one, typed_errors
+from projections.store.projection import Projection
+from projections.store.projector import projected_subjects
 from projections.store.schemas import (
     Live,
     check_digest,
@@ -36,7 +37,6 @@ from projections.store.schemas import (
     record_switch,
     schema_name,
 )
-from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import LogGap, NotFound, SchemaDrift, StoreUnavailable
 from schemas.limits import (

@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI, Header
 
 from projections.api import create_read_router
-from projections.projector import Projector
-from projections.rebuild import rebuild
+from projections.store.projector import Projector
+from projections.store.rebuild import rebuild
 from schemas.errors import Halt
 from schemas.events.exchange import OrdersCancelled
 from schemas.limits import MAX_PAGE_ROWS

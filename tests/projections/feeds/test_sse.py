@@ -15,9 +15,9 @@ from projections.feeds import sse
 from projections.feeds.ports import FeedLog
 from projections.feeds.sse import create_feed_router
 from schemas.errors import EverythingError, LogUnavailable, MalformedMessage
-from tests.feeds.records import Scribe, opened, placed
-from tests.feeds.simulated_feed import SimulatedFeed, feed_server
-from tests.feeds.test_process import process, run_to_the_end
+from tests.projections.feeds.records import Scribe, opened, placed
+from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
+from tests.projections.feeds.test_process import process, run_to_the_end
 from tests.simulated.log import SimulatedServer
 
 DEPTH = "market.TEST.depth"

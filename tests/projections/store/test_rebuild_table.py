@@ -2,8 +2,8 @@
 
 import pytest
 
-from projections.projector import Projector
-from projections.rebuild import feeding, rebuild, rollback
+from projections.store.projector import Projector
+from projections.store.rebuild import feeding, rebuild, rollback
 from projections.tables import PROJECTIONS
 from schemas.errors import NotFound, SchemaDrift
 from tests.projections.reading import (
@@ -15,8 +15,8 @@ from tests.projections.reading import (
     running,
     wait_until,
 )
+from tests.projections.store.test_rebuild import live_schema, schemas
 from tests.projections.story import told
-from tests.projections.test_rebuild import live_schema, schemas
 
 TABLES = [table.name for projection in PROJECTIONS for table in projection.tables]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from projections.projector import Projector
-from projections.rebuild import rebuild
+from projections.store.projector import Projector
+from projections.store.rebuild import rebuild
 from schemas.limits import MAX_ATOMIC_BATCH
 from tests.projections.reading import hashes, last_projected, project_all, running, wait_until
 from tests.projections.real import busy_day

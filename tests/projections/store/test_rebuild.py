@@ -5,13 +5,13 @@ import asyncio
 import psycopg
 import pytest
 
-from projections.projector import Projector
-from projections.rebuild import Progress, rebuild, rollback
 from projections.store.checkpoint import Checkpoint, Follower
 from projections.store.model import Model, Switched
 from projections.store.postgres import connect
+from projections.store.projection import Projection
+from projections.store.projector import Projector
+from projections.store.rebuild import Progress, rebuild, rollback
 from projections.store.schemas import ensure_live, find_live
-from projections.store.shape import Projection
 from projections.tables import PROJECTIONS
 from schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
 from tests.projections.reading import (

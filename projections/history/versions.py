@@ -13,8 +13,8 @@ sequence in `everything.at`. Reading at a sequence is reading there, with the sa
 from collections.abc import Sequence
 from typing import Final
 
+from projections.store.projection import Projection, Table
 from projections.store.schemas import model_digest
-from projections.store.shape import Projection, Table
 from schemas import subjects
 from schemas.chain import GENESIS_HASH, digest
 

@@ -10,7 +10,7 @@ from schemas.events import governance as gov
 from schemas.events import pricing, reality
 from schemas.records import EVENT_MESSAGES
 from schemas.sources import Source
-from tests.feeds.test_fold import fold, payload
+from tests.projections.feeds.test_fold import fold, payload
 from tests.projections.news import assessed, dropped, grouped, impact_of
 from tests.projections.news import opened as cluster_opened
 from tests.projections.reading import projected

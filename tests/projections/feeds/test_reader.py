@@ -7,9 +7,9 @@ from projections.feeds.reader import ChannelReader, open_channels
 from schemas.errors import MalformedMessage, TooFarBehind
 from schemas.feed import Envelope, decode_envelope
 from schemas.limits import FEED_SNAPSHOT_EVERY
-from tests.feeds.records import Scribe, opened, placed
-from tests.feeds.simulated_feed import SimulatedFeed, feed_server
-from tests.feeds.test_process import published, run_to_the_end
+from tests.projections.feeds.records import Scribe, opened, placed
+from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
+from tests.projections.feeds.test_process import published, run_to_the_end
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
 

@@ -1,7 +1,7 @@
 """What the real engines decided, in tables: compared with the exchange's own state."""
 
 from engines.exchange.state import State
-from projections.rebuild import rebuild
+from projections.store.rebuild import rebuild
 from schemas.units import PAR_TICKS
 from tests.projections.reading import hashes, project_all, rows
 from tests.projections.real import GRANT_CENTS, busy_day

@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from schemas.chain import digest
+from tests.projections.api.test_api import ok, reading_from, refused
 from tests.projections.news import News
 from tests.projections.reading import last_projected, project_all, rows
 from tests.projections.story import Story, told
-from tests.projections.test_api import ok, reading_from, refused
 from tests.support.postgres import PostgresServer
 
 

@@ -14,8 +14,8 @@ from schemas.events import exchange as ex
 from schemas.feed import Envelope, decode_envelope, encode_envelope
 from schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
 from schemas.records import EVENT_MESSAGES
-from tests.feeds.records import Scribe, cancelled, opened, placed, traded
-from tests.feeds.simulated_feed import SimulatedFeed, feed_server
+from tests.projections.feeds.records import Scribe, cancelled, opened, placed, traded
+from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.simulated.faults import Faults, Rates, SeededFaults, SimulatedCrash
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from projections.projector import Projector
 from projections.store.checkpoint import Batch, Checkpoint, Follower
 from projections.store.hashes import TableHash, hash_model
 from projections.store.model import Model
 from projections.store.postgres import connect
+from projections.store.projector import Projector
 from projections.store.schemas import ensure_live, make_model, model_digest
 from projections.tables import PROJECTIONS
 from schemas.codec import encode
@@ -312,7 +312,7 @@ async def test_two_first_starts_at_once_make_one_model(dsn: str) -> None:
 
 
 async def test_nobody_at_the_address_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projections.projector.STORE_ATTEMPTS", 2)
+    monkeypatch.setattr("projections.store.projector.STORE_ATTEMPTS", 2)
     server = told(seed=8).scribe.server
     projector = Projector(server.connect("x"), "postgresql://x@127.0.0.1:1/x")
     with pytest.raises(StoreUnavailable):

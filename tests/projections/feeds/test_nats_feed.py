@@ -18,8 +18,8 @@ from schemas.feed import Envelope, decode_envelope
 from schemas.limits import MAX_ATOMIC_BATCH
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
-from tests.feeds.simulated_feed import SimulatedFeed, feed_server
-from tests.feeds.test_process import reference, some_history
+from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
+from tests.projections.feeds.test_process import reference, some_history
 from tests.support.nats import TestServer, nats_server
 
 

@@ -14,7 +14,7 @@ from schemas.events import governance as gov
 from schemas.limits import FEED_DEPTH_LEVELS, FEED_SNAPSHOT_EVERY
 from schemas.records import Record
 from schemas.units import PAR_TICKS
-from tests.feeds.records import cancelled, opened, placed, traded
+from tests.projections.feeds.records import cancelled, opened, placed, traded
 
 
 def record(*events: Event) -> Record:
