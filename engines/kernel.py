@@ -19,13 +19,13 @@ from schemas.chain import digest
 from schemas.errors import LogDiverged, UnknownRecord
 from schemas.events import Event
 from schemas.events.exchange import OrdersCancelled
-from schemas.heads import Head, follow
 from schemas.limits import (
     IDS_LIKE_AN_EVENT,
     MAX_GROUP_EVENTS,
     MAX_GROUP_INPUTS,
     STATE_HASH_EVERY_RECORDS,
 )
+from schemas.record_chain import Head, follow
 from schemas.records import Record, seal
 from schemas.stored import Stored
 

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from schemas import shape
+from schemas import json_limits as shape
 from schemas.errors import MalformedMessage, UnknownMessage
 
 T = TypeVar("T")

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from engines.reality import answers, reviews
-from engines.reality.due import Due
 from engines.reality.state import State
+from engines.reality.timers import Due
 from schemas.events.reality import (
     ArticlesForgotten,
     Event,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from engines.kernel import Grouping
-from engines.reality import answers, conclude, decisions, inputs, intake, reviews
+from engines.reality import answers, conclude, decisions, inputs, reviews
+from engines.reality import article_admission as intake
 from engines.reality.evolve import STEPS
 from engines.reality.state import Kept, State, dump, load
 from schemas import events as all_events

@@ -5,8 +5,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from engines.reality.due import Due, Dues, Kind
 from engines.reality.memory import Charge, Charges, Seen
+from engines.reality.timers import Due, Dues, Kind
 from schemas.events.reality import LlmMode
 from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
 

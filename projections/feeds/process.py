@@ -21,8 +21,8 @@ from projections.feeds.outbox import Batch, Outbox, Progress, decode_progress
 from projections.feeds.ports import FeedLog
 from schemas.errors import LogDiverged, LogUnavailable
 from schemas.feed import decode_envelope
-from schemas.heads import Chains
 from schemas.limits import CONNECT_ATTEMPTS, MAX_ATOMIC_BATCH, READ_BATCH
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import feed as feed_subject

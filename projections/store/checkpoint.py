@@ -22,8 +22,8 @@ from schemas.errors import (
     InputError,
     LogDiverged,
 )
-from schemas.heads import Chains, Head
 from schemas.limits import PROJECT_BATCH_EVENTS, PROJECT_BATCH_RECORDS
+from schemas.record_chain import Chains, Head
 from schemas.records import EVENT_MESSAGES, check_hash
 from schemas.stored import Stored
 from streams.log.ports import Log

@@ -35,7 +35,6 @@ from schemas.errors import (
     TooLarge,
 )
 from schemas.events.notary import Sealed
-from schemas.heads import Head
 from schemas.limits import (
     ARCHIVE_PATIENCE,
     ARCHIVE_POLL_S,
@@ -43,6 +42,7 @@ from schemas.limits import (
     MAX_BUNDLE_MESSAGES,
     READ_BATCH,
 )
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events

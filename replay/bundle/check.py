@@ -36,8 +36,8 @@ from schemas.events.governance import (
     DecisionCoSigned,
     DecisionPending,
 )
-from schemas.heads import Head, follow
 from schemas.limits import MAX_FINDINGS
+from schemas.record_chain import Head, follow
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import ENGINES, GOVERNANCE, NOTARY, events, last_token

@@ -16,8 +16,8 @@ from engines.kernel import Engine, fold, recorded_state_hash, state_hash
 from replay.travel.snapshot_store import Shelf
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
-from schemas.heads import Head
 from schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, READ_BATCH
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, check_hash
 from schemas.stored import Stored
 from schemas.subjects import events

@@ -11,7 +11,7 @@ from replay.verify.inputs import Inputs
 from replay.verify.report import EngineReport, Finding, Kind
 from schemas.errors import EverythingError, InputError, LogDiverged, OperatingError
 from schemas.events import Event
-from schemas.heads import Head, follow
+from schemas.record_chain import Head, follow
 from schemas.records import EPOCHS, EVENT_MESSAGES, Record, body, check_hash
 from schemas.stored import Stored
 from streams.log.ports import Log

@@ -12,7 +12,7 @@ from schemas.chain import Chain
 from schemas.errors import BadSignature, BrokenInvariant
 from schemas.events import Event
 from schemas.events.notary import Sealed
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import Record
 from schemas.signatures import verify as verify_signature
 from schemas.stored import Stored

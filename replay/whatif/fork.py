@@ -22,8 +22,8 @@ from schemas.errors import MalformedMessage
 from schemas.events import Event
 from schemas.events.governance import PolicySet
 from schemas.events.reality import ReviewOpened
-from schemas.heads import Chains, Head
 from schemas.limits import MAX_WHATIF_WAITING
+from schemas.record_chain import Chains, Head
 from schemas.records import EVENT_MESSAGES, Record, body
 from schemas.stored import Stored
 

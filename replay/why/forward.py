@@ -17,9 +17,9 @@ from schemas.errors import InputError, NotFound
 from schemas.events import Event
 from schemas.events import reality as said
 from schemas.events.exchange import OrderPlaced, OrdersCancelled, Traded
-from schemas.heads import Chains
 from schemas.limits import MAX_MOVED_NODES
 from schemas.observations import LlmCalled, SignalsMeasured
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from streams.log.ports import Log

@@ -7,7 +7,7 @@ from schemas import subjects
 from schemas.events.exchange import ReviewersChecked, TopsChanged, Traded
 from schemas.events.governance import ReviewAnswered
 from schemas.events.pricing import BlendSet, PriceChanged, ProposalPriced
-from schemas.heads import Chains
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 

@@ -11,8 +11,8 @@ import structlog
 from schemas.codec import Codec
 from schemas.errors import InputError, LogDiverged, OperatingError, UnknownRecord
 from schemas.events import Event
-from schemas.heads import Chains
 from schemas.limits import RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_BATCH, TAIL_POLL_S
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, GOVERNANCE, events

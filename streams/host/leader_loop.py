@@ -12,7 +12,6 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from engines.kernel import Group, decide_group, write
 from schemas.errors import BrokenInvariant, Fenced, Halt, LogDiverged, OperatingError
-from schemas.heads import Head
 from schemas.limits import (
     COLLECT_EVERY_RECORDS,
     EMPTY_TICK_PAUSE_NS,
@@ -22,6 +21,7 @@ from schemas.limits import (
     SNAPSHOT_EVERY_EVENTS,
     STATE_HASH_EVERY_RECORDS,
 )
+from schemas.record_chain import Head
 from schemas.stored import Stored
 from schemas.subjects import matches
 from schemas.units import SECOND_NS

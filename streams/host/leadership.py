@@ -25,7 +25,6 @@ from schemas.errors import (
     LogUnavailable,
     UnknownRecord,
 )
-from schemas.heads import Head
 from schemas.limits import (
     FOLD_PATIENCE,
     FOLD_POLL_S,
@@ -34,6 +33,7 @@ from schemas.limits import (
     SNAPSHOT_EVERY_EVENTS,
     SNAPSHOT_EVERY_RECORDS,
 )
+from schemas.record_chain import Head
 from schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
 from schemas.stored import Stored
 from schemas.subjects import epoch as epoch_subject

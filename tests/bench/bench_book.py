@@ -35,9 +35,9 @@ from schemas.events.exchange import (
     LimitsSet,
     Traded,
 )
-from schemas.heads import Head
 from schemas.limits import MAX_BATCH_ORDERS, MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
 from schemas.policy import ExchangePolicy
+from schemas.record_chain import Head
 from schemas.stored import Stored
 from schemas.units import PAR_TICKS
 

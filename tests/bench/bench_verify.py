@@ -21,8 +21,8 @@ from projections.feeds.outbox import decode_progress
 from projections.feeds.process import Feeds
 from replay.verify.report import Report
 from replay.verify.verify import verify
-from schemas.heads import Chains
 from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import feed, matches

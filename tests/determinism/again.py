@@ -20,7 +20,7 @@ from engines.notary import NotaryEngine
 from engines.pricing import PricingEngine
 from engines.reality import RealityEngine
 from schemas import signatures, subjects
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 

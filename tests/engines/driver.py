@@ -5,7 +5,7 @@ from typing import Any, Generic, TypeVar
 
 from engines.kernel import Engine, decide_group, fold, state_hash, write
 from schemas.events import Event
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 

@@ -15,7 +15,7 @@ from engines.kernel import Engine, decide_group, fold
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import Halt, InputError
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from tests.fuzz.budget import examples

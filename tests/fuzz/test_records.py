@@ -17,9 +17,9 @@ from schemas.codec import Codec
 from schemas.commands import ORDER_COMMANDS
 from schemas.decisions import SIGNED_DECISIONS
 from schemas.errors import Halt, InputError
-from schemas.heads import Chains
 from schemas.observations import OBSERVATIONS
 from schemas.pushes import PUSHES
+from schemas.record_chain import Chains
 from schemas.records import EPOCHS, EVENT_MESSAGES
 from schemas.stored import Stored
 from streams.gateway.tail import HEADS

@@ -32,8 +32,8 @@ from schemas.decisions import (
     ResolveMarket,
     ResumeMarket,
 )
-from schemas.heads import Head
 from schemas.policy import SEED_PLAN
+from schemas.record_chain import Head
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.governance.people import ANNA, START_NS, Person, genesis

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from schemas import commands, decisions
 from schemas.codec import Codec, Message, encode, tag_of
 from schemas.errors import MalformedMessage, UnknownMessage
+from schemas.json_limits import UNCHECKED_BYTES
 from schemas.limits import MAX_INTEGER_DIGITS, MAX_NESTING
-from schemas.shape import UNCHECKED_BYTES
 
 
 class Coin1(Message, tag="coin/1", frozen=True):

@@ -26,7 +26,7 @@ from projections.store import model as model_module
 from projections.store.model import Model
 from projections.store.projection import gather
 from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
-from schemas.heads import Chains, Head
+from schemas.record_chain import Chains, Head
 from schemas.records import Record
 from schemas.stored import Stored
 from schemas.units import SECOND_NS

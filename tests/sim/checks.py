@@ -14,7 +14,7 @@ from projections.tables import PROJECTIONS
 from replay.verify.verify import verify
 from schemas import subjects
 from schemas.feed import decode_envelope
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from tests.sim.decisions import DecisionsCheck

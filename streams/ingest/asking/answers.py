@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 
-from schemas import shape
+from schemas import json_limits as shape
 from schemas.errors import MalformedMessage
 from schemas.limits import (
     LLM_TEXT_CHARS,

@@ -27,9 +27,9 @@ from schemas.events.governance import (
     MarketResolved,
     MarketResumed,
 )
-from schemas.heads import Head
 from schemas.limits import MAX_BATCH_ORDERS
 from schemas.policy import ExchangePolicy
+from schemas.record_chain import Head
 from schemas.units import PAR_TICKS, SECOND_NS
 from tests.engines.driver import Driver, decoded
 from tests.engines.exchange.deep_audit import deep_audit

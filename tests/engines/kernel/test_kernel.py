@@ -13,7 +13,7 @@ from schemas.chain import GENESIS_HASH, digest
 from schemas.errors import LogDiverged, UnknownRecord
 from schemas.events.exchange import BookHalted, BookOpened
 from schemas.events.notary import Sealed
-from schemas.heads import Head, follow
+from schemas.record_chain import Head, follow
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded

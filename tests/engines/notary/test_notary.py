@@ -12,9 +12,9 @@ from schemas.chain import GENESIS_HASH, link
 from schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
 from schemas.events.exchange import BookHalted
 from schemas.events.notary import Sealed
-from schemas.heads import Head
 from schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
 from schemas.locator import checksum, locator
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from tests.engines.driver import Driver, check_decides_again, check_folds, decoded

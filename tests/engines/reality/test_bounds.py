@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from engines.reality import asking, conclude, evolve, intake, memory, reviews
+from engines.reality import article_admission as intake
+from engines.reality import asking, conclude, evolve, memory, reviews
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import BrokenInvariant, UnknownRecord

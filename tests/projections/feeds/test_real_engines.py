@@ -8,7 +8,7 @@ import pytest
 
 from projections.feeds.fold import FeedFold
 from schemas.events import exchange as ex
-from schemas.heads import Chains
+from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.subjects import matches
 from schemas.units import to_decimal

@@ -15,7 +15,7 @@ from replay.travel.snapshot_store import Shelf, ShelfFolder
 from replay.travel.travel import Keeper, Moment, TimeMachine, travel
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged, UnknownRecord
-from schemas.heads import Head
+from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import ENGINES, events

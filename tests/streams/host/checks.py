@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 from engines.kernel import Engine, decide_group, write
-from schemas.heads import Head, follow
+from schemas.record_chain import Head, follow
 from schemas.records import EPOCHS, EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import epoch, events, matches

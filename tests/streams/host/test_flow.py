@@ -6,8 +6,8 @@ import pytest
 
 from engines.kernel import Grouping, fold, state_hash
 from schemas.errors import BrokenInvariant
-from schemas.heads import Head
 from schemas.limits import MAX_RECORDS_IN_FLIGHT
+from schemas.record_chain import Head
 from schemas.units import SECOND_NS
 from streams.host.leadership import Committed
 from tests.simulated.faults import AppendFault, Faults
