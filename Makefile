@@ -56,7 +56,7 @@ models: $(VENV)/.installed ## install llama.cpp (compiles for minutes) and get t
 	@$(PYTHON) -c 'import pathlib, sys, sysconfig; sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' \
 	  || { $(call debian,python3-dev,Python.h (llama.cpp is compiled)); }
 	@$(PIP) install -c constraints.txt -e '.[llm]' | sed -E '/^(Requirement already|Looking in)/d'
-	@$(BIN)/python -P -m deploy.models
+	@$(BIN)/python -P -m deploy.venue.models
 
 clean: ## remove what was installed here (never a venue's data)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 import typer
 
-from deploy import keys
 from deploy.cli.client import Client
 from deploy.cli.output import At, Json, document, rows, say
+from deploy.venue import keys
 from schemas import decisions, policy, signatures
 from schemas.errors import InputError
 from schemas.units import from_decimal

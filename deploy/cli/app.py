@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
-from deploy import keys
 from deploy.cli import (
     admin,
     archive,
@@ -26,8 +25,9 @@ from deploy.cli import (
 )
 from deploy.cli.client import Client, GatewayError
 from deploy.cli.output import Json, console, document, fail, say
-from deploy.place import NOTARY_KEY, Place
-from deploy.settings import Settings
+from deploy.venue import keys
+from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.settings import Settings
 from schemas import policy, signatures
 from schemas.decisions import Genesis
 from schemas.errors import EverythingError, Halt, InputError
@@ -78,7 +78,7 @@ _FACTS = (
 @app.command()
 def up() -> None:
     """Start the whole system here and keep it up until Ctrl-C."""
-    from deploy.up import Venue, lock  # servers and all: no other command needs them
+    from deploy.venue.up import Venue, lock  # servers and all: no other command needs them
 
     place = Place(Settings())
     with lock(place.home.root):

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
-from deploy import keys
 from deploy.cli.output import Json, document, errors, say
 from deploy.cli.proof import bar, forgotten
-from deploy.place import NOTARY_KEY, Place
-from deploy.settings import Settings
+from deploy.venue import keys
+from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.settings import Settings
 from schemas import signatures
 from schemas.errors import GenesisMismatch, InputError, NotFound, StoreUnavailable
 
@@ -127,7 +127,7 @@ def _check_home(place: Place, found: "Archive") -> None:
 
 def _restored(place: Place, found: "Archive", quiet: bool) -> list[str]:
     """Restore onto the log alone; return what this home knows to have stood behind its end."""
-    from deploy.up import Venue, lock
+    from deploy.venue.up import Venue, lock
 
     with lock(place.home.root):
         venue = Venue(place, lambda text: errors.print(text, markup=False), _step)
@@ -191,7 +191,7 @@ def export(
 
 
 async def _export(first: int, last: int, output: Path, states: bool, update: Any) -> Any:
-    from deploy.engines import all_engines
+    from deploy.venue.engines import all_engines
     from replay.bundle.bundle import bundle
 
     place = Place(Settings())

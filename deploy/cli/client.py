@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import msgspec
 
-from deploy import keys
 from deploy.cli.output import errors
-from deploy.settings import Home, Settings
+from deploy.venue import keys
+from deploy.venue.settings import Home, Settings
 from schemas import signatures
 from schemas.codec import encode
 from schemas.commands import AccountOpening

@@ -12,8 +12,8 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from deploy.cli.output import Json, document, errors, rows, say
-from deploy.place import Place
-from deploy.settings import Settings
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import (
     EverythingError,
@@ -114,7 +114,7 @@ def _anchor(given: str, until: int | None) -> "Anchor":
 
 
 def _verify_bundle(path: Path, key: str | None, as_json: bool) -> None:
-    from deploy.engines import all_engines
+    from deploy.venue.engines import all_engines
     from replay.bundle.check import check_bundle
     from replay.bundle.text import describe
 
@@ -142,7 +142,7 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
 
 
 async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
-    from deploy.engines import all_engines
+    from deploy.venue.engines import all_engines
     from replay.verify.verify import verify as replay
 
     place = Place(Settings())

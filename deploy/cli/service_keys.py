@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from deploy.cli.output import Json, document, rows, say
-from deploy.service_keys import ENVIRONMENT_KEY, ServiceKey, ServiceKeyFolder
-from deploy.settings import Home, Settings
+from deploy.venue.service_keys import ENVIRONMENT_KEY, ServiceKey, ServiceKeyFolder
+from deploy.venue.settings import Home, Settings
 from schemas.errors import InputError
 from schemas.units import HOUR_NS, SECOND_NS
 

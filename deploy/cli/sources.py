@@ -7,10 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from deploy import keys
 from deploy.cli.admin import Key, Reason, decide
 from deploy.cli.client import Client
 from deploy.cli.output import At, Json, document, minute, rows, say
+from deploy.venue import keys
 from schemas import decisions, pushes, signatures
 from schemas.articles import snapshot_id
 from schemas.codec import encode

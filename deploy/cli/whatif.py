@@ -10,8 +10,8 @@ from deploy.cli.admin import read_policy
 from deploy.cli.output import Json, document, say
 from deploy.cli.proof import bar
 from deploy.cli.why import Svg
-from deploy.place import Place
-from deploy.settings import Settings
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
 from schemas.policy import PRESETS, Policy

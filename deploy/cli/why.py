@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.output import Json, document, say
 from deploy.cli.proof import bar
-from deploy.place import Place
-from deploy.settings import Settings
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import structlog
 
-from deploy.heartbeat import heartbeat
-from deploy.place import Place
-from deploy.processes.founded import founded
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.genesis import founded
+from deploy.venue.paths import Place
 from replay.archive.archive import Archiver
 from replay.archive.segments import SegmentFolder
 from schemas.errors import StoreUnavailable

@@ -6,10 +6,10 @@ from typing import Any
 
 import structlog
 
-from deploy import keys
-from deploy.engines import engine_of
-from deploy.heartbeat import heartbeat
-from deploy.place import NOTARY_KEY, Place, writer_name
+from deploy.observe.heartbeat import heartbeat
+from deploy.venue import keys
+from deploy.venue.engines import engine_of
+from deploy.venue.paths import NOTARY_KEY, Place, writer_name
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
 from schemas.limits import SCRUB_PAUSE_S

@@ -7,13 +7,13 @@ from typing import Any, Final
 
 import uvicorn
 
-from deploy import keys
-from deploy.heartbeat import quiet_connection
-from deploy.place import Place
-from deploy.process import absent
-from deploy.service_keys import ServiceKeyFolder
-from deploy.status import create_status_router, status_board
-from deploy.travelling import Traveller
+from deploy.observe.heartbeat import quiet_connection
+from deploy.observe.status import create_status_router, status_board
+from deploy.processes.process import absent
+from deploy.venue import keys
+from deploy.venue.paths import Place
+from deploy.venue.service_keys import ServiceKeyFolder
+from deploy.venue.state_service import Traveller
 from projections.api import create_read_router
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router

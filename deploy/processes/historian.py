@@ -4,11 +4,11 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from deploy.engines import all_engines
-from deploy.heartbeat import heartbeat
-from deploy.place import Place, writer_name
-from deploy.processes.until import until
-from deploy.travelling import shelves
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.until_stopped import until
+from deploy.venue.engines import all_engines
+from deploy.venue.paths import Place, writer_name
+from deploy.venue.state_service import shelves
 from projections.history.historian import Historian
 from replay.travel.travel import Keeper
 from streams.log.tasks import together

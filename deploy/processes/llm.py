@@ -2,9 +2,9 @@
 
 import asyncio
 
-from deploy.heartbeat import heartbeat
-from deploy.place import Place
-from deploy.processes.founded import founded
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.genesis import founded
+from deploy.venue.paths import Place
 from streams.ingest.asking.model_file import DEFAULT_FILE
 from streams.ingest.asking.service import AskingService, LlmSettings
 from streams.ingest.jobs.services import bus

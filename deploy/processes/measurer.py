@@ -3,9 +3,9 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from deploy.heartbeat import heartbeat
-from deploy.place import Place
-from deploy.processes.aside import aside
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.daemon_thread import aside
+from deploy.venue.paths import Place
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from deploy.heartbeat import heartbeat
-from deploy.place import Place, writer_name
-from deploy.processes.until import until
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.until_stopped import until
+from deploy.venue.paths import Place, writer_name
 from projections.store.projector import Projector
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from deploy.heartbeat import heartbeat
-from deploy.place import Place
-from deploy.processes.founded import founded
+from deploy.observe.heartbeat import heartbeat
+from deploy.processes.genesis import founded
+from deploy.venue.paths import Place
 from streams.ingest.fetching.processes import SchedulerService
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock

@@ -19,10 +19,10 @@ from types import TracebackType
 
 import psutil
 
-from deploy import keys
-from deploy.place import NOTARY_KEY, Place
-from deploy.settings import Settings
-from deploy.supervisor import python
+from deploy.venue import keys
+from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.settings import Settings
+from deploy.venue.supervisor import python
 from schemas import policy, signatures, subjects
 from schemas.chain import digest
 from schemas.codec import encode
@@ -158,7 +158,7 @@ class Rig:
         }
         with (self.place.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                python("deploy.process", name),
+                python("deploy.processes.process", name),
                 env=environment,
                 stdout=log,
                 stderr=log,

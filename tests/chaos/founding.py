@@ -6,8 +6,8 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from deploy import keys
-from deploy.place import NOTARY_KEY, Place
+from deploy.venue import keys
+from deploy.venue.paths import NOTARY_KEY, Place
 from schemas import policy, signatures, subjects
 from schemas.chain import digest
 from schemas.codec import encode

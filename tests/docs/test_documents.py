@@ -7,12 +7,13 @@ from typing import Final
 
 import pytest
 
-from deploy import models, process
-from deploy.settings import Settings
+from deploy.processes import process
+from deploy.processes.service import EXIT_BUG
+from deploy.venue import models
+from deploy.venue.settings import Settings
 from projections.feeds import channels
 from schemas import limits
 from schemas.errors import Halt
-from streams.log.service import EXIT_BUG
 from tests.house.source import ROOT, files
 
 DOCUMENTS: Final = tuple(path for path in files() if path.suffix == ".md")

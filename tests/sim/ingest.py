@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from deploy.processes.until import until
+from deploy.processes.until_stopped import until
 from schemas import subjects
 from schemas.codec import encode
 from schemas.decisions import AddSource

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-from deploy.engines import engine_of
-from deploy.processes.until import until
+from deploy.processes.until_stopped import until
+from deploy.venue.engines import engine_of
 from engines.kernel import Engine
 from projections.feeds.process import Feeds
 from projections.store.projector import Projector

@@ -16,9 +16,9 @@ from typing import Any, TypeVar
 
 import psutil
 
-from deploy.place import Place
-from deploy.settings import Settings
-from deploy.supervisor import python
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
+from deploy.venue.supervisor import python
 from streams.broker.server import free_port
 
 READY_WITHIN_S = 90
@@ -146,7 +146,7 @@ class Venue:
         """Start one more process of the venue by hand, beside what `up` runs."""
         with self.log_of(f"{name}.by-hand").open("ab") as log:
             return subprocess.Popen(
-                python("deploy.process", name),
+                python("deploy.processes.process", name),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

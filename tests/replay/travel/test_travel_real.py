@@ -9,8 +9,8 @@ import httpx
 import psutil
 import pytest
 
-from deploy.engines import all_engines
-from deploy.travelling import shelves
+from deploy.venue.engines import all_engines
+from deploy.venue.state_service import shelves
 from replay.travel.travel import Moment, TimeMachine
 from tests.support.venue import Venue, venue, wait_for
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy import models
-from deploy.models import EXIT_WRONG, Origin, ensure, llm_path
-from deploy.settings import Settings
+from deploy.processes.service import EXIT_UNAVAILABLE
+from deploy.venue import models
+from deploy.venue.models import EXIT_WRONG, Origin, ensure, llm_path
+from deploy.venue.settings import Settings
 from streams.ingest.asking.llama import NOT_INSTALLED
 from streams.ingest.asking.model_file import DEFAULT_FILE, checked, pin_of, sha256_of
 from streams.ingest.measuring import embedding
-from streams.log.service import EXIT_UNAVAILABLE
 from tests.support.tiny_gguf import write_tiny_llama
 
 ORIGIN = Origin(repo="someone/tiny", revision="main", file="tiny.gguf")

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli.app import app
-from deploy.place import Place
+from deploy.venue.paths import Place
 from schemas.codec import encode
 from schemas.errors import EverythingError, InputError, NotFound
 from schemas.policy import CALIBRATED

@@ -26,7 +26,8 @@ import typer
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from deploy.settings import Home, Settings
+from deploy.processes.service import EXIT_UNAVAILABLE
+from deploy.venue.settings import Home, Settings
 from schemas.errors import EverythingError
 from streams.ingest.asking.llama import NOT_INSTALLED
 from streams.ingest.asking.model_file import (
@@ -36,7 +37,6 @@ from streams.ingest.asking.model_file import (
     stated_sha256,
 )
 from streams.ingest.measuring import embedding
-from streams.log.service import EXIT_UNAVAILABLE
 
 EXIT_WRONG: Final = 65
 

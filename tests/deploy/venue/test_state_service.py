@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from deploy.travelling import Traveller
+from deploy.venue.state_service import Traveller
 from projections.api.at import StateAt
 from schemas.errors import LogUnavailable
 from schemas.travel_limits import MAX_TRAVEL_WAITING

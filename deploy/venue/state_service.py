@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
-from deploy.place import Place
+from deploy.venue.paths import Place
 from projections.api.at import EngineState, StateAt
 from replay.travel.snapshot_store import ShelfFolder
 from replay.travel.travel import Moment
@@ -116,7 +116,7 @@ class Traveller:
                 sys.executable,
                 "-P",
                 "-m",
-                "deploy.processes.traveller",
+                "deploy.processes.state_service",
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
             )

@@ -1,4 +1,4 @@
-"""One process of a venue: `python -m deploy.process NAME`.
+"""One process of a venue: `python -m deploy.processes.process NAME`.
 
 | name              | what it is                                               |
 |-------------------|----------------------------------------------------------|
@@ -26,11 +26,11 @@ from typing import Final
 
 import structlog
 
-from deploy.place import Place
-from deploy.settings import Settings
+from deploy.processes.service import Main, run_service
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
-from streams.log.service import Main, run_service
 
 EXIT_USAGE: Final = 64
 CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")

@@ -8,7 +8,7 @@ from unittest.mock import patch
 import psutil
 import pytest
 
-from deploy.postgres import Postgres, PostgresFailed, _Server
+from deploy.venue.postgres import Postgres, PostgresFailed, _Server
 from tests.support.venue import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]

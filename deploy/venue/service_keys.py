@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from deploy.keys import KeyExists, KeyMissing
+from deploy.venue.keys import KeyExists, KeyMissing
 from schemas.errors import InputError
 from schemas.limits import MAX_SERVICE_SECRETS, MIN_SECRET_BYTES, ROTATION_OVERLAP_NS
 from schemas.services import ServiceSecret, is_key_id

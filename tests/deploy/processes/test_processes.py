@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy import process
-from deploy.place import Place
-from deploy.processes.aside import aside
-from deploy.processes.founded import founded
-from deploy.settings import Settings
+from deploy.processes import process
+from deploy.processes.daemon_thread import aside
+from deploy.processes.genesis import founded
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
 from streams.broker import roles

@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli.app import app, main
-from deploy.keys import KeyExists, KeyMissing
-from deploy.service_keys import ServiceKeyFolder
-from deploy.settings import Home, Settings
+from deploy.venue.keys import KeyExists, KeyMissing
+from deploy.venue.service_keys import ServiceKeyFolder
+from deploy.venue.settings import Home, Settings
 from schemas.errors import EverythingError, InputError
 from schemas.limits import (
     MAX_SERVICE_SECRETS,

@@ -14,10 +14,11 @@ from typing import Any, Final
 import httpx
 import psutil
 
-from deploy import keys, process
-from deploy.place import NOTARY_KEY, Place
-from deploy.postgres import Postgres
-from deploy.supervisor import (
+from deploy.processes import process
+from deploy.venue import keys
+from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.postgres import Postgres
+from deploy.venue.supervisor import (
     STOP_AFTER_S,
     WATCH_EVERY_S,
     Child,
@@ -201,7 +202,7 @@ class Venue:
             "EVERYTHING_HOME": str(self._home.root),
             "PYTHONUNBUFFERED": "1",
         }
-        command = python("deploy.process", name)
+        command = python("deploy.processes.process", name)
         return Child(name, command, environment, self._home.logs / f"{name}.log")
 
     def _wait_for_gateway(self) -> None:
@@ -283,7 +284,7 @@ def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:
     for name, pid in json.loads(pids.read_text()).items():
         try:
             process = psutil.Process(pid)
-            ours = any("deploy.process" in part for part in process.cmdline())
+            ours = any("deploy.processes.process" in part for part in process.cmdline())
             if ours or (name == "nats-server" and process.name() == "nats-server"):
                 say(f"{name} was left running by an earlier start; ending it")
                 process.terminate()

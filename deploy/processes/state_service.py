@@ -1,4 +1,4 @@
-"""Folds engines to the sequences that it is asked for, line by line: see `deploy.travelling`."""
+"""Folds engines to the sequences that it is asked for, line by line: see `deploy.venue.state_service`."""
 
 import asyncio
 import gc
@@ -7,15 +7,15 @@ import signal
 import sys
 from functools import partial
 
-from deploy.engines import all_engines
-from deploy.place import Place
-from deploy.process import NICENESS
-from deploy.settings import Settings
-from deploy.travelling import answer_of, refusal_of, shelves
+from deploy.processes.process import NICENESS
+from deploy.processes.service import configure_logging
+from deploy.venue.engines import all_engines
+from deploy.venue.paths import Place
+from deploy.venue.settings import Settings
+from deploy.venue.state_service import answer_of, refusal_of, shelves
 from replay.travel.travel import TimeMachine
 from schemas.errors import EverythingError, OperatingError
 from streams.log.nats_log import NatsLog
-from streams.log.service import configure_logging
 
 
 async def _answer(place: Place, log: NatsLog, sequence: int) -> bytes:

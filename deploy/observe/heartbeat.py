@@ -13,7 +13,7 @@ import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from deploy.place import Place
+from deploy.venue.paths import Place
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable

@@ -15,9 +15,9 @@ import structlog
 from fastapi import APIRouter
 from typer.testing import CliRunner, Result
 
-from deploy import keys
 from deploy.cli.app import app
 from deploy.cli.watching import describe
+from deploy.venue import keys
 from projections.api import reality_models as told
 from schemas import decisions
 from schemas.chain import digest

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TypedDict
 
-from deploy.settings import Home, Settings
+from deploy.venue.settings import Home, Settings
 from schemas.errors import InputError
 from streams.broker import roles
 from streams.broker.keyring import Keyring, ensure_service_keys

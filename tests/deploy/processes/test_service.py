@@ -19,7 +19,7 @@ _MAINS = {
 _SCRIPT = """
 import asyncio, sys
 from schemas.errors import LogDiverged, LogUnavailable
-from streams.log.service import run_service
+from deploy.processes.service import run_service
 async def main(stop):
     print("ready", flush=True)
     {body}
