@@ -45,7 +45,7 @@ def archive(
     What is there is never written again. A log that is not the one that was archived is a
     halt, `log_diverged`.
     """
-    from replay.archive.archive import segments_check
+    from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
     place = Place(Settings())
@@ -66,7 +66,7 @@ def archive(
 
 
 async def _archive(place: Place, folder: Any, everything: bool) -> None:
-    from replay.archive.archive import Archiver
+    from replay.archive.archiver import Archiver
     from streams.log.clock import SystemClock
 
     log = await place.log("archiver")
@@ -89,7 +89,7 @@ def restore(
     No venue may be running here. What was broken off goes on where it ended. Tables and
     feeds are made from the log by the next `everything up`.
     """
-    from replay.archive.archive import segments_check
+    from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
     place = Place(Settings())
@@ -192,7 +192,7 @@ def export(
 
 async def _export(first: int, last: int, output: Path, states: bool, update: Any) -> Any:
     from deploy.venue.engines import all_engines
-    from replay.bundle.bundle import bundle
+    from replay.bundle import export as bundle
 
     place = Place(Settings())
     log = await place.log("replay")

@@ -143,16 +143,14 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
 
 async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
     from deploy.venue.engines import all_engines
-    from replay.verify.verify import verify as replay
+    from replay.verify.verify import verify
 
     place = Place(Settings())
     log = await place.log("replay", dense=False)
     try:
         with bar("verifying", quiet) as update:
             engines = all_engines(place.shard)
-            report = await replay.verify.verify(
-                log, engines, until=until, anchors=anchors, progress=update
-            )
+            report = await verify(log, engines, until=until, anchors=anchors, progress=update)
             report.findings += await forgotten(place, log, report.through)
             return report
     finally:

@@ -1,0 +1,1 @@
+"""Observing a venue: heartbeats and the status answer."""

@@ -8,7 +8,7 @@ import structlog
 from deploy.observe.heartbeat import heartbeat
 from deploy.processes.genesis import founded
 from deploy.venue.paths import Place
-from replay.archive.archive import Archiver
+from replay.archive.archiver import Archiver
 from replay.archive.segments import SegmentFolder
 from schemas.errors import StoreUnavailable
 from streams.log.clock import SystemClock

@@ -1,4 +1,4 @@
-"""Folds engines to the sequences that it is asked for, line by line: see `deploy.venue.state_service`."""
+"""Folds engines to the sequences that it is asked for, line by line: see `deploy.venue`."""
 
 import asyncio
 import gc

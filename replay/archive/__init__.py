@@ -1,0 +1,1 @@
+"""The archive: sealed segments of the log elsewhere, and a log restored from them."""

@@ -16,7 +16,7 @@ import msgspec
 from engines.kernel import Engine, fold, state_hash
 from replay.archive.founding import Founding, founding_of, pin, seal_of
 from replay.archive.segments_check import Progress, stored
-from replay.bundle.bundle import Bundle, Held, genesis_of, read
+from replay.bundle.export import Bundle, Held, genesis_of, read
 from replay.bundle.log import HeldLog
 from replay.verify.engine_check import Checked, EngineCheck, Tell
 from replay.verify.report import CLEAN, COULD_NOT_CHECK, FINDINGS, Finding, Kind, Report

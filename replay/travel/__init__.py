@@ -1,0 +1,1 @@
+"""Time travel: the engines' states at any sequence."""

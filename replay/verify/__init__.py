@@ -1,0 +1,1 @@
+"""Verify: decide the log again and compare, byte for byte."""

@@ -1,0 +1,1 @@
+"""The engine host: leadership, the leader loop, snapshots and the scrub."""

@@ -1,1 +1,1 @@
-"""The log client and the engine host."""
+"""The log client: what a log is, and the real one on JetStream."""

@@ -22,7 +22,9 @@ PATHS: Final = frozenset(path.relative_to(ROOT).as_posix() for path in files())
 ROOMS: Final = (
     "schemas",
     "engines",
+    "streams",
     "streams/log",
+    "streams/host",
     "streams/gateway",
     "streams/broker",
     "projections",
@@ -30,12 +32,13 @@ ROOMS: Final = (
     "deploy",
     "tests",
 )
-MAX_ROOM_LINES: Final = 15
+MAX_ROOM_LINES: Final = 24
 
 _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)\)")
 _WORD = re.compile(r"`([^`\n]+)`")
 _FILE = re.compile(
-    r"[\w./*-]+\.(?:py|md|toml|txt)|(?:docs|schemas|engines|streams|projections|replay|deploy|tests|examples)/[\w./*-]*"
+    r"[\w./*-]+\.(?:py|md|toml|txt)"
+    r"|(?:docs|schemas|engines|streams|projections|replay|deploy|tests|examples)/[\w./*-]*"
 )
 _LIMIT = re.compile(r"(?:MAX|MIN)_[A-Z0-9_]+|[A-Z0-9]+(?:_[A-Z0-9]+)+")
 _VALUED = re.compile(r"`([A-Z0-9_]+)`,?\s+\(?(\d[\d,]*)\b")

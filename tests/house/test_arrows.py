@@ -10,11 +10,13 @@ from tests.house.source import ROOMS, Module, imports, modules, parse, under
 SCHEMAS: Final = "schemas"
 KERNEL: Final = "engines.kernel"
 LOG: Final = "streams.log"
+HOST: Final = "streams.host"
 
 MAY_IMPORT: Final[dict[str, tuple[str, ...]]] = {
     SCHEMAS: (SCHEMAS,),
     "engines": (SCHEMAS, KERNEL),  # and each engine itself, see below
-    LOG: (SCHEMAS, KERNEL, LOG),
+    LOG: (SCHEMAS, LOG),
+    HOST: (SCHEMAS, KERNEL, LOG, HOST),
     "streams": (SCHEMAS, "streams"),
     "projections": (SCHEMAS, LOG, "projections"),
     "replay": (
@@ -83,6 +85,8 @@ def test_arrows(module: Module) -> None:
         ("engines.pricing.x", "if TYPE_CHECKING:\n    import structlog"),
         ("streams.host.host", "from engines.exchange import ExchangeEngine"),
         ("streams.host.host", "from streams.gateway import app"),
+        ("streams.log.x", "from engines.kernel import Engine"),
+        ("streams.log.x", "from streams.host import host"),
         ("streams.gateway.x", "from projections import api"),
         ("streams.gateway.x", "from engines import kernel"),
         ("projections.x", "import engines"),

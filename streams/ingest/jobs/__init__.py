@@ -1,0 +1,1 @@
+"""The plumbing of ingest: job queue, ports, scheduler, the registry of sources."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from replay.archive.archive import Archiver, Bounds
+from replay.archive.archiver import Archiver, Bounds
 from replay.archive.segments import Segment, SegmentFolder
 from replay.archive.segments_check import Archive, check
 from schemas.chain import link

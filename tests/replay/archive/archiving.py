@@ -4,7 +4,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from replay.archive.archive import Archiver, Bounds
+from replay.archive.archiver import Archiver, Bounds
 from replay.archive.segments import SegmentFolder
 from streams.log import nats_log
 from streams.log.clock import SystemClock

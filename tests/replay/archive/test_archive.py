@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from replay.archive.archive import Archiver, Bounds
+from replay.archive.archiver import Archiver, Bounds
 from replay.archive.segments import Frames, SegmentFolder, Start, frame
 from replay.archive.segments_check import check
 from schemas.chain import GENESIS_HASH

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engines.notary.engine import NotaryEngine
-from replay.archive.archive import Archiver
+from replay.archive.archiver import Archiver
 from replay.archive.restore import restore
 from replay.archive.segments import SegmentFolder
 from replay.archive.segments_check import check

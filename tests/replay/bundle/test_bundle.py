@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines import kernel
-from replay.bundle.bundle import Manifest, export, read
 from replay.bundle.check import BundleReport, check_bundle
+from replay.bundle.export import Manifest, export, read
 from schemas import signatures
 from schemas.chain import link
 from schemas.errors import InputError, LogDiverged, NotFound, TooLarge
@@ -169,10 +169,10 @@ def test_what_was_changed_cannot_be_exported(tmp_path: Path) -> None:
 
 def test_a_bundle_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = server_with(history())
-    monkeypatch.setattr("replay.bundle.bundle.MAX_BUNDLE_BYTES", 10_000)
+    monkeypatch.setattr("replay.bundle.export.MAX_BUNDLE_BYTES", 10_000)
     with pytest.raises(TooLarge):
         exported(server, tmp_path / "no", *MIDDLE)
-    monkeypatch.setattr("replay.bundle.bundle.MAX_BUNDLE_MESSAGES", 100)
+    monkeypatch.setattr("replay.bundle.export.MAX_BUNDLE_MESSAGES", 100)
     with pytest.raises(TooLarge):
         exported(server, tmp_path / "no", *MIDDLE)
     assert list(tmp_path.iterdir()) == []

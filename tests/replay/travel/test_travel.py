@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engines.kernel import fold, state_hash
+from replay.travel import travel
 from replay.travel.snapshot_store import Shelf, ShelfFolder
-from replay.travel.travel import Keeper, Moment, TimeMachine, travel
+from replay.travel.travel import Keeper, Moment, TimeMachine
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged, UnknownRecord
 from schemas.record_chain import Head

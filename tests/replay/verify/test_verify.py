@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from engines import kernel
 from engines.notary.engine import NotaryEngine
+from replay.verify import inputs
 from replay.verify.report import Report
-from replay.verify.verify import inputs, verify
+from replay.verify.verify import verify
 from schemas import signatures
 from schemas.chain import link
 from schemas.codec import encode
