@@ -1,7 +1,7 @@
 """Commands: what an account asks for. The account is in the subject, not in the message.
 
 `client_id` makes a command execute at most once: the exchange remembers it per account
-until `client_time_ns` is too old to be accepted any more (`limits.STALE_AFTER_NS`).
+until `client_time_ns` is too old to be accepted any more (the exchange's `STALE_AFTER_NS`).
 Ranges are not checked by the decoder: what is out of range gets a refusal that says so.
 """
 

@@ -10,6 +10,7 @@ import typer
 from deploy.cli.admin import Key, Reason, decide
 from deploy.cli.client import Client
 from deploy.cli.output import At, Json, document, minute, rows, say
+from deploy.limits import DEFAULT_CRAWL_DELAY_S
 from deploy.venue import keys
 from schemas import decisions, pushes, signatures
 from schemas.articles import snapshot_id
@@ -64,7 +65,9 @@ def add_source(
     kind: Annotated[SourceKind, typer.Option(help="rss also reads Atom.")],
     url: Annotated[str, typer.Option(help="The feed or page that is looked at.")] = "",
     trust: Annotated[str, typer.Option(help="What its word weighs, 0 to 1.")] = "0.50",
-    crawl_delay: Annotated[int, typer.Option(help="Seconds between two requests.")] = 30,
+    crawl_delay: Annotated[
+        int, typer.Option(help="Seconds between two requests.")
+    ] = DEFAULT_CRAWL_DELAY_S,
     poll_interval: Annotated[
         int | None, typer.Option(help="Seconds between two looks; POLL_INTERVAL if not given.")
     ] = None,

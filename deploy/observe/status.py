@@ -9,9 +9,9 @@ from fastapi import APIRouter
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
+from deploy.limits import MAX_STATUS_PROCESSES
 from schemas import subjects
 from schemas.events.notary import Sealed
-from schemas.limits import MAX_STATUS_PROCESSES
 from schemas.records import EVENT_MESSAGES
 from streams.log.nats_log import NatsLog
 

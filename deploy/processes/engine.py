@@ -6,13 +6,13 @@ from typing import Any
 
 import structlog
 
+from deploy.limits import SCRUB_PAUSE_S
 from deploy.observe.heartbeat import heartbeat
 from deploy.venue import keys
 from deploy.venue.engines import engine_of
 from deploy.venue.paths import NOTARY_KEY, Place, writer_name
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
-from schemas.limits import SCRUB_PAUSE_S
 from streams.host.gc_control import ManualCollection
 from streams.host.host import EngineHost
 from streams.host.scrub import scrub

@@ -18,8 +18,8 @@ from typing import Final
 import structlog
 import uvloop
 
+from deploy.limits import STOP_PATIENCE_S
 from schemas.errors import Halt, OperatingError
-from schemas.limits import STOP_PATIENCE_S
 
 EXIT_UNAVAILABLE: Final = 69
 EXIT_BUG: Final = 70

@@ -13,9 +13,10 @@ from typing import Final
 import msgspec
 import structlog
 
+from deploy.limits import MAX_SERVICE_SECRETS
 from deploy.venue.keys import KeyExists, KeyMissing
 from schemas.errors import InputError
-from schemas.limits import MAX_SERVICE_SECRETS, MIN_SECRET_BYTES, ROTATION_OVERLAP_NS
+from schemas.limits import MIN_SECRET_BYTES, ROTATION_OVERLAP_NS
 from schemas.services import ServiceSecret, is_key_id
 
 _log = structlog.get_logger(__name__)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from deploy.limits import MAX_TRAVEL_WAITING, TRAVEL_ANSWER_S, TRAVEL_MOMENTS_KEPT
 from deploy.venue.paths import Place
 from projections.api.at import EngineState, StateAt
 from replay.travel.snapshot_store import ShelfFolder
@@ -20,11 +21,6 @@ from replay.travel.travel import Moment
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
-from schemas.travel_limits import (
-    MAX_TRAVEL_WAITING,
-    TRAVEL_ANSWER_S,
-    TRAVEL_MOMENTS_KEPT,
-)
 from streams.log.ports import Log
 
 log = structlog.get_logger(__name__)

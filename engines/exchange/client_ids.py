@@ -12,13 +12,9 @@ command that is no order.
 """
 
 from engines.exchange.accounts import Account
+from engines.exchange.limits import FUTURE_AFTER_NS, MAX_IDS_PER_ACCOUNT, STALE_AFTER_NS
 from schemas.errors import Refusal
-from schemas.limits import (
-    FUTURE_AFTER_NS,
-    MAX_CLIENT_ID_CHARS,
-    MAX_IDS_PER_ACCOUNT,
-    STALE_AFTER_NS,
-)
+from schemas.limits import MAX_CLIENT_ID_CHARS
 
 
 class ClientIds:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+from engines.exchange.limits import REMEMBER_IDS_NS
 from engines.exchange.state import State
 from schemas.events.exchange import (
     Balance,
@@ -13,7 +14,7 @@ from schemas.events.exchange import (
     Top,
     TopsChanged,
 )
-from schemas.limits import MAX_BALANCE_ROWS, REMEMBER_IDS_NS
+from schemas.limits import MAX_BALANCE_ROWS
 from schemas.stored import Stored
 
 

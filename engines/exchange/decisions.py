@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engines.exchange.limits import MAX_BARRED_LISTED, MAX_MINTED_CENTS
 from engines.exchange.refusals import sayable
 from engines.exchange.state import State
 from schemas.errors import Refusal
@@ -29,7 +30,7 @@ from schemas.events.governance import (
     ReviewAnswered,
     VenueFounded,
 )
-from schemas.limits import MAX_AMOUNT_CENTS, MAX_BARRED_LISTED, MAX_MINTED_CENTS
+from schemas.limits import MAX_AMOUNT_CENTS
 from schemas.records import Record
 
 

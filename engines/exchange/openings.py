@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from engines.exchange.decisions import may_mint
+from engines.exchange.limits import FUTURE_AFTER_NS, MAX_ACCOUNTS, STALE_AFTER_NS
 from engines.exchange.refusals import refused, sayable
 from engines.exchange.state import State
 from schemas.codec import encode
@@ -14,7 +15,6 @@ from schemas.events.exchange import (
     CreditRefused,
     Event,
 )
-from schemas.limits import FUTURE_AFTER_NS, MAX_ACCOUNTS, STALE_AFTER_NS
 from schemas.signatures import verify
 from schemas.subjects import is_account
 

@@ -6,6 +6,7 @@ from typing import Final, cast
 from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import BUY, SELL, Book
 from engines.exchange.client_ids import admit, used_for
+from engines.exchange.limits import MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
 from engines.exchange.matching import Fills, match
 from engines.exchange.money import funds_after
 from engines.exchange.refusals import refused, rejected, sayable
@@ -26,12 +27,7 @@ from schemas.events.exchange import (
     OrdersCancelled,
     Traded,
 )
-from schemas.limits import (
-    MAX_BATCH_ORDERS,
-    MAX_QUANTITY_LOTS,
-    MAX_TRADES_PER_COMMAND,
-    MAX_TRADES_PER_ORDER,
-)
+from schemas.limits import MAX_BATCH_ORDERS, MAX_QUANTITY_LOTS
 from schemas.units import MAX_ORDER_TICKS, MIN_ORDER_TICKS, PAR_TICKS
 
 _TRADING_ENDED: Final = {

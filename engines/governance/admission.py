@@ -6,6 +6,7 @@ own wording: a library's message may change with its version, and an event may n
 
 from typing import NamedTuple
 
+from engines.governance.limits import MAX_COUNTER, MAX_DECISION_LIFE_NS
 from engines.governance.people import ROLE_NEEDED, may
 from engines.governance.state import State
 from schemas import signatures
@@ -25,7 +26,7 @@ from schemas.errors import (
     Refused,
     UnknownMessage,
 )
-from schemas.limits import MAX_COUNTER, MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
+from schemas.limits import MAX_DECISION_BYTES
 from schemas.stored import Stored
 from schemas.subjects import last_token
 

@@ -7,6 +7,7 @@ import msgspec
 
 from engines.governance import admission, effects, people, rules
 from engines.governance.admission import Signed
+from engines.governance.limits import MAX_PENDING_DECISIONS
 from engines.governance.state import Pending, State, evolve
 from engines.kernel import Grouping
 from schemas import events as all_events
@@ -22,7 +23,7 @@ from schemas.events.governance import (
     DecisionRefused,
     Event,
 )
-from schemas.limits import MAX_DETAIL_CHARS, MAX_PENDING_DECISIONS
+from schemas.limits import MAX_DETAIL_CHARS
 from schemas.signatures import PUBLIC_KEY_CHARS
 from schemas.stored import Stored
 from schemas.texts import clean

@@ -4,6 +4,16 @@ import re
 from decimal import Decimal
 from typing import assert_never
 
+from engines.governance.limits import (
+    MAX_ALIASES,
+    MAX_KEYS,
+    MAX_MARKETS,
+    MAX_QUARANTINE_NS,
+    MAX_SOURCES,
+    MAX_TEXT_CHARS,
+    MAX_TICK_TICKS,
+    MIN_TICK_TICKS,
+)
 from engines.governance.people import leaves_a_super_admin
 from engines.governance.state import Key, Market, Phase, State
 from schemas import signatures, sources
@@ -31,18 +41,7 @@ from schemas.decisions import (
     SetPolicy,
 )
 from schemas.errors import BadSignature, Refusal, Refused
-from schemas.limits import (
-    MAX_ALIASES,
-    MAX_AMOUNT_CENTS,
-    MAX_KEYS,
-    MAX_MARKETS,
-    MAX_NAME_CHARS,
-    MAX_QUARANTINE_NS,
-    MAX_SOURCES,
-    MAX_TEXT_CHARS,
-    MAX_TICK_TICKS,
-    MIN_TICK_TICKS,
-)
+from schemas.limits import MAX_AMOUNT_CENTS, MAX_NAME_CHARS
 from schemas.policy import Policy, problem
 from schemas.subjects import is_account, is_symbol
 from schemas.texts import is_line, is_text

@@ -11,13 +11,14 @@ from typing import Final
 import msgspec
 
 from engines.kernel import Grouping
+from engines.notary.limits import SEAL_AFTER_NS
 from schemas import events as all_events
 from schemas import signatures, subjects
 from schemas.chain import GENESIS_HASH, link
 from schemas.codec import encode
 from schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
 from schemas.events.notary import Sealed
-from schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
+from schemas.limits import SEAL_EVERY_MESSAGES
 from schemas.locator import checksum, locator
 from schemas.records import Record
 from schemas.stored import Stored

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOp
 from functools import cache
 from typing import Final
 
-from schemas.limits import SPIKE_STD_FLOOR_E2
+from engines.reality.limits import SPIKE_STD_FLOOR_E2
 from schemas.policy import RealityPolicy, Scoring
 from schemas.units import HUNDREDTHS, WEIGHT_ONE_BP, round_half_even
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from engines.reality import arithmetic, stories
+from engines.reality.limits import MAX_CLUSTER_ARTICLES
 from engines.reality.memory import count_after
 from engines.reality.state import State
 from schemas.events.reality import (
@@ -21,12 +22,7 @@ from schemas.events.reality import (
     Event,
     SourceQuarantined,
 )
-from schemas.limits import (
-    MAX_CLUSTER_ARTICLES,
-    MAX_DETAIL_CHARS,
-    MAX_MENTIONS,
-    MAX_NEIGHBOURS,
-)
+from schemas.limits import MAX_DETAIL_CHARS, MAX_MENTIONS, MAX_NEIGHBOURS
 from schemas.observations import Mention, Neighbour, SignalsMeasured
 from schemas.texts import clean
 from schemas.units import HOUR_NS, WEIGHT_ONE_BP

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from typing import Literal
 
 from engines.reality.evolve import token_ns
+from engines.reality.limits import MAX_LLM_WAITING
 from engines.reality.state import State
 from schemas.events.reality import (
     Event,
@@ -13,7 +14,7 @@ from schemas.events.reality import (
     LlmSkipped,
     LlmUse,
 )
-from schemas.limits import MAX_LLM_ARTICLES, MAX_LLM_WAITING
+from schemas.limits import MAX_LLM_ARTICLES
 from schemas.units import WEIGHT_ONE_BP
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from engines.reality import answers, reviews
+from engines.reality.limits import FORGET_EVERY_NS, MAX_DUES_AT_ONCE
 from engines.reality.state import State
 from engines.reality.timers import Due
 from schemas.events.reality import (
@@ -11,7 +12,6 @@ from schemas.events.reality import (
     LlmModeChanged,
     SourceReleased,
 )
-from schemas.limits import FORGET_EVERY_NS, MAX_DUES_AT_ONCE
 
 
 def conclude(state: State, now_ns: int) -> Iterator[Event]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
+from engines.reality.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
 
 
 class Seen(msgspec.Struct, array_like=True):

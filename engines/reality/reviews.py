@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from engines.reality.arithmetic import clamp
+from engines.reality.limits import MAX_PROPOSAL_ARTICLES, MAX_PROPOSAL_SOURCES
 from engines.reality.state import State
 from schemas.chain import digest
 from schemas.codec import encode
@@ -20,12 +21,7 @@ from schemas.events.reality import (
     ReviewReason,
     ScoreChanged,
 )
-from schemas.limits import (
-    MAX_DETAIL_CHARS,
-    MAX_OPEN_REVIEWS,
-    MAX_PROPOSAL_ARTICLES,
-    MAX_PROPOSAL_SOURCES,
-)
+from schemas.limits import MAX_DETAIL_CHARS, MAX_OPEN_REVIEWS
 from schemas.texts import clean
 from schemas.units import SCORE_MAX_E2
 

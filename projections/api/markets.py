@@ -34,7 +34,7 @@ from projections.api.models import (
 )
 from projections.api.search import Conditions, Recency, SourceReputation
 from projections.api.store import Reading, ReadStore
-from schemas.limits import MAX_SNAPSHOT_LEVELS
+from projections.limits import MAX_SNAPSHOT_LEVELS
 from schemas.units import SECOND_NS, to_decimal, to_fraction
 
 _MARKETS: Final = """

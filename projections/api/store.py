@@ -16,17 +16,12 @@ from psycopg_pool import AsyncConnectionPool
 
 from projections.history.schemas import LIVE_HISTORY_QUERY, LiveHistory
 from projections.history.versions import history_digest
+from projections.limits import READ_POOL_CONNECTIONS, READ_STATEMENT_S, READ_WAIT_S, STORE_TIMEOUT_S
 from projections.store.checkpoint import End
 from projections.store.projection import Projection
 from projections.store.schemas import LIVE_QUERY, Live, model_digest
 from projections.tables import PROJECTIONS
 from schemas.errors import StoreUnavailable
-from schemas.limits import (
-    READ_POOL_CONNECTIONS,
-    READ_STATEMENT_S,
-    READ_WAIT_S,
-    STORE_TIMEOUT_S,
-)
 
 _MILLISECONDS: Final = 1000
 

@@ -7,10 +7,10 @@ that comes into view because a better one went is sent like any other change.
 from collections.abc import Iterable
 from heapq import nlargest, nsmallest
 
+from projections.limits import FEED_DEPTH_LEVELS
 from schemas.commands import Side
 from schemas.errors import BrokenInvariant
 from schemas.events.exchange import OrderPlaced, Traded
-from schemas.limits import FEED_DEPTH_LEVELS
 
 Levels = dict[int, int]
 """Lots by price in ticks, best price first where it is a view."""

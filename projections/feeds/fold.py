@@ -21,10 +21,10 @@ from projections.feeds.payloads import (
     kind_of,
     plain,
 )
+from projections.limits import FEED_SNAPSHOT_EVERY
 from schemas.events import exchange as ex
 from schemas.events import governance as gov
 from schemas.events import notary, pricing
-from schemas.limits import FEED_SNAPSHOT_EVERY
 from schemas.records import Record
 from schemas.units import to_decimal
 

@@ -5,9 +5,9 @@ import msgspec
 from projections.feeds.channels import PROGRESS, WRITER
 from projections.feeds.outbox import Batch
 from projections.feeds.ports import FeedLog
+from projections.limits import APPEND_ATTEMPTS, FEED_RENEW_S
 from schemas.codec import encode
 from schemas.errors import Fenced, OperatingError
-from schemas.limits import APPEND_ATTEMPTS, FEED_RENEW_S
 from schemas.subjects import feed as feed_subject
 from schemas.units import SECOND_NS
 from streams.log.ports import Clock

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import msgspec
 
 from projections.feeds.ports import FeedLog
+from projections.limits import MAX_FEED_BACKLOG
 from schemas.errors import MalformedMessage, TooFarBehind
 from schemas.feed import decode_envelope
-from schemas.limits import MAX_FEED_BACKLOG, READ_BATCH
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from schemas.subjects import feed
 from streams.log.ports import Reader

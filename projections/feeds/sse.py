@@ -19,18 +19,13 @@ from starlette.types import Message, Receive, Scope, Send
 from projections.feeds.channels import owner
 from projections.feeds.ports import FeedLog
 from projections.feeds.reader import ChannelReader, open_channels
+from projections.limits import FEED_HEARTBEAT_S, FEED_SEND_S, MAX_FEED_CHANNELS, MAX_FEED_READERS
 from schemas.codec import encode
 from schemas.errors import (
     EverythingError,
     LogUnavailable,
     MalformedMessage,
     UnknownChannel,
-)
-from schemas.limits import (
-    FEED_HEARTBEAT_S,
-    FEED_SEND_S,
-    MAX_FEED_CHANNELS,
-    MAX_FEED_READERS,
 )
 
 CurrentAccount = Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]

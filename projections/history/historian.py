@@ -13,6 +13,13 @@ import structlog
 
 from projections.history.schemas import ensure_history, switch_history
 from projections.history.writer import HistoryWriter, Told
+from projections.limits import (
+    HISTORY_BATCH_EVENTS,
+    HISTORY_BATCH_MESSAGES,
+    HISTORY_IDLE_S,
+    STORE_ATTEMPTS,
+    STORE_BACKOFF_S,
+)
 from projections.store.checkpoint import Follower, check_past
 from projections.store.postgres import Connection, connect
 from projections.store.projection import Projection
@@ -20,13 +27,8 @@ from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import Halt, LogDiverged, StoreUnavailable
-from schemas.limits import READ_BATCH, STORE_ATTEMPTS, STORE_BACKOFF_S
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
-from schemas.travel_limits import (
-    HISTORY_BATCH_EVENTS,
-    HISTORY_BATCH_MESSAGES,
-    HISTORY_IDLE_S,
-)
 from streams.log.ports import Log
 
 _logger = structlog.get_logger(service="historian")

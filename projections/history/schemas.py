@@ -15,9 +15,9 @@ from projections.history.versions import (
     history_schema,
     views_schema,
 )
+from projections.limits import HISTORIES_KEPT
 from projections.store.postgres import Connection, fetch_one, typed_errors
 from projections.store.projection import Projection
-from schemas.travel_limits import HISTORIES_KEPT
 
 _CONTROL_DDL: Final = (
     "CREATE SCHEMA history",

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from projections.limits import PROJECT_BATCH_EVENTS, PROJECT_BATCH_RECORDS
 from projections.store.observed import read_observation
 from projections.store.projection import Entry
 from schemas import subjects
@@ -22,7 +23,6 @@ from schemas.errors import (
     InputError,
     LogDiverged,
 )
-from schemas.limits import PROJECT_BATCH_EVENTS, PROJECT_BATCH_RECORDS
 from schemas.record_chain import Chains, Head
 from schemas.records import EVENT_MESSAGES, check_hash
 from schemas.stored import Stored

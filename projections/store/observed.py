@@ -11,9 +11,9 @@ from typing import Any, Final, assert_never
 import msgspec
 import structlog
 
+from projections.limits import MAX_REQUEST_ID_CHARS
 from projections.store.projection import Entry
 from schemas.errors import InputError
-from schemas.limits import MAX_REQUEST_ID_CHARS
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,

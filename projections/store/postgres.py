@@ -6,8 +6,8 @@ from typing import Any
 
 import psycopg
 
+from projections.limits import STORE_TIMEOUT_S
 from schemas.errors import BrokenInvariant, StoreUnavailable
-from schemas.limits import STORE_TIMEOUT_S
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 

@@ -13,6 +13,12 @@ from typing import Any, NamedTuple
 
 import structlog
 
+from projections.limits import (
+    PROJECT_BATCH_RECORDS,
+    PROJECT_IDLE_S,
+    STORE_ATTEMPTS,
+    STORE_BACKOFF_S,
+)
 from projections.store.checkpoint import Checkpoint, Follower, check_past
 from projections.store.model import Model, Switched
 from projections.store.postgres import connect
@@ -21,12 +27,6 @@ from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import StoreUnavailable
-from schemas.limits import (
-    PROJECT_BATCH_RECORDS,
-    PROJECT_IDLE_S,
-    STORE_ATTEMPTS,
-    STORE_BACKOFF_S,
-)
 from schemas.stored import Stored
 from streams.log.ports import Log
 

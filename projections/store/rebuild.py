@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 import psycopg
 
+from projections.limits import CATCH_UP_ROUNDS, PROJECT_BATCH_RECORDS, READ_MODELS_KEPT
 from projections.store.checkpoint import Batch, Checkpoint, Follower, check_past
 from projections.store.hashes import TableHash, hash_model
 from projections.store.model import Model, read_checkpoint
@@ -39,12 +40,7 @@ from projections.store.schemas import (
 )
 from projections.tables import PROJECTIONS
 from schemas.errors import LogGap, NotFound, SchemaDrift, StoreUnavailable
-from schemas.limits import (
-    CATCH_UP_ROUNDS,
-    LOG_REQUEST_TIMEOUT_S,
-    PROJECT_BATCH_RECORDS,
-    READ_MODELS_KEPT,
-)
+from schemas.limits import LOG_REQUEST_TIMEOUT_S
 from streams.log.ports import Log
 
 _REBUILT_WHOLE: Final = "rebuild"

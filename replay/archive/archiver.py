@@ -16,6 +16,14 @@ from replay.archive.founding import Founding, founding_of, seal_of
 from replay.archive.segments import End, Seal, Segment, SegmentFolder, SegmentWriter, Start
 from replay.archive.segments_check import chain_at
 from replay.archive.sequential_reader import Steps
+from replay.limits import (
+    ARCHIVE_ATTEMPTS,
+    ARCHIVE_PATIENCE,
+    ARCHIVE_POLL_S,
+    SEGMENT_AFTER_NS,
+    SEGMENT_BYTES,
+    SEGMENT_MESSAGES,
+)
 from schemas.chain import GENESIS_HASH, link
 from schemas.errors import (
     GenesisMismatch,
@@ -24,22 +32,14 @@ from schemas.errors import (
     LogUnavailable,
     NotFound,
 )
-from schemas.limits import (
-    ARCHIVE_ATTEMPTS,
-    ARCHIVE_PATIENCE,
-    ARCHIVE_POLL_S,
-    READ_BATCH,
-    SEGMENT_AFTER_NS,
-    SEGMENT_BYTES,
-    SEGMENT_MESSAGES,
-)
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
 from streams.log.ports import Clock, Log, Reader
 
 
 class Bounds(NamedTuple):
-    """When a segment is full; see `schemas.limits`."""
+    """When a segment is full; see `replay.limits`."""
 
     messages: int = SEGMENT_MESSAGES
     bytes: int = SEGMENT_BYTES

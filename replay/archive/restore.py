@@ -10,8 +10,9 @@ from itertools import islice
 
 from replay.archive.segments_check import Archive, Progress
 from replay.archive.sequential_reader import Steps
+from replay.limits import RESTORE_BATCH_BYTES
 from schemas.errors import Fenced, InputError
-from schemas.limits import MAX_ATOMIC_BATCH, RESTORE_BATCH_BYTES
+from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.stored import Stored
 from streams.log.ports import Fence, Log
 

@@ -26,10 +26,11 @@ from typing import IO, Final, NamedTuple, Protocol
 
 import msgspec
 
+from replay.limits import MAX_ARCHIVE_LINE_BYTES
 from schemas.chain import link
 from schemas.codec import encode
 from schemas.errors import ArchiveDamaged
-from schemas.limits import MAX_ARCHIVE_LINE_BYTES, MAX_PAYLOAD_BYTES
+from schemas.limits import MAX_PAYLOAD_BYTES
 from schemas.stored import Stored
 
 _LEVEL: Final = 1

@@ -2,8 +2,9 @@
 
 from collections.abc import AsyncIterator
 
+from replay.limits import ARCHIVE_PATIENCE, ARCHIVE_POLL_S
 from schemas.errors import LogGap, LogUnavailable
-from schemas.limits import ARCHIVE_PATIENCE, ARCHIVE_POLL_S, READ_BATCH
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from streams.log.ports import Log, Reader
 

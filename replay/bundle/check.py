@@ -18,6 +18,7 @@ from replay.archive.founding import Founding, founding_of, pin, seal_of
 from replay.archive.segments_check import Progress, stored
 from replay.bundle.export import Bundle, Held, genesis_of, read
 from replay.bundle.log import HeldLog
+from replay.limits import MAX_FINDINGS
 from replay.verify.engine_check import Checked, EngineCheck, Tell
 from replay.verify.report import CLEAN, COULD_NOT_CHECK, FINDINGS, Finding, Kind, Report
 from replay.verify.verify import verify
@@ -36,7 +37,6 @@ from schemas.events.governance import (
     DecisionCoSigned,
     DecisionPending,
 )
-from schemas.limits import MAX_FINDINGS
 from schemas.record_chain import Head, follow
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored

@@ -24,6 +24,7 @@ from replay.archive.founding import founding_of, seal_of
 from replay.archive.segments import Frames, Seal, frame
 from replay.archive.segments_check import Progress
 from replay.archive.sequential_reader import Steps
+from replay.limits import ARCHIVE_PATIENCE, ARCHIVE_POLL_S, MAX_BUNDLE_BYTES, MAX_BUNDLE_MESSAGES
 from schemas.chain import GENESIS_HASH, link
 from schemas.codec import encode
 from schemas.errors import (
@@ -35,13 +36,7 @@ from schemas.errors import (
     TooLarge,
 )
 from schemas.events.notary import Sealed
-from schemas.limits import (
-    ARCHIVE_PATIENCE,
-    ARCHIVE_POLL_S,
-    MAX_BUNDLE_BYTES,
-    MAX_BUNDLE_MESSAGES,
-    READ_BATCH,
-)
+from schemas.limits import READ_BATCH
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from xml.sax.saxutils import escape, quoteattr
 
 from replay.graphs.graph import Graph, Node
-from schemas.limits import MAX_SVG_LINE_CHARS, MAX_SVG_NODES
+from replay.limits import MAX_SVG_LINE_CHARS, MAX_SVG_NODES
 
 _CHAR: Final = 6.7
 _TITLE_CHARS: Final = 36

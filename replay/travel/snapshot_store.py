@@ -12,8 +12,8 @@ from typing import Final, Protocol
 import msgspec
 import structlog
 
+from replay.travel.limits import TRAVEL_SNAPSHOTS_KEPT
 from schemas.chain import digest
-from schemas.travel_limits import TRAVEL_SNAPSHOTS_KEPT
 from streams.host.snapshots import (
     Snapshot,
     code_digest,

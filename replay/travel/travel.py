@@ -13,6 +13,11 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 import structlog
 
 from engines.kernel import Engine, fold, recorded_state_hash, state_hash
+from replay.travel.limits import (
+    TRAVEL_SNAPSHOT_EVENTS,
+    TRAVEL_SNAPSHOT_MESSAGES,
+    TRAVEL_SNAPSHOT_RECORDS,
+)
 from replay.travel.snapshot_store import Shelf
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
@@ -21,11 +26,6 @@ from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, check_hash
 from schemas.stored import Stored
 from schemas.subjects import events
-from schemas.travel_limits import (
-    TRAVEL_SNAPSHOT_EVENTS,
-    TRAVEL_SNAPSHOT_MESSAGES,
-    TRAVEL_SNAPSHOT_RECORDS,
-)
 from streams.host.snapshots import Snapshot, SnapshotHeader
 from streams.log.ports import Log, Reader
 

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from replay.limits import MAX_FINDING_CHARS
 from schemas.codec import encode, tag_of
-from schemas.limits import MAX_FINDING_CHARS
 from schemas.records import Record
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from replay.limits import MAX_VERIFY_WAITING_BYTES
 from schemas.errors import LogUnavailable
-from schemas.limits import MAX_VERIFY_WAITING_BYTES, READ_BATCH
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from schemas.subjects import covering, matches
 from streams.log.ports import Log, Reader

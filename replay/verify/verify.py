@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from engines.kernel import Engine
+from replay.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE
 from replay.verify.accounting import Accounting
 from replay.verify.engine_check import Checked, EngineCheck
 from replay.verify.notary_check import NotaryCheck
@@ -22,7 +23,7 @@ from schemas import subjects
 from schemas.chain import Chain
 from schemas.errors import EverythingError, LogDiverged, LogGap, OperatingError
 from schemas.events.governance import VenueFounded
-from schemas.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE, READ_BATCH
+from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from streams.log.ports import Log, Reader
 

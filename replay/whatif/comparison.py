@@ -6,13 +6,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from replay.graphs.walk import Progress, walk
+from replay.limits import MAX_WHATIF_ROWS
 from replay.whatif.changes import Changes
 from replay.whatif.fork import Fork
 from replay.whatif.tally import Line, Points, Review, Tally
 from schemas import subjects
 from schemas.errors import InputError
 from schemas.events.governance import ReviewAnswered
-from schemas.limits import MAX_WHATIF_ROWS
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from streams.log.ports import Log

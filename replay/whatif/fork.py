@@ -15,6 +15,7 @@ from engines.kernel import Engine, decide_group, write
 from engines.pricing import PricingEngine
 from engines.pricing import inputs as pricing_inputs
 from engines.reality import RealityEngine
+from replay.limits import MAX_WHATIF_WAITING
 from replay.whatif.changes import Changes, Rewriter
 from replay.whatif.tally import Tally
 from schemas import subjects
@@ -22,7 +23,6 @@ from schemas.errors import MalformedMessage
 from schemas.events import Event
 from schemas.events.governance import PolicySet
 from schemas.events.reality import ReviewOpened
-from schemas.limits import MAX_WHATIF_WAITING
 from schemas.record_chain import Chains, Head
 from schemas.records import EVENT_MESSAGES, Record, body
 from schemas.stored import Stored

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from replay.limits import MAX_PLOT_POINTS
 from schemas.errors import Refusal
 from schemas.events import Event
 from schemas.events.pricing import PriceChanged
@@ -20,7 +21,6 @@ from schemas.events.reality import (
     ScoreChanged,
     ScoreOpened,
 )
-from schemas.limits import MAX_PLOT_POINTS
 
 Points = list[tuple[int, int]]
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from replay.graphs.svg import Line, Panel, plot
+from replay.limits import MAX_PLOT_PANELS
 from replay.whatif.comparison import Comparison, Symbol
-from schemas.limits import MAX_PLOT_PANELS
 from schemas.units import SECOND_NS, to_decimal
 
 _SHOWN = 20

@@ -7,6 +7,7 @@ import msgspec
 
 from replay.graphs.graph import Graph, Node
 from replay.graphs.walk import Progress, walk
+from replay.limits import MAX_MOVED_NODES
 from replay.why.evidence import ARTICLES, CALLS, SIGNALS, facts_of
 from replay.why.labels import kind_of, words
 from replay.why.links import LEFT_OUT, Matter, moved_by, moves
@@ -17,7 +18,6 @@ from schemas.errors import InputError, NotFound
 from schemas.events import Event
 from schemas.events import reality as said
 from schemas.events.exchange import OrderPlaced, OrdersCancelled, Traded
-from schemas.limits import MAX_MOVED_NODES
 from schemas.observations import LlmCalled, SignalsMeasured
 from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple, assert_never
 
 from engines.pricing.arithmetic import MILLION, blend, smooth
+from replay.limits import MAX_WHY_CHANGES, MAX_WHY_TRADES, WHY_TRADE_WEIGHT_BP
 from replay.why.rulings import Ruling
 from replay.why.stories import Change
 from schemas.events.exchange import Top, Traded
@@ -16,7 +17,6 @@ from schemas.events.governance import (
     PolicySet,
 )
 from schemas.events.pricing import Basis
-from schemas.limits import MAX_WHY_CHANGES, MAX_WHY_TRADES, WHY_TRADE_WEIGHT_BP
 from schemas.units import WEIGHT_ONE_BP, round_half_even
 
 Cause = Ruling | Traded | Top | Change

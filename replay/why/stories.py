@@ -4,6 +4,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from replay.limits import MAX_WHY_ARTICLES, MAX_WHY_STORIES
 from replay.why.rulings import Ruling, Rulings
 from schemas.events.exchange import ReviewersChecked
 from schemas.events.pricing import ProposalPriced
@@ -21,7 +22,6 @@ from schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from schemas.limits import MAX_WHY_ARTICLES, MAX_WHY_STORIES
 from schemas.records import Record
 
 T = TypeVar("T")

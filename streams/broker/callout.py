@@ -13,9 +13,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from schemas import limits
 from schemas.errors import LogUnavailable
-from streams.broker import roles
+from streams.broker import limits, roles
 from streams.broker.logins import Logins
 
 _QUEUE: Final = "door"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from schemas import limits, subjects
+from schemas import subjects
 from schemas.errors import ConfigDrift
-from streams.broker import roles
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_COMMAND_BYTES, MAX_PAYLOAD_BYTES
+from streams.broker import limits, roles
 from streams.broker.keyring import Keyring
 from streams.broker.roles import AUDITORS, DOOR, LOG, READERS, SYS, TRADERS, Role
 
@@ -59,7 +60,7 @@ def render(place: Place, shard: str, keyring: Keyring) -> str:
         "listen": f"{place.host}:{place.port}",
         # Monitoring tells who is connected, so it is never offered beyond this machine.
         "http": f"127.0.0.1:{place.monitor_port}",
-        "max_payload": limits.MAX_PAYLOAD_BYTES,
+        "max_payload": MAX_PAYLOAD_BYTES,
         "max_connections": limits.MAX_CONNECTIONS,
         "max_subscriptions": limits.MAX_CONNECTION_SUBSCRIPTIONS,
         "max_pending": limits.MAX_PENDING_BYTES,
@@ -89,7 +90,7 @@ def _jetstream(place: Place) -> dict[str, Any]:
             "batch": {
                 "max_inflight_per_stream": limits.MAX_OPEN_BATCHES,
                 "max_inflight_total": 2 * limits.MAX_OPEN_BATCHES,
-                "max_msgs": limits.MAX_ATOMIC_BATCH,
+                "max_msgs": MAX_ATOMIC_BATCH,
                 "timeout": f"{limits.OPEN_BATCH_LIFE_S}s",
             }
         },
@@ -152,7 +153,7 @@ def _limits(connections: int) -> dict[str, int]:
     return {
         "max_connections": connections,
         "max_subscriptions": limits.MAX_CONNECTION_SUBSCRIPTIONS,
-        "max_payload": limits.MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
+        "max_payload": MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
     }
 
 

@@ -18,8 +18,8 @@ from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
 from schemas.errors import BadSignature, MalformedMessage, TooLarge
-from schemas.limits import MAX_LOGIN_BYTES
 from schemas.signatures import PUBLIC_KEY_CHARS
+from streams.broker.limits import MAX_LOGIN_BYTES
 
 ALGORITHM: Final = "ed25519-nkey"
 _HEADER: Final = b'{"typ":"JWT","alg":"ed25519-nkey"}'

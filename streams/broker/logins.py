@@ -18,10 +18,11 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas import limits, subjects
+from schemas import subjects
 from schemas.errors import BadSignature, InputError, MalformedMessage
+from schemas.limits import MAX_COMMAND_BYTES
 from schemas.signatures import verify
-from streams.broker import roles
+from streams.broker import limits, roles
 from streams.broker.config import permissions
 from streams.broker.jwt import KeyKind, check, is_key, issue
 
@@ -173,7 +174,7 @@ class Logins:
                 "sub": allowed["subscribe"],
                 "subs": limits.MAX_CONNECTION_SUBSCRIPTIONS,
                 "data": -1,
-                "payload": limits.MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
+                "payload": MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
                 "type": "user",
                 "version": 2,
             },

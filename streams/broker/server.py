@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from schemas.errors import LogUnavailable
-from schemas.limits import SERVER_READY_S, SERVER_STOP_S
+from streams.broker.limits import SERVER_READY_S, SERVER_STOP_S
 
 _LOOPBACK: Final = "127.0.0.1"
 _LOOK_EVERY_S: Final = 0.02

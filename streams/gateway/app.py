@@ -10,10 +10,10 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from schemas.errors import BrokenInvariant, EverythingError
-from schemas.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
 from streams.gateway.context import GatewayContext
 from streams.gateway.edge import Edge
 from streams.gateway.errors import install_handlers
+from streams.gateway.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
 from streams.gateway.routes.accounts import create_account_router
 from streams.gateway.routes.admin import create_admin_router
 from streams.gateway.routes.ingest import create_ingest_router

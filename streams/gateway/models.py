@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, St
 
 from schemas.commands import OrderType, Side, TimeInForce
 from schemas.limits import (
-    MAX_ACCOUNT_CHARS,
     MAX_BATCH_ORDERS,
     MAX_CLIENT_ID_CHARS,
     MAX_EVENT_ID_CHARS,
@@ -20,6 +19,7 @@ from schemas.limits import (
     MAX_URL_CHARS,
 )
 from schemas.signatures import PUBLIC_KEY_CHARS, SIGNATURE_CHARS
+from streams.gateway.limits import MAX_ACCOUNT_CHARS
 
 _MAX_INT64 = 2**63 - 1
 _MAX_CHALLENGE_CHARS = 600

@@ -5,13 +5,13 @@ from collections import deque
 from typing import Final, NamedTuple
 
 from schemas.events import Event
-from schemas.limits import (
+from streams.gateway.errors import Busy
+from streams.gateway.limits import (
     MAX_OUTCOME_WAITERS,
     RECENT_RECORD_BYTES,
     RECENT_RECORDS,
     WAIT_OUTCOME_S,
 )
-from streams.gateway.errors import Busy
 from streams.gateway.tail import READS, Arrived
 
 

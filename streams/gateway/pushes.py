@@ -5,13 +5,14 @@ from typing import NamedTuple
 from schemas import articles, pushes
 from schemas.codec import encode
 from schemas.errors import Refusal, Refused, TooLarge
-from schemas.limits import MAX_INGEST_BYTES, MAX_REMEMBERED_PUSHES
+from schemas.limits import MAX_INGEST_BYTES
 from schemas.observations import ArticleObserved, Push
 from schemas.pushes import PUSHES, PushedArticle
 from schemas.signatures import verify
 from schemas.sources import Source
 from streams.gateway.directory import Directory
 from streams.gateway.errors import FieldInvalid
+from streams.gateway.limits import MAX_REMEMBERED_PUSHES
 
 
 def read(push: Push, directory: Directory) -> tuple[PushedArticle, Source]:

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.errors import BadSignature
-from schemas.limits import MAX_NONCES, NONCE_LIFE_S, SERVICE_CLOCK_S
+from schemas.limits import SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceKeys, ServiceSecret, sign_request
 from schemas.units import SECOND_NS
 from streams.gateway.errors import Busy, NonceUsed, WrongTime
+from streams.gateway.limits import MAX_NONCES, NONCE_LIFE_S
 from streams.log.ports import Clock
 
 _NO_SECRET: Final = "nobody holds this"

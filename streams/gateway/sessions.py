@@ -10,13 +10,7 @@ from typing import Any, Final
 
 import jwt
 
-from schemas.limits import (
-    CHALLENGE_LIFE_S,
-    MAX_KNOWN_TOKENS,
-    MAX_USED_CHALLENGES,
-    MIN_SECRET_BYTES,
-    SESSION_LIFE_S,
-)
+from schemas.limits import MIN_SECRET_BYTES
 from schemas.units import SECOND_NS
 from streams.gateway.errors import (
     BadChallenge,
@@ -24,6 +18,12 @@ from streams.gateway.errors import (
     ChallengeUsed,
     SessionExpired,
     Unauthorized,
+)
+from streams.gateway.limits import (
+    CHALLENGE_LIFE_S,
+    MAX_KNOWN_TOKENS,
+    MAX_USED_CHALLENGES,
+    SESSION_LIFE_S,
 )
 from streams.log.ports import Clock
 

@@ -11,11 +11,12 @@ import structlog
 from schemas.codec import Codec
 from schemas.errors import InputError, LogDiverged, OperatingError, UnknownRecord
 from schemas.events import Event
-from schemas.limits import RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_BATCH, TAIL_POLL_S
+from schemas.limits import RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_POLL_S
 from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, GOVERNANCE, events
+from streams.gateway.limits import TAIL_BATCH
 from streams.log.ports import Clock, Log, Reader
 
 _log = structlog.get_logger(__name__)

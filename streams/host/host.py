@@ -14,18 +14,18 @@ import structlog
 
 from engines.kernel import Engine
 from schemas.errors import Fenced, OperatingError
-from schemas.limits import (
+from schemas.limits import STATUS_EVERY_S
+from schemas.units import SECOND_NS
+from streams.host.gc_control import ManualCollection
+from streams.host.leader_loop import GroupTooLarge, Term
+from streams.host.leadership import Committed, Setup, StoppedEarly, take_office
+from streams.host.limits import (
     HOST_ATTEMPTS,
     HOST_BACKOFF_MAX_MS,
     HOST_BACKOFF_MS,
     OFFICE_SETTLED_NS,
     SNAPSHOT_EVERY_RECORDS,
-    STATUS_EVERY_S,
 )
-from schemas.units import SECOND_NS
-from streams.host.gc_control import ManualCollection
-from streams.host.leader_loop import GroupTooLarge, Term
-from streams.host.leadership import Committed, Setup, StoppedEarly, take_office
 from streams.host.snapshots import Anchor, Snapshots
 from streams.log.ports import Clock, Log
 

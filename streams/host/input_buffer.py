@@ -1,7 +1,7 @@
 """The intake: inputs that were read and not decided yet, and when they make a group."""
 
-from schemas.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 from schemas.stored import Stored
+from streams.host.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 
 
 class Intake:

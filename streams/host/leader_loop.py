@@ -12,21 +12,20 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from engines.kernel import Group, decide_group, write
 from schemas.errors import BrokenInvariant, Fenced, Halt, LogDiverged, OperatingError
-from schemas.limits import (
-    COLLECT_EVERY_RECORDS,
-    EMPTY_TICK_PAUSE_NS,
-    MAX_GROUP_INPUTS,
-    MAX_RECORD_BYTES,
-    MAX_RECORDS_IN_FLIGHT,
-    SNAPSHOT_EVERY_EVENTS,
-    STATE_HASH_EVERY_RECORDS,
-)
+from schemas.limits import MAX_GROUP_INPUTS, STATE_HASH_EVERY_RECORDS
 from schemas.record_chain import Head
 from schemas.stored import Stored
 from schemas.subjects import matches
 from schemas.units import SECOND_NS
 from streams.host.input_buffer import Intake
 from streams.host.leadership import Committed, Office, Setup, forget, save_snapshot
+from streams.host.limits import (
+    COLLECT_EVERY_RECORDS,
+    EMPTY_TICK_PAUSE_NS,
+    MAX_RECORD_BYTES,
+    MAX_RECORDS_IN_FLIGHT,
+    SNAPSHOT_EVERY_EVENTS,
+)
 from streams.log.ports import Fence, Reader
 
 S = TypeVar("S")

@@ -25,20 +25,14 @@ from schemas.errors import (
     LogUnavailable,
     UnknownRecord,
 )
-from schemas.limits import (
-    FOLD_PATIENCE,
-    FOLD_POLL_S,
-    GENESIS_POLL_MS,
-    READ_BATCH,
-    SNAPSHOT_EVERY_EVENTS,
-    SNAPSHOT_EVERY_RECORDS,
-)
+from schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, GENESIS_POLL_MS, READ_BATCH
 from schemas.record_chain import Head
 from schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
 from schemas.stored import Stored
 from schemas.subjects import epoch as epoch_subject
 from schemas.subjects import events as events_subject
 from streams.host.gc_control import ManualCollection
+from streams.host.limits import SNAPSHOT_EVERY_EVENTS, SNAPSHOT_EVERY_RECORDS
 from streams.host.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
 from streams.log.ports import Clock, Log, Reader
 

@@ -9,15 +9,11 @@ runs: a message that is missing is a LogGap, one that is not what was sealed Log
 from schemas.chain import Chain
 from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
 from schemas.events.notary import Sealed
-from schemas.limits import (
-    READ_BATCH,
-    SCRUB_MESSAGES_PER_S,
-    SCRUB_PATIENCE,
-    SCRUB_POLL_S,
-)
+from schemas.limits import READ_BATCH
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
+from streams.host.limits import SCRUB_MESSAGES_PER_S, SCRUB_PATIENCE, SCRUB_POLL_S
 from streams.log.ports import Clock, Log
 
 

@@ -24,7 +24,7 @@ import structlog
 import schemas
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.limits import SNAPSHOTS_KEPT
+from streams.host.limits import SNAPSHOTS_KEPT
 
 log = structlog.get_logger(__name__)
 

@@ -16,13 +16,8 @@ from collections.abc import Awaitable, Sequence
 from typing import Final, NamedTuple
 
 from schemas.errors import AppendFailed, AppendUnknown, EverythingError, LogUnavailable
-from schemas.limits import (
-    APPEND_SINGLES,
-    MAX_APPEND_QUEUE,
-    MAX_APPENDS_IN_FLIGHT,
-    MAX_ATOMIC_BATCH,
-    MAX_PAYLOAD_BYTES,
-)
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
+from streams.log.limits import APPEND_SINGLES, MAX_APPEND_QUEUE, MAX_APPENDS_IN_FLIGHT
 from streams.log.ports import Log
 
 MAX_GROUP_BYTES: Final = MAX_PAYLOAD_BYTES

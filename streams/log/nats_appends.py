@@ -20,14 +20,10 @@ from schemas.errors import (
     LogUnavailable,
     OperatingError,
 )
-from schemas.limits import (
-    APPEND_TIMEOUT_S,
-    MAX_SENDS_IN_FLIGHT,
-    READ_BATCH,
-    RESOLVE_WITHIN_S,
-)
+from schemas.limits import APPEND_TIMEOUT_S, READ_BATCH
 from schemas.stored import Stored
 from streams.log import publishing
+from streams.log.limits import MAX_SENDS_IN_FLIGHT, RESOLVE_WITHIN_S
 from streams.log.nats_wire import Wire, status_of
 from streams.log.ports import Fence
 

@@ -31,17 +31,16 @@ from schemas.errors import (
     LogUnavailable,
     OperatingError,
 )
-from schemas.limits import (
-    LOG_REQUEST_ATTEMPTS,
+from schemas.limits import LOG_REQUEST_ATTEMPTS, READ_BATCH
+from schemas.stored import Stored
+from schemas.units import SECOND_NS
+from streams.log.limits import (
     MAX_PULL_BYTES,
-    READ_BATCH,
     READ_HEARTBEAT_S,
     READ_PULL_LIFE_S,
     READ_PULLS,
     READER_IDLE_S,
 )
-from schemas.stored import Stored
-from schemas.units import SECOND_NS
 from streams.log.nats_wire import Wire, header_value, status_of
 
 if TYPE_CHECKING:

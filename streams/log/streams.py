@@ -17,20 +17,17 @@ import msgspec
 from schemas import subjects as names
 from schemas.codec import encode
 from schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
-from schemas.limits import (
+from schemas.limits import JOBS_DEDUPE_S, MAX_INGEST_BYTES, MAX_KEEP_RAW_DAYS, MAX_PAYLOAD_BYTES
+from schemas.units import DAY_NS, SECOND_NS
+from streams.log.limits import (
     DEDUPE_WINDOW_NS,
     FEED_MAX_AGE_NS,
     FEED_MAX_PER_CHANNEL,
     JOB_LIFE_S,
-    JOBS_DEDUPE_S,
-    MAX_INGEST_BYTES,
     MAX_JOBS,
-    MAX_KEEP_RAW_DAYS,
-    MAX_PAYLOAD_BYTES,
     MAX_RAW_BYTES,
     MONITOR_TIMEOUT_S,
 )
-from schemas.units import DAY_NS, SECOND_NS
 from streams.log.nats_wire import Wire
 
 RELAXED_SYNC: Final = "10ms"

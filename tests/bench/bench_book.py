@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import Book, Order
 from engines.exchange.engine import ExchangeEngine
+from engines.exchange.limits import MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
 from engines.exchange.matching import match
 from engines.exchange.orders import judge
 from engines.exchange.state import State
@@ -35,7 +36,7 @@ from schemas.events.exchange import (
     LimitsSet,
     Traded,
 )
-from schemas.limits import MAX_BATCH_ORDERS, MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
+from schemas.limits import MAX_BATCH_ORDERS
 from schemas.policy import ExchangePolicy
 from schemas.record_chain import Head
 from schemas.stored import Stored

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import uvloop
 
 from schemas import subjects
-from schemas.limits import APPEND_SINGLES
 from schemas.records import EVENT_MESSAGES
+from streams.log.limits import APPEND_SINGLES
 from tests.bench.load import orders
 from tests.bench.rig import SHARD, Rig, machine, pour
 

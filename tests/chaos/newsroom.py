@@ -8,11 +8,12 @@ from typing import Any, Final
 from schemas import subjects
 from schemas.articles import snapshot_id
 from schemas.events.reality import ArticleDropped, ArticleGrouped, ClusterOpened
-from schemas.limits import MAX_FEED_ITEMS, READ_BATCH
+from schemas.limits import READ_BATCH
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.records import EVENT_MESSAGES
 from schemas.sources import Source
 from schemas.stored import Stored
+from streams.ingest.limits import MAX_FEED_ITEMS
 from streams.log.nats_log import NatsLog
 from tests.chaos.reckoning import Reckoning
 from tests.chaos.watch import SHARD, Watch

@@ -12,8 +12,9 @@ from schemas.errors import (
     LogUnavailable,
     OperatingError,
 )
-from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES, MAX_RECORD_BYTES
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from schemas.stored import Stored
+from streams.host.limits import MAX_RECORD_BYTES
 from streams.log.ports import Fence, Log
 from tests.contract.conftest import Connect
 

@@ -12,9 +12,9 @@ from deploy.processes.service import EXIT_BUG
 from deploy.venue import models
 from deploy.venue.settings import Settings
 from projections.feeds import channels
-from schemas import limits
 from schemas.errors import Halt
 from tests.house.source import ROOT, files
+from tests.support.limits import bounds
 
 DOCUMENTS: Final = tuple(path for path in files() if path.suffix == ".md")
 NAMES: Final = [path.relative_to(ROOT).as_posix() for path in DOCUMENTS]
@@ -106,10 +106,10 @@ def test_limits_named_exist_and_have_that_value(name: str) -> None:
     words = {word for word in _WORD.findall(prose) if _LIMIT.fullmatch(word)}
     origin = {f"LLM_MODEL_{name.upper()}" for name in models.Origin.model_fields}
     plan = {"EWMA_ALPHA"} | settings() | origin
-    assert {word for word in words if not hasattr(limits, word)} - plan == set()
+    assert {word for word in words if word not in bounds()} - plan == set()
     for word, figure in _VALUED.findall(prose):
-        if hasattr(limits, word):
-            assert getattr(limits, word) == int(figure.replace(",", "")), word
+        if word in bounds():
+            assert bounds()[word] == int(figure.replace(",", "")), word
 
 
 def test_make_targets_exist_and_are_listed() -> None:

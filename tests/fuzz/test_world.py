@@ -12,12 +12,12 @@ from protego import Protego
 from schemas.articles import snapshot_id
 from schemas.codec import encode
 from schemas.errors import MalformedMessage
-from schemas.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
 from schemas.observations import FetchProblem
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.asking.answers import read_answer
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.robots import Rules
+from streams.ingest.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from engines.governance.limits import MAX_DECISION_LIFE_NS
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import encode
@@ -27,7 +28,6 @@ from schemas.decisions import (
 )
 from schemas.events import exchange as ex
 from schemas.events import governance as gov
-from schemas.limits import MAX_DECISION_LIFE_NS
 from schemas.policy import SEED_PLAN
 from schemas.records import Record
 from schemas.units import SECOND_NS

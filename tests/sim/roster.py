@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from deploy.limits import SCRUB_PAUSE_S
 from deploy.processes.until_stopped import until
 from deploy.venue.engines import engine_of
 from engines.kernel import Engine
@@ -10,7 +11,6 @@ from projections.feeds.process import Feeds
 from projections.store.projector import Projector
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
-from schemas.limits import SCRUB_PAUSE_S
 from streams.host.host import EngineHost
 from streams.host.scrub import scrub
 from streams.log.appender import Appender

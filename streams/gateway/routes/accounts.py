@@ -6,13 +6,13 @@ from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.errors import Refusal
 from schemas.events.exchange import AccountOpened, CashCredited, CommandRefused
-from schemas.limits import ACCOUNT_OPENINGS_PER_MINUTE
 from schemas.signatures import is_public_key, verify
 from schemas.subjects import EXCHANGE, account_command, is_account
 from schemas.units import to_decimal
 from streams.gateway.context import GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedAt, RefusedOnLog
+from streams.gateway.limits import ACCOUNT_OPENINGS_PER_MINUTE
 from streams.gateway.models import AccountOut, OpenAccountIn
 from streams.gateway.outcomes import Outcome
 from streams.gateway.rate_limiter import Meter

@@ -8,11 +8,7 @@ from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import Refusal, TooLarge
 from schemas.jobs import FetchPage
-from schemas.limits import (
-    FETCHES_ASKED_PER_MINUTE,
-    MAX_INGEST_BYTES,
-    PUSHES_PER_MINUTE,
-)
+from schemas.limits import MAX_INGEST_BYTES
 from schemas.observations import Push
 from schemas.pushes import claim_problem
 from schemas.services import Claim
@@ -23,6 +19,7 @@ from streams.gateway import pushes
 from streams.gateway.context import GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import FieldInvalid, RefusedAt
+from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
 from streams.gateway.rate_limiter import Meter
 from streams.gateway.routes.common import errors, reply

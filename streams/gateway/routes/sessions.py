@@ -5,12 +5,12 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 
 from schemas.errors import Refusal
-from schemas.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from schemas.sessions import opening_text
 from schemas.signatures import verify
 from streams.gateway.auth import create_account_dependency
 from streams.gateway.context import GatewayContext
 from streams.gateway.errors import RefusedAt
+from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from streams.gateway.models import (
     ChallengeIn,
     ChallengeOut,

@@ -7,9 +7,9 @@ import msgspec
 from fastapi import APIRouter, Response
 
 from schemas.errors import OperatingError
-from schemas.limits import READY_TIMEOUT_S
 from schemas.subjects import ENGINES, epoch
 from streams.gateway.context import GatewayContext
+from streams.gateway.limits import READY_TIMEOUT_S
 from streams.gateway.models import HealthOut, KeyOut, ReadyOut, VenueOut
 from streams.gateway.routes.common import errors, reply
 

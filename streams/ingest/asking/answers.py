@@ -13,17 +13,17 @@ import msgspec
 
 from schemas import json_limits as shape
 from schemas.errors import MalformedMessage
-from schemas.limits import (
+from schemas.limits import MAX_LLM_ARTICLES
+from schemas.observations import LlmAnswer
+from schemas.texts import is_text
+from schemas.units import HUNDREDTHS, WEIGHT_ONE_BP
+from streams.ingest.limits import (
     LLM_TEXT_CHARS,
-    MAX_LLM_ARTICLES,
     MAX_NUMBER_CHARS,
     MAX_RATIONALE_CHARS,
     MAX_RAW_OUTPUT_CHARS,
     MAX_SUMMARY_CHARS,
 )
-from schemas.observations import LlmAnswer
-from schemas.texts import is_text
-from schemas.units import HUNDREDTHS, WEIGHT_ONE_BP
 
 SCHEMA_VERSION: Final = 1
 MAX_IMPACT: Final = 100

@@ -16,12 +16,7 @@ from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import InputError, MalformedMessage, UnknownRecord
 from schemas.events.reality import LlmRequested
-from schemas.limits import (
-    LLM_CUT_S,
-    MAX_LLM_ARTICLES,
-    MAX_LLM_TOKENS,
-    MAX_RAW_OUTPUT_CHARS,
-)
+from schemas.limits import MAX_LLM_ARTICLES
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
@@ -38,6 +33,7 @@ from streams.ingest.asking.answers import read_answer, schema
 from streams.ingest.asking.llm import Llm, Said
 from streams.ingest.asking.llm_log_view import Knowledge
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict
+from streams.ingest.limits import LLM_CUT_S, MAX_LLM_TOKENS, MAX_RAW_OUTPUT_CHARS
 from streams.log.ports import Clock, Log
 
 TOO_LATE: Final = "no answer before the deadline"

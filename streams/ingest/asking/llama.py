@@ -18,15 +18,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from schemas.limits import (
-    LLM_BATCH_TOKENS,
-    LLM_CONTEXT_TOKENS,
-    LLM_THREADS,
-    MAX_LLM_TOKENS,
-)
 from streams.ingest.asking.llm import Ended, NoLlm, Said
 from streams.ingest.asking.model_file import ModelFile, WrongFile, checked
 from streams.ingest.asking.prompt import TURN_END
+from streams.ingest.limits import LLM_BATCH_TOKENS, LLM_CONTEXT_TOKENS, LLM_THREADS, MAX_LLM_TOKENS
 
 NOT_INSTALLED: Final = "llama-cpp-python is not installed: see make models"
 NOT_LOADED: Final = "llama.cpp cannot load the model"

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from schemas.errors import InputError, LogUnavailable, UnknownRecord
 from schemas.events.governance import MarketEdited, MarketListed
-from schemas.limits import FOLD_PATIENCE, MAX_REMEMBERED_ANSWERS, READ_BATCH, TAIL_POLL_S
+from schemas.limits import FOLD_PATIENCE, READ_BATCH, TAIL_POLL_S
 from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import GOVERNANCE, events, llm
+from streams.ingest.limits import MAX_REMEMBERED_ANSWERS
 from streams.log.ports import Log
 
 

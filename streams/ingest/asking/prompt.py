@@ -13,16 +13,10 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from schemas.chain import digest
-from schemas.limits import (
-    LEAST_LLM_ARTICLE_CHARS,
-    LLM_ID_CHARS,
-    MAX_LLM_ARTICLE_CHARS,
-    MAX_LLM_ARTICLES,
-    MAX_NAME_CHARS,
-    MAX_TITLE_CHARS,
-)
+from schemas.limits import MAX_LLM_ARTICLES, MAX_NAME_CHARS, MAX_TITLE_CHARS
 from schemas.texts import clean
 from schemas.units import WEIGHT_ONE_BP
+from streams.ingest.limits import LEAST_LLM_ARTICLE_CHARS, LLM_ID_CHARS, MAX_LLM_ARTICLE_CHARS
 
 TURN_END: Final = "</s>"
 """Ends a turn in TinyLlama-Chat's format; a model's adapter makes it a control token."""

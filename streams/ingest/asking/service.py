@@ -10,12 +10,12 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from schemas.limits import LLM_ACK_S
 from schemas.subjects import REALITY, events, log_stream
 from streams.ingest.asking.asker import Asker, announce
 from streams.ingest.asking.llama import open_llama
 from streams.ingest.asking.llm import Llm, NoLlm
 from streams.ingest.jobs.services import Bus, Consumer
+from streams.ingest.limits import LLM_ACK_S
 from streams.log.ports import Clock, Log
 
 DURABLE: Final = "llm"

@@ -15,12 +15,7 @@ from schemas.chain import digest
 from schemas.codec import Message, encode
 from schemas.errors import InputError, OperatingError
 from schemas.jobs import JOBS, FetchPage, FetchSource
-from schemas.limits import (
-    JOB_ATTEMPTS,
-    JOB_DELIVERIES,
-    MAX_ACK_PENDING,
-    MAX_TITLE_CHARS,
-)
+from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem, SourceListed, Via
 from schemas.sources import Source, is_on_site
 from streams.ingest.fetching import observing
@@ -32,6 +27,7 @@ from streams.ingest.fetching.problems import Busy, Unfetched
 from streams.ingest.jobs.ports import Jobs, RawStore
 from streams.ingest.jobs.registry import Registry
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict, backoff_s
+from streams.ingest.limits import JOB_ATTEMPTS, JOB_DELIVERIES, MAX_ACK_PENDING
 from streams.ingest.sources import KINDS
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line

@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import httpcore
 
-from schemas.limits import FETCH_CONNECT_S, FETCHES_AT_ONCE, MAX_DNS_ADDRESSES
 from schemas.observations import FetchProblem
 from schemas.sources import Source, host_of, url_problem
 from streams.ingest.fetching.addresses import (
@@ -25,6 +24,7 @@ from streams.ingest.fetching.addresses import (
     parse,
 )
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import FETCH_CONNECT_S, FETCHES_AT_ONCE, MAX_DNS_ADDRESSES
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Return the addresses of a host; raises OSError when there are none."""

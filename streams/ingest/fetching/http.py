@@ -17,7 +17,6 @@ from typing import Final, NamedTuple
 
 import httpcore
 
-from schemas.limits import FETCH_TOTAL_S, MAX_FETCH_BYTES, MAX_OBEYED_DELAY_S
 from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.guard import (
@@ -29,6 +28,7 @@ from streams.ingest.fetching.guard import (
     dial,
 )
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import FETCH_TOTAL_S, MAX_FETCH_BYTES, MAX_OBEYED_DELAY_S
 
 DEFAULT_USER_AGENT: Final = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
 DEFAULT_FROM: Final = "ops@yourdomain.com"

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from schemas import articles
 from schemas.chain import digest
-from schemas.limits import MAX_TITLE_CHARS, MAX_VALIDATOR_CHARS
+from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
@@ -18,6 +18,7 @@ from schemas.stored import Stored
 from schemas.texts import clean
 from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import MAX_VALIDATOR_CHARS
 from streams.ingest.sources.model import Item
 
 ITEM_ID_CHARS: Final = 16

@@ -5,12 +5,6 @@ import contextlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from schemas.limits import (
-    FETCH_TOTAL_S,
-    MAX_HELD_REDIRECT_S,
-    MAX_HELD_TURN_S,
-    MAX_REDIRECTS,
-)
 from schemas.observations import FetchProblem
 from schemas.sources import Source, host_of
 from streams.ingest.fetching.guard import Dial, Resolve, dial, own_place
@@ -19,6 +13,7 @@ from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.robots import Robots, Rules
 from streams.ingest.fetching.throttle import Throttle
+from streams.ingest.limits import FETCH_TOTAL_S, MAX_HELD_REDIRECT_S, MAX_HELD_TURN_S, MAX_REDIRECTS
 from streams.log.ports import Clock
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

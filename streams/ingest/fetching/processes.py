@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from schemas import subjects
-from schemas.limits import FETCHES_AT_ONCE, JOB_ACK_S
 from schemas.sources import Source
 from streams.ingest.fetching.fetcher import Fetcher, Means
 from streams.ingest.fetching.guard import SystemResolver
@@ -21,6 +20,7 @@ from streams.ingest.jobs.ports import Queue
 from streams.ingest.jobs.registry import Following
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Bus, Consumer
+from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S
 from streams.ingest.sources.reader import Reader
 from streams.log.ports import Clock, Log
 from streams.log.tasks import together

@@ -24,12 +24,6 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from schemas.limits import (
-    BROWSER_RENDER_S,
-    MAX_BROWSER_REQUESTS,
-    MAX_FETCH_BYTES,
-    MAX_REDIRECTS,
-)
 from schemas.observations import FetchProblem
 from schemas.sources import Source
 from streams.ingest.fetching.guard import own_place
@@ -37,6 +31,12 @@ from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import (
+    BROWSER_RENDER_S,
+    MAX_BROWSER_REQUESTS,
+    MAX_FETCH_BYTES,
+    MAX_REDIRECTS,
+)
 
 _ARGUMENTS: Final = (
     "--no-sandbox",

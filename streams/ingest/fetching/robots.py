@@ -10,14 +10,6 @@ from urllib.parse import urlsplit
 from protego import Protego
 
 from schemas.chain import digest
-from schemas.limits import (
-    MAX_OBEYED_DELAY_S,
-    MAX_REDIRECTS,
-    MAX_ROBOTS_BYTES,
-    MAX_ROBOTS_HOSTS,
-    ROBOTS_LIFE_S,
-    ROBOTS_RETRY_S,
-)
 from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.guard import Place
@@ -25,6 +17,14 @@ from streams.ingest.fetching.http import Answer, Http
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import (
+    MAX_OBEYED_DELAY_S,
+    MAX_REDIRECTS,
+    MAX_ROBOTS_BYTES,
+    MAX_ROBOTS_HOSTS,
+    ROBOTS_LIFE_S,
+    ROBOTS_RETRY_S,
+)
 from streams.log.ports import Clock
 
 _TOO_MANY_REQUESTS: Final = 429

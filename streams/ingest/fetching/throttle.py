@@ -10,10 +10,10 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from schemas.limits import MAX_HELD_TURN_S, MAX_THROTTLED_HOSTS
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.problems import Busy
+from streams.ingest.limits import MAX_HELD_TURN_S, MAX_THROTTLED_HOSTS
 from streams.log.ports import Clock
 
 _LAPSES_NS: Final = 60 * SECOND_NS

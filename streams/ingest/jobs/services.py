@@ -37,15 +37,17 @@ from schemas.limits import (
     CONNECT_ATTEMPTS,
     CONNECT_PAUSE_S,
     CONNECT_TIMEOUT_S,
-    CONSUMER_CHECK_S,
-    JOB_BACKOFF_S,
     LOG_REQUEST_ATTEMPTS,
     LOG_REQUEST_TIMEOUT_S,
+    WIRE_PING_S,
+)
+from streams.ingest.limits import (
+    CONSUMER_CHECK_S,
+    JOB_BACKOFF_S,
     MAX_ACK_PENDING,
     SERVICE_BACKOFF_MAX_S,
     SERVICE_GRACE_S,
     SERVICE_POLL_S,
-    WIRE_PING_S,
 )
 
 _SIGNS_OF_LIFE: Final = 3

@@ -10,8 +10,9 @@ from typing import NamedTuple, Protocol
 import structlog
 from msgspec.structs import replace
 
-from schemas.limits import MAX_DETAIL_CHARS, MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
+from schemas.limits import MAX_DETAIL_CHARS
 from schemas.observations import ArticleObserved, Models, SignalsMeasured, Unfit
+from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from schemas.errors import ModelMismatch
-from schemas.limits import EMBEDDING_TOKENS
+from streams.ingest.limits import EMBEDDING_TOKENS
 from streams.ingest.measuring.vectors import Vector, quantise
 
 if TYPE_CHECKING:

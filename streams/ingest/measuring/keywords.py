@@ -12,8 +12,8 @@ from importlib.resources import files
 from typing import Final, NamedTuple
 
 from schemas.chain import digest
-from schemas.limits import MAX_KEYWORDS_LISTED
 from schemas.units import WEIGHT_ONE_BP
+from streams.ingest.limits import MAX_KEYWORDS_LISTED
 from streams.ingest.measuring.tokens import words
 
 MAX_WEIGHT: Final = 100

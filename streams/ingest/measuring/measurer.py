@@ -15,15 +15,10 @@ import structlog
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import InputError, OperatingError
-from schemas.limits import (
-    MEASURE_ACK_S,
-    MEASURE_ATTEMPTS,
-    MEASURE_BATCH,
-    MEASURE_LINGER_MS,
-)
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.policy import SEED_PLAN
 from streams.ingest.jobs.services import DONE, Bus, Consumer, Delivery, Verdict
+from streams.ingest.limits import MEASURE_ACK_S, MEASURE_ATTEMPTS, MEASURE_BATCH, MEASURE_LINGER_MS
 from streams.ingest.measuring.article_analyzer import Meter, Told, Tools
 from streams.ingest.measuring.article_log_view import Past
 from streams.ingest.measuring.embedding import Embedding

@@ -16,9 +16,10 @@ from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc
 
 from schemas.errors import ModelMismatch
-from schemas.limits import MAX_ENTITIES_LISTED, MAX_ENTITY_CHARS, MAX_MENTIONS
+from schemas.limits import MAX_MENTIONS
 from schemas.observations import Mention
 from schemas.texts import clean
+from streams.ingest.limits import MAX_ENTITIES_LISTED, MAX_ENTITY_CHARS
 
 _RULES: Final = "phrases/1"
 

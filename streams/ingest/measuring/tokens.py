@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from schemas.limits import MAX_SENTENCE_CHARS
+from streams.ingest.limits import MAX_SENTENCE_CHARS
 
 _END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
 _SENTENCE: Final = re.compile(rf".{{1,{MAX_SENTENCE_CHARS}}}", re.DOTALL)

@@ -14,14 +14,13 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.limits import (
+from schemas.limits import MAX_NEIGHBOURS, MAX_WINDOW_ARTICLES
+from schemas.observations import Neighbour
+from streams.ingest.limits import (
     EMBEDDING_DIMENSIONS,
-    MAX_NEIGHBOURS,
     MAX_NEIGHBOURS_PER_SOURCE,
-    MAX_WINDOW_ARTICLES,
     NEIGHBOUR_FLOOR_BP,
 )
-from schemas.observations import Neighbour
 from streams.ingest.measuring import vectors
 from streams.ingest.measuring.vectors import Vector
 

@@ -8,15 +8,11 @@ import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
 
 from schemas.articles import snapshot_id
-from schemas.limits import (
-    MAX_FEED_ITEMS,
-    MAX_JSON_LD_NODES,
-    MAX_TITLE_CHARS,
-    MIN_ARTICLE_CHARS,
-)
+from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import MAX_FEED_ITEMS, MAX_JSON_LD_NODES, MIN_ARTICLE_CHARS
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import UNREAD_TAGS, language, line, moment

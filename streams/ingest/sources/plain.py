@@ -7,9 +7,10 @@ from typing import Final
 
 from selectolax.lexbor import LexborHTMLParser
 
-from schemas.limits import MAX_ITEM_CHARS, MAX_LANGUAGE_CHARS
+from schemas.limits import MAX_LANGUAGE_CHARS
 from schemas.texts import clean
 from schemas.units import SECOND_NS
+from streams.ingest.limits import MAX_ITEM_CHARS
 
 UNREAD_TAGS: Final = ["script", "style", "noscript", "template", "iframe", "svg", "object"]
 """Elements whose text nobody reads."""

@@ -23,15 +23,15 @@ from typing import BinaryIO, Final
 import msgspec
 import structlog
 
-from schemas.limits import (
+from schemas.observations import FetchProblem
+from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import (
     MAX_FETCH_BYTES,
     MAX_ITEM_CHARS,
     MAX_READER_BYTES,
     READ_DOCUMENT_S,
     READ_WALL_S,
 )
-from schemas.observations import FetchProblem
-from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.model import Document, Item
 

@@ -13,11 +13,12 @@ from xml.parsers import expat
 
 import feedparser
 
-from schemas.limits import MAX_FEED_ITEMS, MAX_TITLE_CHARS, MAX_XML_DEPTH
+from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import MAX_FEED_ITEMS, MAX_XML_DEPTH
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html

@@ -8,15 +8,12 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.cli.app import app, main
+from deploy.limits import MAX_SERVICE_SECRETS
 from deploy.venue.keys import KeyExists, KeyMissing
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.settings import Home, Settings
 from schemas.errors import EverythingError, InputError
-from schemas.limits import (
-    MAX_SERVICE_SECRETS,
-    MIN_SECRET_BYTES,
-    ROTATION_OVERLAP_NS,
-)
+from schemas.limits import MIN_SECRET_BYTES, ROTATION_OVERLAP_NS
 from schemas.services import ServiceSecret
 
 NOW = 1_800_000_000 * 10**9

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from deploy.limits import MAX_TRAVEL_WAITING
 from deploy.venue.state_service import Traveller
 from projections.api.at import StateAt
 from schemas.errors import LogUnavailable
-from schemas.travel_limits import MAX_TRAVEL_WAITING
 from tests.simulated.log import SimulatedServer
 
 

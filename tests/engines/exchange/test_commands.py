@@ -8,6 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.exchange.evolve import STEPS
+from engines.exchange.limits import (
+    FUTURE_AFTER_NS,
+    MAX_MINTED_CENTS,
+    REMEMBER_IDS_NS,
+    STALE_AFTER_NS,
+)
 from engines.exchange.snapshot import dump
 from schemas import subjects
 from schemas.codec import encode
@@ -33,14 +39,10 @@ from schemas.events.exchange import (
 from schemas.events.governance import PolicySet
 from schemas.events.notary import Sealed
 from schemas.limits import (
-    FUTURE_AFTER_NS,
     MAX_AMOUNT_CENTS,
     MAX_CLIENT_ID_CHARS,
     MAX_COMMAND_BYTES,
     MAX_DETAIL_CHARS,
-    MAX_MINTED_CENTS,
-    REMEMBER_IDS_NS,
-    STALE_AFTER_NS,
 )
 from schemas.policy import SEED_PLAN, ExchangePolicy
 from schemas.signatures import public_key, seed_from

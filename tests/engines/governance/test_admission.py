@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from engines.governance.limits import MAX_DECISION_LIFE_NS
 from engines.governance.people import ROLE_NEEDED
 from engines.governance.state import RANKS
 from schemas.codec import encode
@@ -39,7 +40,7 @@ from schemas.events.governance import (
     PolicySet,
     VenueFounded,
 )
-from schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
+from schemas.limits import MAX_DECISION_BYTES
 from schemas.policy import ExchangePolicy, Policy
 from schemas.units import HOUR_NS
 from tests.engines.driver import check_folds

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engines.governance.limits import MAX_PENDING_DECISIONS
 from schemas.chain import digest
 from schemas.decisions import (
     AnyDecision,
@@ -22,7 +23,6 @@ from schemas.events.governance import (
     DecisionPending,
     MarketListed,
 )
-from schemas.limits import MAX_PENDING_DECISIONS
 from schemas.policy import GovernancePolicy, Policy
 from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds

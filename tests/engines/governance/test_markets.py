@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engines.governance.limits import MAX_ALIASES
 from schemas.decisions import (
     AnyDecision,
     CloseMarket,
@@ -16,7 +17,7 @@ from schemas.decisions import (
     SetPolicy,
 )
 from schemas.events.governance import MarketEdited, MarketListed, PolicySet
-from schemas.limits import MAX_ALIASES, MAX_AMOUNT_CENTS
+from schemas.limits import MAX_AMOUNT_CENTS
 from schemas.policy import Policy, PricingPolicy
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ROOT, Venue, names, refusal

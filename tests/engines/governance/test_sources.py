@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from engines.governance import GovernanceEngine, rules
+from engines.governance.limits import MAX_QUARANTINE_NS
 from schemas import signatures
 from schemas.decisions import AddSource, ChangeSource, QuarantineSource
 from schemas.events.governance import SourceAdded, SourceChanged, SourceQuarantineSet
-from schemas.limits import MAX_QUARANTINE_NS
 from schemas.policy import Policy
 from schemas.sources import Source
 from tests.engines.driver import check_decides_again, check_folds

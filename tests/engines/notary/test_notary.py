@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from engines.kernel import write
 from engines.notary import NotaryEngine, verify_seal
 from engines.notary.engine import State
+from engines.notary.limits import SEAL_AFTER_NS
 from schemas import signatures
 from schemas.chain import GENESIS_HASH, link
 from schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord
 from schemas.events.exchange import BookHalted
 from schemas.events.notary import Sealed
-from schemas.limits import SEAL_AFTER_NS, SEAL_EVERY_MESSAGES
+from schemas.limits import SEAL_EVERY_MESSAGES
 from schemas.locator import checksum, locator
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, Record

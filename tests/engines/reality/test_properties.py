@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines.kernel import decide_group
+from engines.reality.limits import REMEMBER_ARTICLES_NS
 from schemas.codec import encode
 from schemas.events import Event
 from schemas.events.governance import (
@@ -29,7 +30,6 @@ from schemas.events.reality import (
     LlmRequested,
     ScoreChanged,
 )
-from schemas.limits import REMEMBER_ARTICLES_NS
 from schemas.observations import Mention, Neighbour, SignalsMeasured
 from schemas.policy import CALIBRATED, SEED_PLAN, Policy
 from schemas.stored import Stored

@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.feeds.fold import Draft, FeedFold
+from projections.limits import FEED_DEPTH_LEVELS, FEED_SNAPSHOT_EVERY
 from schemas.commands import Side
 from schemas.errors import BrokenInvariant
 from schemas.events import Event, pricing
 from schemas.events import exchange as ex
 from schemas.events import governance as gov
-from schemas.limits import FEED_DEPTH_LEVELS, FEED_SNAPSHOT_EVERY
 from schemas.records import Record
 from schemas.units import PAR_TICKS
 from tests.projections.feeds.records import cancelled, opened, placed, traded

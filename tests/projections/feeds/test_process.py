@@ -9,10 +9,11 @@ from msgspec.structs import replace
 from projections.feeds.channels import PROGRESS, WRITER
 from projections.feeds.outbox import decode_progress
 from projections.feeds.process import Feeds
+from projections.limits import FEED_RENEW_S
 from schemas.errors import Fenced, Halt, LogDiverged, UnknownRecord
 from schemas.events import exchange as ex
 from schemas.feed import Envelope, decode_envelope, encode_envelope
-from schemas.limits import FEED_RENEW_S, MAX_ATOMIC_BATCH
+from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.records import EVENT_MESSAGES
 from tests.projections.feeds.records import Scribe, cancelled, opened, placed, traded
 from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server

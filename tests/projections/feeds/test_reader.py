@@ -4,9 +4,9 @@ import pytest
 
 from projections.feeds import reader as reader_module
 from projections.feeds.reader import ChannelReader, open_channels
+from projections.limits import FEED_SNAPSHOT_EVERY
 from schemas.errors import MalformedMessage, TooFarBehind
 from schemas.feed import Envelope, decode_envelope
-from schemas.limits import FEED_SNAPSHOT_EVERY
 from tests.projections.feeds.records import Scribe, opened, placed
 from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.projections.feeds.test_process import published, run_to_the_end

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
+from projections.limits import PROJECT_BATCH_RECORDS
 from projections.store import checkpoint
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.limits import PROJECT_BATCH_RECORDS
 from tests.projections.news import UNKNOWN_SOURCE, News
 from tests.projections.reading import project_all, rows
 from tests.projections.story import Story, told

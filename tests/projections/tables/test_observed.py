@@ -3,12 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projections.limits import MAX_REQUEST_ID_CHARS
 from projections.store.checkpoint import Checkpoint, Follower
 from projections.store.observed import read_observation
 from projections.store.projection import gather
 from projections.tables import PROJECTIONS
 from schemas.codec import encode
-from schemas.limits import MAX_REQUEST_ID_CHARS
 from schemas.observations import LlmAvailability, SourceFetched
 from schemas.stored import Stored
 from tests.projections.news import article, called, fetched

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from engines.pricing.arithmetic import blend
+from replay.limits import MAX_PLOT_POINTS
 from replay.whatif import Changes, Comparison, whatif
 from replay.whatif.fork import Fork
 from replay.whatif.tally import Thinned
@@ -22,7 +23,6 @@ from schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from schemas.limits import MAX_PLOT_POINTS
 from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from nats.errors import Error as NatsError
 
-from schemas import limits
+from schemas.limits import MAX_COMMAND_BYTES
+from streams.broker import limits
+from streams.log.limits import DEDUPE_WINDOW_NS
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
 from tests.streams.broker.venue import Dialled, Venue, until
@@ -150,7 +152,7 @@ async def test_one_traders_message_id_shadows_anothers_only_for_a_moment(venue: 
         await alice.ask(ORDER, b"x", {"Nats-Msg-Id": "1"})
         answer = await bob.ask("main.cmd.order.bob", b"x", {"Nats-Msg-Id": "1"})
         assert answer["duplicate"]
-        assert limits.DEDUPE_WINDOW_NS <= 1_000_000_000
+        assert DEDUPE_WINDOW_NS <= 1_000_000_000
 
 
 # -- batches -----------------------------------------------------------------------------
@@ -250,8 +252,8 @@ async def test_open_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.Monk
 async def test_a_payload_beyond_the_bound_ends_the_connection(venue: Venue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
-        await alice.ask(ORDER, b"x" * limits.MAX_COMMAND_BYTES)
-        await alice.client.publish(ORDER, b"x" * (limits.MAX_COMMAND_BYTES + 8_192))
+        await alice.ask(ORDER, b"x" * MAX_COMMAND_BYTES)
+        await alice.client.publish(ORDER, b"x" * (MAX_COMMAND_BYTES + 8_192))
         await until(lambda: alice.client.is_closed)
     assert await venue.end() == before + 1
 

@@ -5,9 +5,8 @@ import asyncio
 import pytest
 from nats.errors import Error as NatsError
 
-from schemas import limits
 from schemas.errors import LogUnavailable
-from streams.broker import callout
+from streams.broker import callout, limits
 from streams.broker.roles import inbox
 from tests.streams.broker.venue import Venue, new_trader, until
 

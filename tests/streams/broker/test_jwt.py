@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.errors import BadSignature, InputError, MalformedMessage, TooLarge
-from schemas.limits import MAX_LOGIN_BYTES
 from streams.broker.jwt import KeyKind, check, is_key, issue, public_key, seed_of
+from streams.broker.limits import MAX_LOGIN_BYTES
 
 SERVER = seed_of(KeyKind.SERVER, bytes(range(32)))
 ACCOUNT = seed_of(KeyKind.ACCOUNT, bytes(range(32)))

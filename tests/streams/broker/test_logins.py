@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas import limits, signatures
+from schemas import signatures
+from streams.broker import limits
 from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
 from streams.broker.logins import Budget, Logins
 from streams.broker.roles import READERS, TRADERS

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from schemas.limits import STALE_AFTER_NS
+from engines.exchange.limits import STALE_AFTER_NS
 from schemas.policy import SEED_PLAN
 from streams.gateway.routes import accounts
 from tests.streams.gateway.house import House, Key

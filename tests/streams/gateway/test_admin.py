@@ -8,8 +8,9 @@ import httpx
 import msgspec
 import pytest
 
+from engines.governance.limits import MAX_DECISION_LIFE_NS
 from schemas import decisions
-from schemas.limits import MAX_DECISION_BYTES, MAX_DECISION_LIFE_NS
+from schemas.limits import MAX_DECISION_BYTES
 from schemas.policy import Policy, PricingPolicy
 from tests.streams.gateway.house import SYMBOL, House, Key, open_house
 

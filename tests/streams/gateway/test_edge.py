@@ -11,9 +11,9 @@ import structlog
 from fastapi import APIRouter
 
 from schemas.errors import Refusal
-from schemas.limits import MAX_BODY_BYTES
 from streams.gateway import edge
 from streams.gateway.errors import REFUSAL_STATUS
+from streams.gateway.limits import MAX_BODY_BYTES
 from tests.streams.gateway.house import House, open_house
 
 PATH = "/api/v1/session/challenge"

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from engines.exchange.limits import STALE_AFTER_NS
 from schemas.errors import LogUnavailable
-from schemas.limits import MAX_BATCH_ORDERS, STALE_AFTER_NS
+from schemas.limits import MAX_BATCH_ORDERS
 from streams.gateway import outcomes
 from tests.streams.gateway.house import SYMBOL, House, open_house
 

@@ -14,17 +14,14 @@ from schemas import decisions
 from schemas.codec import encode
 from schemas.errors import AppendUnknown, BadSignature, LogUnavailable
 from schemas.jobs import JOBS, FetchPage
-from schemas.limits import (
-    MAX_INGEST_BYTES,
-    NONCE_LIFE_S,
-    SERVICE_CLOCK_S,
-)
+from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceSecret, sign_request
 from schemas.sources import Source
 from schemas.units import SECOND_NS
 from streams.gateway import services
 from streams.gateway.errors import Busy, NonceUsed, WrongTime
 from streams.gateway.jobs import NatsJobs
+from streams.gateway.limits import NONCE_LIFE_S
 from streams.gateway.routes import ingest
 from streams.gateway.services import Services
 from tests.streams.gateway.house import START_NS, House, SetClock, open_house

@@ -6,11 +6,11 @@ from typing import Any
 import jwt
 import pytest
 
-from schemas.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from schemas.sessions import opening_text
 from schemas.units import SECOND_NS
 from streams.gateway import sessions
 from streams.gateway.errors import Busy
+from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from streams.gateway.sessions import Sessions
 from tests.streams.gateway.house import House, Key, SetClock
 

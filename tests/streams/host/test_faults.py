@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from schemas.errors import Fenced, LogDiverged, LogUnavailable, UnknownRecord
-from schemas.limits import HOST_ATTEMPTS
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
+from streams.host.limits import HOST_ATTEMPTS
 from streams.host.snapshots import SnapshotMemory
 from tests.simulated.faults import (
     AppendFault,

@@ -6,10 +6,10 @@ import pytest
 
 from engines.kernel import Grouping, fold, state_hash
 from schemas.errors import BrokenInvariant
-from schemas.limits import MAX_RECORDS_IN_FLIGHT
 from schemas.record_chain import Head
 from schemas.units import SECOND_NS
 from streams.host.leadership import Committed
+from streams.host.limits import MAX_RECORDS_IN_FLIGHT
 from tests.simulated.faults import AppendFault, Faults
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import START_NS, simulate

@@ -1,8 +1,8 @@
 """When inputs make a group."""
 
-from schemas.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 from schemas.stored import Stored
 from streams.host.input_buffer import Intake
+from streams.host.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 
 
 def messages(count: int, subject: str = "main.cmd.order.a", size: int = 10) -> list[Stored]:

@@ -4,8 +4,8 @@ import pytest
 
 from schemas.errors import LogDiverged, LogGap
 from schemas.events.notary import Sealed
-from schemas.limits import SCRUB_MESSAGES_PER_S
 from schemas.records import EVENT_MESSAGES
+from streams.host.limits import SCRUB_MESSAGES_PER_S
 from streams.host.scrub import scrub
 from tests.replay.venue import history, server_with
 from tests.simulated.log import SimulatedServer

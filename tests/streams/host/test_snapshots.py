@@ -10,8 +10,8 @@ import pytest
 
 from schemas.chain import digest
 from schemas.errors import LogDiverged
-from schemas.limits import SNAPSHOTS_KEPT
 from streams.host.leadership import Office, Setup, take_office
+from streams.host.limits import SNAPSHOTS_KEPT
 from streams.host.snapshots import (
     Anchor,
     Snapshot,

@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
-from schemas.limits import (
-    APPEND_SINGLES,
-    MAX_APPEND_QUEUE,
-    MAX_APPENDS_IN_FLIGHT,
-    MAX_ATOMIC_BATCH,
-    MAX_PAYLOAD_BYTES,
-)
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from streams.log.appender import Appender
+from streams.log.limits import APPEND_SINGLES, MAX_APPEND_QUEUE, MAX_APPENDS_IN_FLIGHT
 from streams.log.ports import Fence
 from tests.simulated.faults import AppendFault, Faults
 from tests.simulated.log import SimulatedLog, SimulatedServer

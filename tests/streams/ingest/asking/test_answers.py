@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.errors import MalformedMessage
-from schemas.limits import MAX_RAW_OUTPUT_CHARS, MAX_SUMMARY_CHARS
 from streams.ingest.asking.answers import read_answer, schema
+from streams.ingest.limits import MAX_RAW_OUTPUT_CHARS, MAX_SUMMARY_CHARS
 from tests.streams.ingest.asking.scripted import document
 
 FIRST, SECOND = "a" * 64, "b" * 64

@@ -11,7 +11,7 @@ from schemas.articles import snapshot_id
 from schemas.chain import digest
 from schemas.errors import AppendUnknown, LogUnavailable, UnknownRecord
 from schemas.events.reality import LlmTimedOut
-from schemas.limits import MAX_LLM_ARTICLES, MAX_RAW_OUTPUT_CHARS
+from schemas.limits import MAX_LLM_ARTICLES
 from schemas.observations import LlmAvailability
 from schemas.stored import Stored
 from schemas.subjects import articles, llm
@@ -21,6 +21,7 @@ from streams.ingest.asking.asker import Asker, announce
 from streams.ingest.asking.llm import Said
 from streams.ingest.asking.prompt import NAME
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict
+from streams.ingest.limits import MAX_RAW_OUTPUT_CHARS
 from tests.simulated.faults import AppendFault, DeliveryFault, Faults
 from tests.simulated.virtual_time import START_NS, VirtualClock, simulate
 from tests.streams.ingest.asking.scripted import (

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 from schemas.errors import MalformedMessage
-from schemas.limits import LLM_CONTEXT_TOKENS, MAX_LLM_TOKENS
 from streams.ingest.asking import llama, model_file
 from streams.ingest.asking.answers import read_answer, schema
 from streams.ingest.asking.llama import LlamaCpp, open_llama
 from streams.ingest.asking.llm import NoLlm
 from streams.ingest.asking.model_file import sha256_of
 from streams.ingest.asking.prompt import Question, Quoted, render, short_id
+from streams.ingest.limits import LLM_CONTEXT_TOKENS, MAX_LLM_TOKENS
 from tests.support.tiny_gguf import BEGIN, END, write_tiny_llama
 
 IDS = ["a" * 64, "b" * 64]

@@ -5,16 +5,18 @@ from typing import Any
 
 import pytest
 
-from schemas import articles, limits, subjects
+from schemas import articles, subjects
 from schemas.chain import digest
 from schemas.errors import LogUnavailable
 from schemas.jobs import FetchPage, FetchSource
+from schemas.limits import MAX_EXCERPT_CHARS, MAX_PAYLOAD_BYTES
 from schemas.observations import (
     ArticleObserved,
     FetchProblem,
     SourceFetched,
     SourceListed,
 )
+from streams.ingest import limits
 from streams.ingest.fetching.problems import Busy, Unfetched
 from streams.ingest.jobs.services import DONE, Delivery, Later
 from tests.simulated.virtual_time import simulate
@@ -473,11 +475,11 @@ def test_two_copies_of_a_job_at_once_fetch_once() -> None:
 
 def test_a_full_feed_fits_one_batch() -> None:
     async def work() -> None:
-        world = World(source(FEED, excerpt_chars=limits.MAX_EXCERPT_CHARS))
+        world = World(source(FEED, excerpt_chars=MAX_EXCERPT_CHARS))
         world.web[FEED] = feed(*[(f"T{n}", f"https://a.example/{n}") for n in range(1_000)])
         assert await world.do(due()) == DONE
         assert len(await world.seen()) == limits.MAX_FEED_ITEMS + 2
         listed = await world.log.last(subjects.listings("main", "wire"))
-        assert listed is not None and len(listed.payload) < limits.MAX_PAYLOAD_BYTES
+        assert listed is not None and len(listed.payload) < MAX_PAYLOAD_BYTES
 
     run(work())

@@ -6,7 +6,6 @@ import socket
 import httpcore
 import pytest
 
-from schemas.limits import MAX_DNS_ADDRESSES
 from streams.ingest.fetching.guard import (
     Guard,
     Place,
@@ -17,6 +16,7 @@ from streams.ingest.fetching.guard import (
 )
 from streams.ingest.fetching.http import Agent, Http
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.limits import MAX_DNS_ADDRESSES
 from tests.streams.ingest.fetching.web import PUBLIC, Page, Wires, fails, html, site, source
 
 

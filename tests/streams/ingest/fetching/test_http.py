@@ -6,10 +6,10 @@ import zlib
 
 import pytest
 
-from schemas.limits import MAX_OBEYED_DELAY_S
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.guard import Place
 from streams.ingest.fetching.http import Agent, Answer, Http, retry_after_s
+from streams.ingest.limits import MAX_OBEYED_DELAY_S
 from tests.streams.ingest.fetching.test_guard import _numbers
 from tests.streams.ingest.fetching.web import Page, Wires, fails, html, site, zipped
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import limits
 from schemas.chain import digest
+from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite

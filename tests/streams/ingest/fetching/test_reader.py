@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas import limits
+from streams.ingest import limits
 from streams.ingest.sources.model import Document
 from streams.ingest.sources.reader import Reader, read_here
 from tests.streams.ingest.fetching.web import fails, feed

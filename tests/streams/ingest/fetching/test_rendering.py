@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
-from schemas import limits
+from streams.ingest import limits
 from streams.ingest.fetching.guard import dial
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.polite import Polite

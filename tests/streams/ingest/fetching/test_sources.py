@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import limits
 from schemas.articles import snapshot_id
+from schemas.limits import MAX_TITLE_CHARS
 from schemas.texts import is_text
 from schemas.units import SECOND_NS
+from streams.ingest import limits
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.sources import KINDS, READINGS, html, rss
@@ -130,7 +131,7 @@ def test_items_that_say_nothing_are_none() -> None:
 
 def test_long_titles_are_cut() -> None:
     (item,) = read(channel(f"<item><title>{'x' * 1_000}</title></item>"))
-    assert item.title == "x" * limits.MAX_TITLE_CHARS
+    assert item.title == "x" * MAX_TITLE_CHARS
 
 
 BOMB = (
@@ -352,7 +353,7 @@ def test_a_reading_gives_items_or_a_problem(
         return
     assert len(items) <= limits.MAX_FEED_ITEMS
     for item in items:
-        assert is_text(item.title, limits.MAX_TITLE_CHARS)
+        assert is_text(item.title, MAX_TITLE_CHARS)
         assert is_text(item.text, limits.MAX_ITEM_CHARS)
         assert item.link == "" or absolute(item.link, item.link) == item.link
         assert item.published_ns is None or 0 <= item.published_ns < 2**63

@@ -18,6 +18,7 @@ from schemas.observations import SourceFetched
 from schemas.sources import Source
 from schemas.units import SECOND_NS
 from streams.ingest.jobs.scheduler import Scheduler, due_ns
+from streams.ingest.limits import FAILING_BACKOFF
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import source
@@ -264,7 +265,7 @@ def test_a_record_that_cannot_be_read_ends_it() -> None:
 def test_the_next_time_is_within_its_bounds(started_ns: int, failures: int, poll_s: int) -> None:
     one: Source = source(FEED, poll_interval_s=poll_s)
     wait_ns = due_ns(one, started_ns, failures) - started_ns
-    assert poll_s * SECOND_NS <= wait_ns <= 1.1 * limits.FAILING_BACKOFF * poll_s * SECOND_NS
+    assert poll_s * SECOND_NS <= wait_ns <= 1.1 * FAILING_BACKOFF * poll_s * SECOND_NS
     assert due_ns(one, started_ns, failures) == due_ns(one, started_ns, failures)
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
-from schemas import limits
 from schemas.errors import AppendFailed, BrokenInvariant, LogUnavailable
 from streams.broker.server import free_port
+from streams.ingest import limits
 from streams.ingest.jobs.services import (
     DONE,
     Bus,

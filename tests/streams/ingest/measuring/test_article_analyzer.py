@@ -2,7 +2,6 @@ import pytest
 import structlog
 
 from schemas.codec import encode
-from schemas.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
@@ -10,6 +9,7 @@ from schemas.observations import (
     Neighbour,
     SignalsMeasured,
 )
+from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from streams.ingest.measuring.article_analyzer import Meter, Told
 from streams.ingest.measuring.vectors import Vector, from_text
 from streams.ingest.measuring.window import Window

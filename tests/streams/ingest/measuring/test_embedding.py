@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from schemas.errors import ModelMismatch
-from schemas.limits import EMBEDDING_TOKENS
+from streams.ingest.limits import EMBEDDING_TOKENS
 from streams.ingest.measuring import embedding as module
 from streams.ingest.measuring.embedding import (
     FILES,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.limits import MAX_KEYWORDS_LISTED
+from streams.ingest.limits import MAX_KEYWORDS_LISTED
 from streams.ingest.measuring.keywords import MAX_WEIGHT, Keywords
 from tests.streams.ingest.measuring.world import KEYWORDS
 

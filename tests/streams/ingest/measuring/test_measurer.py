@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from schemas.errors import AppendUnknown, LogUnavailable
-from schemas.limits import MEASURE_ATTEMPTS
 from schemas.observations import ArticleObserved, SignalsMeasured
 from schemas.subjects import DEFAULT_SHARD, articles
 from streams.ingest.jobs.services import DONE, Delivery
+from streams.ingest.limits import MEASURE_ATTEMPTS
 from streams.ingest.measuring.measurer import Measurer
 from streams.ingest.measuring.vectors import Vector
 from streams.log.ports import Fence

@@ -4,8 +4,9 @@ import pytest
 import spacy
 
 from schemas.errors import ModelMismatch
-from schemas.limits import MAX_ENTITIES_LISTED, MAX_MENTIONS
+from schemas.limits import MAX_MENTIONS
 from schemas.observations import Mention
+from streams.ingest.limits import MAX_ENTITIES_LISTED
 from streams.ingest.measuring import names as module
 from streams.ingest.measuring.names import Names
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.limits import MAX_SENTENCE_CHARS
+from streams.ingest.limits import MAX_SENTENCE_CHARS
 from streams.ingest.measuring.tokens import sentences, words
 from tests.streams.ingest.measuring.world import SENTIMENT
 

@@ -1,0 +1,58 @@
+"""The bounds of the read models and their API, by name."""
+
+from typing import Final
+
+# -- the API ---------------------------------------------------------------------------
+MAX_REQUEST_ID_CHARS: Final = 48
+"""`<cluster>-<symbol>`, the id of an event and of a request to the LLM."""
+READ_POOL_CONNECTIONS: Final = 8
+READ_WAIT_S: Final = 2
+"""How long a read waits for a connection of the pool."""
+READ_STATEMENT_S: Final = 10
+"""How long one read of the API may keep Postgres busy."""
+MAX_SNAPSHOT_LEVELS: Final = 500
+MAX_AT_CHARS: Final = 40
+
+# -- feeds -----------------------------------------------------------------------------
+APPEND_ATTEMPTS: Final = 5
+FEED_DEPTH_LEVELS: Final = 50
+"""Price levels per side that the depth channel shows."""
+FEED_SNAPSHOT_EVERY: Final = 100
+"""Messages of a depth channel from one full snapshot to the next."""
+FEED_RENEW_S: Final = 3_600
+"""A feeds process renews its writer message this often, long before the FEED drops it."""
+MAX_FEED_CHANNELS: Final = 20
+"""Channels that one reader may follow over one connection."""
+MAX_FEED_READERS: Final = 1_000
+FEED_HEARTBEAT_S: Final = 15
+FEED_SEND_S: Final = 30
+"""A feed reader that takes nothing for so long is disconnected."""
+MAX_FEED_BACKLOG: Final = 10_000
+"""A feed reader that is more messages behind on a channel than this is disconnected."""
+
+# -- the store -------------------------------------------------------------------------
+PROJECT_BATCH_RECORDS: Final = 200
+PROJECT_BATCH_EVENTS: Final = 20_000
+PROJECT_IDLE_S: Final = 1
+"""How long a projector waits for records before it looks whether it is still the live one."""
+STORE_TIMEOUT_S: Final = 10
+STORE_ATTEMPTS: Final = 60
+"""Times in a row that a projector tries to reach Postgres, a second apart at most."""
+STORE_BACKOFF_S: Final = 1
+READ_MODELS_KEPT: Final = 2
+"""The live one and the one before it, for a rollback; older ones are dropped by a rebuild."""
+CATCH_UP_ROUNDS: Final = 20
+"""Times that a rebuild runs after the live model before it asks that to hold still."""
+
+# -- history ---------------------------------------------------------------------------
+HISTORY_BATCH_MESSAGES: Final = 200
+HISTORY_BATCH_EVENTS: Final = 5_000
+"""Messages and events that the historian writes in one transaction, each on its own."""
+HISTORY_WAIT_S: Final = 3
+"""How long a read of a moment waits for the historian to get there,"""
+HISTORY_LOOK_MS: Final = 50
+"""and how often it looks."""
+HISTORIES_KEPT: Final = 2
+"""The live one and the one before it."""
+HISTORY_IDLE_S: Final = 1
+"""How long a historian waits for messages before it looks whether it is still in office."""
