@@ -7,21 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
-from deploy.cli.output import Json, document, errors, say
-from deploy.cli.proof import bar, forgotten
-from deploy.venue import keys
-from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.cli.output import document, say, say_aside
+from deploy.cli.parameters import Json
+from deploy.cli.progress import bar, step
+from deploy.cli.proof import forgotten
 from deploy.venue.settings import Settings
-from schemas import signatures
 from schemas.errors import GenesisMismatch, InputError, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
+    from deploy.venue.paths import Place
     from replay.archive.segments_check import Archive
 
-app = typer.Typer()
 
 Key = Annotated[
     str | None,
@@ -30,7 +28,6 @@ Key = Annotated[
 _RANGE = re.compile(r"(\d{1,18})\.\.(\d{1,18})")
 
 
-@app.command()
 def archive(
     to: Annotated[Path | None, typer.Option(help="Into this folder.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The unsealed end, too.")] = False,
@@ -45,6 +42,7 @@ def archive(
     What is there is never written again. A log that is not the one that was archived is a
     halt, `log_diverged`.
     """
+    from deploy.venue.paths import Place
     from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
@@ -65,7 +63,7 @@ def archive(
         say("this is the disk of the log: set EVERYTHING_ARCHIVE to a folder on another one")
 
 
-async def _archive(place: Place, folder: Any, everything: bool) -> None:
+async def _archive(place: "Place", folder: Any, everything: bool) -> None:
     from replay.archive.archiver import Archiver
     from streams.log.clock import SystemClock
 
@@ -78,7 +76,6 @@ async def _archive(place: Place, folder: Any, everything: bool) -> None:
         await log.close()
 
 
-@app.command()
 def restore(
     source: Annotated[Path, typer.Option("--from", help="The archive's folder.")],
     key: Key = None,
@@ -89,6 +86,7 @@ def restore(
     No venue may be running here. What was broken off goes on where it ended. Tables and
     feeds are made from the log by the next `everything up`.
     """
+    from deploy.venue.paths import Place
     from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
@@ -105,7 +103,7 @@ def restore(
         return
     _say_archive(found)
     for note in lost:
-        errors.print(f"LOST {note}", markup=False)
+        say_aside(f"LOST {note}")
     if lost:
         say(
             "what was acknowledged behind the archive's end is gone: docs/archive.md says what next"
@@ -115,7 +113,7 @@ def restore(
     say("restored; `everything up` starts it, `everything verify` decides all of it again")
 
 
-def _check_home(place: Place, found: "Archive") -> None:
+def _check_home(place: "Place", found: "Archive") -> None:
     """Raise GenesisMismatch when another venue lived in this home."""
     known = place.home.founded
     here = known.read_text().strip() if known.exists() else ""
@@ -125,12 +123,12 @@ def _check_home(place: Place, found: "Archive") -> None:
         )
 
 
-def _restored(place: Place, found: "Archive", quiet: bool) -> list[str]:
+def _restored(place: "Place", found: "Archive", quiet: bool) -> list[str]:
     """Restore onto the log alone; return what this home knows to have stood behind its end."""
     from deploy.venue.up import Venue, lock
 
     with lock(place.home.root):
-        venue = Venue(place, lambda text: errors.print(text, markup=False), _step)
+        venue = Venue(place, say_aside, step)
         try:
             venue.start_log_alone()
             return asyncio.run(_append(place, found, quiet))
@@ -138,13 +136,7 @@ def _restored(place: Place, found: "Archive", quiet: bool) -> list[str]:
             venue.stop()
 
 
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    with errors.status(f"{what} …"):
-        yield
-
-
-async def _append(place: Place, found: "Archive", quiet: bool) -> list[str]:
+async def _append(place: "Place", found: "Archive", quiet: bool) -> list[str]:
     from replay.archive.restore import restore as bring_back
 
     log = await place.log("restorer")
@@ -156,7 +148,11 @@ async def _append(place: Place, found: "Archive", quiet: bool) -> list[str]:
         await log.close()
 
 
-def _has_notary_key(place: Place, found: "Archive") -> bool:
+def _has_notary_key(place: "Place", found: "Archive") -> bool:
+    from deploy.venue import keys
+    from deploy.venue.paths import NOTARY_KEY
+    from schemas import signatures
+
     path = keys.key_path(place.home.keys, NOTARY_KEY)
     if not path.exists():
         return False
@@ -165,7 +161,6 @@ def _has_notary_key(place: Place, found: "Archive") -> bool:
     )
 
 
-@app.command()
 def export(
     sequences: Annotated[str, typer.Argument(metavar="FIRST..LAST", help="Of the log.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
@@ -178,6 +173,8 @@ def export(
 
     Anyone checks it with `everything verify --bundle FILE --key KEY`, without this venue.
     """
+    import msgspec
+
     match = _RANGE.fullmatch(sequences)
     if match is None:
         raise InputError(f"{sequences!r} is no range such as 120..180")
@@ -192,6 +189,7 @@ def export(
 
 async def _export(first: int, last: int, output: Path, states: bool, update: Any) -> Any:
     from deploy.venue.engines import all_engines
+    from deploy.venue.paths import Place
     from replay.bundle import export as bundle
 
     place = Place(Settings())

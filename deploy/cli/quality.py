@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import Json, document, rows, say
+from deploy.cli.output import document, rows, say
+from deploy.cli.parameters import Json
 
-app = typer.Typer()
 
-
-@app.command()
 def quality(
     path: Annotated[
         Path, typer.Argument(help="A tab-separated file with columns mean_rating and text.")

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import psutil
 
+from deploy import http
 from deploy.processes import process
 from deploy.venue import keys
 from deploy.venue.paths import NOTARY_KEY, Place
@@ -34,6 +34,7 @@ from streams.log.streams import ensure_shard
 
 READY_WITHIN_S: Final = 600
 """The gateway folds the log's records before it opens, and a log can be long."""
+GATEWAY_ANSWER_S: Final = 2
 LOOPBACK: Final = "127.0.0.1"
 PIDS: Final = "processes.json"
 Step = Callable[[str], Any]
@@ -150,6 +151,10 @@ class Venue:
             yield
 
     @property
+    def _venue_url(self) -> str:
+        return f"{self._settings.gateway_url}/api/v1/venue"
+
+    @property
     def _ready_file(self) -> Path:
         return self._home.run / "ready"
 
@@ -207,7 +212,6 @@ class Venue:
 
     def _wait_for_gateway(self) -> None:
         end = time.monotonic() + READY_WITHIN_S
-        address = f"{self._settings.gateway_url}/api/v1/venue"
         while time.monotonic() < end:
             if self._supervisor.stopping.is_set():
                 raise KeyboardInterrupt
@@ -216,9 +220,9 @@ class Venue:
             if halted:
                 raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
             try:
-                if httpx.get(address, timeout=2).is_success:
+                if not http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).is_error:
                     return
-            except httpx.TransportError:
+            except http.FAILURES:
                 pass
             time.sleep(0.1)
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
@@ -229,8 +233,8 @@ class Venue:
             return
         self._look_again = time.monotonic() + 1
         try:
-            venue = httpx.get(f"{self._settings.gateway_url}/api/v1/venue", timeout=2).json()
-        except (httpx.TransportError, ValueError):
+            venue = http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).json()
+        except (*http.FAILURES, ValueError):
             return
         if venue.get("founded"):
             self._home.founded.write_text(venue["venue_id"] + "\n")
