@@ -26,7 +26,7 @@ from schemas.errors import (
 from schemas.events import Event
 from schemas.events.exchange import CommandRefused
 from schemas.limits import MAX_COMMAND_BYTES
-from schemas.records import EVENT_MESSAGES, Record
+from schemas.records import read
 from schemas.stored import Stored
 
 _UNREADABLE: Final = {
@@ -69,7 +69,7 @@ class ExchangeEngine:
                 return (_unreadable(sequence, account, error),)
             return orders.judge(state, sequence, account, command, now_ns)
         if subject == self._governance:
-            return decisions.judge(state, sequence, _governance_record(sequence, payload))
+            return decisions.judge(state, sequence, read(message))
         if subject.startswith(self._accounts):
             account = subject[len(self._accounts) :]
             try:
@@ -113,13 +113,3 @@ def _too_large(payload: bytes) -> TooLarge:
 def _unreadable(sequence: int, account: str, error: InputError) -> CommandRefused:
     code = Refusal(error.code)
     return refused(sequence, sayable(account), "", code, _UNREADABLE[code])
-
-
-def _governance_record(sequence: int, payload: bytes) -> Record:
-    try:
-        record = EVENT_MESSAGES.decode(payload)
-    except InputError as error:
-        raise UnknownRecord(f"governance record at sequence {sequence}: {error}") from error
-    if record.engine != subjects.GOVERNANCE:
-        raise UnknownRecord(f"a record of {record.engine!r} stands at sequence {sequence}")
-    return record

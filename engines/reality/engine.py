@@ -13,6 +13,7 @@ from schemas import subjects
 from schemas.errors import BrokenInvariant, UnknownRecord
 from schemas.events.reality import Event
 from schemas.observations import LlmCalled
+from schemas.records import read
 from schemas.stored import Stored
 
 DECIDER: Final = "reality/1"
@@ -58,7 +59,7 @@ class RealityEngine:
         if subject == self._llm:
             return _answer(state, message, now_ns)
         if subject == self._governance:
-            return decisions.judge(state, message.sequence, inputs.record(message).events)
+            return decisions.judge(state, message.sequence, read(message).events)
         return ()
 
     def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
