@@ -18,13 +18,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from schemas.chain import digest
 from schemas.errors import LogDiverged, UnknownRecord
 from schemas.events import Event
-from schemas.events.exchange import OrdersCancelled
-from schemas.limits import (
-    IDS_LIKE_AN_EVENT,
-    MAX_GROUP_EVENTS,
-    MAX_GROUP_INPUTS,
-    STATE_HASH_EVERY_RECORDS,
-)
+from schemas.limits import MAX_GROUP_EVENTS, MAX_GROUP_INPUTS, STATE_HASH_EVERY_RECORDS
 from schemas.record_chain import Head, follow
 from schemas.records import Record, seal
 from schemas.stored import Stored
@@ -70,14 +64,20 @@ class Engine(Protocol[S]):
         judge a message's later parts by what the earlier ones left.
         """
 
-    def conclude(self, state: S, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
-        """Return what the group as a whole, or time alone (no inputs), brings about."""
+    def on_group_end(self, state: S, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
+        """Return what follows from the group as a whole, or from time alone (no inputs)."""
+
+    def weight(self, event: Event) -> int:
+        """Return how many events `event` counts for against MAX_GROUP_EVENTS.
+
+        It is 1, but more for an event that holds a list as long as its input asked for.
+        """
 
     def evolve(self, state: S, event: Event) -> None:
         """Apply one of the engine's own events."""
 
     def next_due_ns(self, state: S) -> int | None:
-        """Return when `conclude` wants to be called even if no input comes."""
+        """Return when `on_group_end` wants to be called even if no input comes."""
 
     def dump(self, state: S) -> bytes:
         """Return the whole state as canonical bytes: equal states, equal bytes."""
@@ -99,19 +99,18 @@ def decide_group(engine: Engine[S], state: S, inputs: Sequence[Stored], now_ns: 
     Each input is judged against the state that those before it left. An empty `inputs`
     is a tick.
     """
-    decide, evolve = engine.decide, engine.evolve
+    decide, evolve, weigh = engine.decide, engine.evolve, engine.weight
     events: list[Event] = []
-    taken = listed = 0
+    taken = weight = 0
     for message in inputs:
         taken += 1
         for event in decide(state, message, now_ns):
             evolve(state, event)
             events.append(event)
-            if type(event) is OrdersCancelled:  # a mass cancel is as long as its list
-                listed += len(event.order_ids) // IDS_LIKE_AN_EVENT
-        if len(events) + listed >= MAX_GROUP_EVENTS:
+            weight += weigh(event)
+        if weight >= MAX_GROUP_EVENTS:
             break
-    for event in engine.conclude(state, inputs[:taken], now_ns):
+    for event in engine.on_group_end(state, inputs[:taken], now_ns):
         evolve(state, event)
         events.append(event)
     return Group(events, taken)

@@ -24,8 +24,8 @@ from schemas.errors import (
     UnknownRecord,
 )
 from schemas.events import Event
-from schemas.events.exchange import CommandRefused
-from schemas.limits import MAX_COMMAND_BYTES
+from schemas.events.exchange import CommandRefused, OrdersCancelled
+from schemas.limits import IDS_LIKE_AN_EVENT, MAX_COMMAND_BYTES
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 
@@ -81,9 +81,15 @@ class ExchangeEngine:
             return openings.judge(state, sequence, account, opening, now_ns)
         return ()
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
         """State what the group touched, and forget the ids whose time is over."""
         return conclude.conclude(state, inputs, now_ns)
+
+    def weight(self, event: Event) -> int:
+        """Count a mass cancel by the length of its list: it is as long as what rests."""
+        if type(event) is OrdersCancelled:
+            return 1 + len(event.order_ids) // IDS_LIKE_AN_EVENT
+        return 1
 
     def evolve(self, state: State, event: Event) -> None:
         """Apply one event; raises BrokenInvariant for one that cannot be true of this state."""

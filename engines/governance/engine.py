@@ -62,7 +62,7 @@ class GovernanceEngine:
         except Refused as refused:
             return (_refusal(message, kind, refused),)
 
-    def conclude(
+    def on_group_end(
         self, state: State, inputs: Sequence[Stored], now_ns: int
     ) -> Sequence[DecisionLapsed]:
         """Let the decisions lapse that waited too long; their cause is their proposal."""
@@ -71,6 +71,9 @@ class GovernanceEngine:
             for hash_, pending in state.pending.items()
             if pending.expires_ns <= now_ns
         ]
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: State, event: all_events.Event) -> None:
         """Apply one of the governance events. Raises UnknownRecord for another engine's."""

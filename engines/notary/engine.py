@@ -58,7 +58,7 @@ class NotaryEngine:
         """Return nothing: only a whole group is sealed."""
         return ()
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Sealed]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Sealed]:
         """Seal the group. Raises LogGap unless it continues the chain without a gap."""
         if not inputs:
             return ()
@@ -71,6 +71,9 @@ class NotaryEngine:
             checksums.append(checksum(subject, payload))
             through = sequence
         return (Sealed(through, through, chain.hex(), locator(checksums)),)
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: State, event: all_events.Event) -> None:
         """Apply a seal. Raises UnknownRecord for another engine's event."""

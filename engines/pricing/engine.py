@@ -57,7 +57,7 @@ class PricingEngine:
             working.take(event)
         return working.events()
 
-    def conclude(
+    def on_group_end(
         self, state: State, inputs: Sequence[Stored], now_ns: int
     ) -> Sequence[PressureChanged]:
         """State the pressure of symbols that traded, and of those that time has changed."""
@@ -65,6 +65,9 @@ class PricingEngine:
         for due in sorted(due for due in state.due if due <= now_ns):
             names += sorted(name for name in state.due[due] if name not in state.kept.fresh)
         return [_pressure(state, name, now_ns) for name in names[:MAX_GROUP_EVENTS]]
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: State, event: all_events.Event) -> None:
         """Apply one of the pricing events. Raises UnknownRecord for another engine's."""

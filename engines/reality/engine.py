@@ -61,9 +61,12 @@ class RealityEngine:
             return decisions.judge(state, message.sequence, inputs.record(message).events)
         return ()
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
         """Yield what time alone brings about."""
         return conclude.conclude(state, now_ns)
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: State, event: all_events.Event) -> None:
         """Apply one event; raises BrokenInvariant for one that cannot be true of this state."""

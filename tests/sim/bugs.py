@@ -318,12 +318,12 @@ def cancelled_twice() -> list[Patch]:
 
 @_bug("the exchange reads the clock instead of its group's time", "calm")
 def clock_read() -> list[Patch]:
-    conclude = ExchangeEngine.conclude
+    on_group_end = ExchangeEngine.on_group_end
 
     def hasty(self: Any, state: Any, inputs: Any, now_ns: int) -> Any:
-        return conclude(self, state, inputs, MachineClock.true_now_ns())
+        return on_group_end(self, state, inputs, MachineClock.true_now_ns())
 
-    return [(ExchangeEngine, "conclude", hasty)]
+    return [(ExchangeEngine, "on_group_end", hasty)]
 
 
 @_bug("one person may sign twice", "calm")

@@ -26,10 +26,10 @@ class OlderNotary(NotaryEngine):
 
     decider = "notary/1"
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Any]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Any]:
         return [
             Sealed1(seal.cause, seal.through, seal.chain)
-            for seal in super().conclude(state, inputs, now_ns)
+            for seal in super().on_group_end(state, inputs, now_ns)
         ]
 
     def evolve(self, state: State, event: Event) -> None:
