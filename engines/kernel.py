@@ -12,11 +12,11 @@ Three rules make a record decidable again from the log alone:
   does not matter that the record that covers it may be written later.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from schemas.chain import digest
-from schemas.errors import LogDiverged, UnknownRecord
+from schemas.errors import BrokenInvariant, LogDiverged, UnknownRecord
 from schemas.events import Event
 from schemas.limits import MAX_GROUP_EVENTS, MAX_GROUP_INPUTS, STATE_HASH_EVERY_RECORDS
 from schemas.record_chain import Head, follow
@@ -84,6 +84,29 @@ class Engine(Protocol[S]):
 
     def load(self, data: bytes) -> S:
         """Return the state that `dump` wrote."""
+
+
+EventHandlers = Mapping[type[Any], Callable[[S, Any], None]]
+"""What each event of an engine does to its state, by the event's exact type.
+
+A `match` would ask `isinstance`, which for a Struct that is not one costs more than most of
+the handlers (decision 0012).
+"""
+
+
+def apply_event(engine: str, handlers: EventHandlers[S], state: S, event: Event) -> None:
+    """Apply `event` by its handler.
+
+    Raises UnknownRecord for another engine's event, BrokenInvariant for one that cannot be
+    true of this state.
+    """
+    handler = handlers.get(type(event))
+    if handler is None:
+        raise UnknownRecord(f"{engine} does not decide {type(event).__name__}")
+    try:
+        handler(state, event)
+    except (KeyError, IndexError, AttributeError) as error:
+        raise BrokenInvariant(f"{event} does not fit the state: {error!r}") from error
 
 
 class Group(NamedTuple):

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from engines.exchange.engine import ExchangeEngine
 from engines.kernel import Engine
-from engines.notary.engine import NotaryEngine, State
+from engines.notary import NotaryEngine
+from engines.notary.state import State
 from schemas.codec import upcast
 from schemas.events import UPCASTS, Event
 from schemas.events.notary import Sealed, Sealed1
