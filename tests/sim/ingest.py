@@ -19,8 +19,9 @@ from schemas.errors import AppendUnknown, OperatingError
 from schemas.jobs import Job
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.sources import Source
-from streams.ingest.fetching.fetcher import Fetcher, Means
+from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.jobs.ports import Queue
 from streams.ingest.jobs.registry import Following
@@ -214,13 +215,11 @@ class Ingest:
         log, clock = world.connect(life), world.clock("fetcher")
         following = Following(log, clock)
         fetcher = Fetcher(
-            Means(
-                log=log,
-                jobs=self._queues,
-                clock=clock,
+            FetcherDeps(
                 registry=following.registry,
-                get=self._get,
-                read=read_here,
+                downloader=Downloader(self._get, read_here),
+                journal=FetchJournal(log, clock),
+                jobs=self._queues,
             )
         )
 

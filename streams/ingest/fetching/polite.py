@@ -40,7 +40,7 @@ class Polite:
     async def get(
         self, source: Source, url: str, *, who: str, headers: Mapping[str, str] | None = None
     ) -> Fetched:
-        """Return what is at `url`, following redirects. Raises Unfetched, or Busy.
+        """Return what is at `url`, following redirects. Raises Unfetched, or HostBusy.
 
         `who` names the job, so that it finds its turn again. Time that is waited for turns
         does not count towards FETCH_TOTAL_S.
@@ -53,7 +53,7 @@ class Polite:
             host = host_of(url)
             async with contextlib.AsyncExitStack() as stack:
                 # A redirect within a host is the same visit. On a host that it leads to, the
-                # first hop would have to be asked again for each Busy.
+                # first hop would have to be asked again for each HostBusy.
                 if host not in visited:
                     delay_s = self._delay_s(source, rules)
                     turn = self.throttle.turn(host, delay_s, who, held_s)

@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from schemas import subjects
 from schemas.sources import Source
-from streams.ingest.fetching.fetcher import Fetcher, Means
+from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.guard import SystemResolver
 from streams.ingest.fetching.http import Agent
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.rendering import Renderer
 from streams.ingest.jobs.nats_ports import NatsJobs, NatsRawStore
@@ -70,15 +71,11 @@ class _Fetching:
         """Do jobs until `stop`. Raises a Halt or an OperatingError."""
         shard = self._log.shard
         self._fetcher = Fetcher(
-            Means(
-                log=self._log,
-                jobs=NatsJobs(bus, shard),
-                clock=self._clock,
+            FetcherDeps(
                 registry=self._following.registry,
-                get=self._get,
-                read=self._reader.read,
-                raw=NatsRawStore(bus, shard),
-                renders=self.renders,
+                downloader=Downloader(self._get, self._reader.read, renders=self.renders),
+                journal=FetchJournal(self._log, self._clock, NatsRawStore(bus, shard)),
+                jobs=NatsJobs(bus, shard),
                 has_browser=self._has_browser,
             )
         )

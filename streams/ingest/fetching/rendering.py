@@ -79,7 +79,7 @@ class Renderer:
         self._browser: Browser | None = None
 
     async def get(self, source: Source, url: str, who: str) -> Fetched:
-        """Return the page at `url` as its scripts have left it. Raises Unfetched or Busy."""
+        """Return the page at `url` as its scripts have left it. Raises Unfetched or HostBusy."""
         # The page itself is asked for first and politely: most of what can go wrong does here.
         fetched = await self._polite.get(source, url, who=who)
         browser = await self._running()

@@ -17,7 +17,7 @@ from schemas.observations import (
     SourceListed,
 )
 from streams.ingest import limits
-from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.services import DONE, Delivery, Later
 from tests.simulated.virtual_time import simulate
 from tests.streams.ingest.fetching.web import Page, feed, html, source
@@ -161,7 +161,7 @@ def test_a_job_that_was_done_is_not_done_again() -> None:
         assert await world.do(due(0)) == DONE
         reborn = World(source(FEED))
         reborn.log = world.log  # the same log, another process
-        again = type(world.fetcher)(world.fetcher._means)
+        again = type(world.fetcher)(world.fetcher.deps)
         await again.handle(Delivery(9, "jobs.main.source", b'{"type":"fetch_source/1",'
                                     b'"source":"wire","due_ns":0}', 1))  # fmt: skip
         assert len(world.asked) == 1
@@ -282,7 +282,7 @@ def test_a_page_that_is_gone_is_given_up_at_once() -> None:
 def test_turns_far_off_are_no_attempts() -> None:
     async def work() -> None:
         world = World(source(FEED))
-        world.web["https://a.example/1"] = Busy(30)
+        world.web["https://a.example/1"] = HostBusy(30)
         for attempt in range(1, 11):
             assert await world.do(page_job(), attempt) == Later(30)
         world.web["https://a.example/1"] = Unfetched(FetchProblem.UNREACHABLE)

@@ -14,7 +14,7 @@ from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
-from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
@@ -162,7 +162,7 @@ def test_the_larger_delay_wins(text: str, delay_s: int) -> None:
     async def work() -> None:
         world = World({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
         await world.get(f"{A}/open", "one")
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(HostBusy) as busy:
             await world.get(f"{A}/open", "two")
         assert busy.value.seconds == pytest.approx(delay_s, abs=1)
         await asyncio.sleep(busy.value.seconds)
@@ -183,7 +183,7 @@ def test_each_waits_for_its_own_turn_once() -> None:
             while True:
                 try:
                     await world.get(f"{A}/open", name)
-                except Busy as error:
+                except HostBusy as error:
                     busy += 1
                     await asyncio.sleep(error.seconds)
                 else:
@@ -223,7 +223,7 @@ def test_a_host_that_asks_to_be_left_alone_is() -> None:
         with pytest.raises(Unfetched) as caught:
             await world.get(f"{A}/open", "one")
         assert (caught.value.status, caught.value.passing) == (429, True)
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(HostBusy) as busy:
             await world.get(f"{A}/open", "two")
         assert busy.value.seconds == pytest.approx(600, abs=1)
 
@@ -247,7 +247,7 @@ def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, 
                         turns.setdefault(host, []).append(loop.time())
                         await asyncio.sleep(1)
                         return
-                except Busy as busy:
+                except HostBusy as busy:
                     await asyncio.sleep(busy.seconds)
 
         await asyncio.gather(*[ask(n, s, f"h{h}") for n, (s, h) in enumerate(asks)])

@@ -12,8 +12,9 @@ from schemas.observations import OBSERVATIONS, FetchProblem, Observation
 from schemas.records import Record, seal
 from schemas.sources import Source
 from schemas.stored import Stored
-from streams.ingest.fetching.fetcher import Fetcher, Means
+from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.jobs.ports import Queue
@@ -105,7 +106,7 @@ class Kept:
 
 
 class World:
-    """A fetcher whose every answer is scripted: by url, a page, an Unfetched or a Busy."""
+    """A fetcher whose every answer is scripted: by url, a page, an Unfetched or a HostBusy."""
 
     def __init__(self, *sources: Source, renders: bool = False, has_browser: bool = False) -> None:
         self.log = SimulatedServer(SHARD).connect()
@@ -118,15 +119,11 @@ class World:
         self._number = 0
         self.know(*sources)
         self.fetcher = Fetcher(
-            Means(
-                log=self.log,
-                jobs=self.queued,
-                clock=self.clock,
+            FetcherDeps(
                 registry=self.registry,
-                get=self._get,
-                read=read_here,
-                raw=self.kept,
-                renders=renders,
+                downloader=Downloader(self._get, read_here, renders=renders),
+                journal=FetchJournal(self.log, self.clock, self.kept),
+                jobs=self.queued,
                 has_browser=has_browser,
             )
         )
