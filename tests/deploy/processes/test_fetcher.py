@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from deploy.processes.fetcher import FetcherService
+from deploy.processes.scheduler import SchedulerService
 from schemas import subjects
 from schemas.chain import digest
 from schemas.jobs import FetchPage, FetchSource
 from schemas.observations import ArticleObserved, Observation, SourceFetched
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.processes import FetcherService, SchedulerService
 from streams.ingest.jobs.nats_ports import NatsJobs, NatsRawStore
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
@@ -140,7 +141,7 @@ async def test_bytes_are_kept_once(server: TestServer) -> None:
 PROCESS = """
 import asyncio, sys
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.processes import FetcherService
+from deploy.processes.fetcher import FetcherService
 from streams.ingest.jobs.services import bus
 from streams.log import nats_log
 from streams.log.clock import SystemClock
@@ -160,7 +161,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kill -9 while the site takes its time: the job comes again, the articles come once."""
-    monkeypatch.setattr("streams.ingest.fetching.processes.JOB_ACK_S", 2)
+    monkeypatch.setattr("deploy.processes.fetcher.JOB_ACK_S", 2)
     log = await server.connect()
     slow = feed(("One", "/1"), ("Two", "/2"))
     slow.stalls_s = 3
@@ -168,7 +169,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
         await decide(log, 1, added(source(f"{it.url}/feed", poll_interval_s=3_600)))
         patched = PROCESS.replace(
             "asyncio.run(main())",
-            "import streams.ingest.fetching.processes as s; s.JOB_ACK_S = 2\nasyncio.run(main())",
+            "import deploy.processes.fetcher as s; s.JOB_ACK_S = 2\nasyncio.run(main())",
         )
         process = subprocess.Popen(  # noqa: ASYNC220  # it is to be killed, not awaited
             [sys.executable, "-c", patched, server.url]
