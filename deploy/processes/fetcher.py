@@ -20,8 +20,8 @@ from streams.ingest.fetching.guard import SystemResolver
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched, Polite
-from streams.ingest.jobs.nats_ports import NatsJobs, NatsRawStore
-from streams.ingest.jobs.ports import Queue
+from streams.ingest.fetching.raw_store import NatsRawStore
+from streams.ingest.jobs.queue import NatsJobQueue, QueueName
 from streams.ingest.jobs.registry import Following
 from streams.ingest.jobs.services import Bus, Consumer, bus
 from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S
@@ -65,7 +65,7 @@ class FetcherService:
     With `has_browser` a page without text goes on to the browser's queue.
     """
 
-    queues: tuple[tuple[Queue, int], ...] = (
+    queues: tuple[tuple[QueueName, int], ...] = (
         ("source", FETCHES_AT_ONCE),
         ("page", FETCHES_AT_ONCE),
     )
@@ -107,8 +107,8 @@ class FetcherService:
         return FetcherDeps(
             registry=self._following.registry,
             downloader=Downloader(self._get, self._reader.read, renders=self.renders),
-            journal=FetchJournal(self._log, self._clock, NatsRawStore(bus, shard)),
-            jobs=NatsJobs(bus, shard),
+            journal=FetchJournal(self._log, self._clock, NatsRawStore(bus.client, shard)),
+            jobs=NatsJobQueue(bus.client, shard),
             has_browser=self._has_browser,
         )
 

@@ -6,7 +6,7 @@ from typing import Any
 from deploy.observe.heartbeat import heartbeat
 from deploy.processes.genesis import founded
 from deploy.venue.paths import Place
-from streams.ingest.jobs.nats_ports import NatsJobs
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Bus, bus
 from streams.log.clock import SystemClock
@@ -41,5 +41,6 @@ class SchedulerService:
 
     async def run(self, bus: Bus, stop: asyncio.Event) -> None:
         """Ask for what is due until `stop`. Raises a Halt or an OperatingError."""
-        self._scheduler = Scheduler(self._log, NatsJobs(bus, self._log.shard), self._clock)
+        jobs = NatsJobQueue(bus.client, self._log.shard)
+        self._scheduler = Scheduler(self._log, jobs, self._clock)
         await together(self._scheduler.run(), bus.serve(stop))

@@ -23,7 +23,7 @@ from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
-from streams.ingest.jobs.ports import Queue
+from streams.ingest.jobs.queue import QueueName
 from streams.ingest.jobs.registry import Following
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Delivery, Later, Verdict
@@ -125,7 +125,7 @@ class OfLog(Durable):
 
 
 class Queues:
-    """The work queue of ingest: `ports.Jobs`, as a server has it."""
+    """The work queue of ingest: `JobQueue`, as a server has it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -133,7 +133,7 @@ class Queues:
         self._last = 0
         self.durables = {name: Durable(world) for name in ("source", "page", "browser")}
 
-    async def put(self, queue: Queue, job: Job, job_id: str = "") -> None:
+    async def put(self, queue: QueueName, job: Job, job_id: str = "") -> None:
         """Have `job` done; the answer may be lost."""
         await asyncio.sleep(0)
         if strikes(self._world):

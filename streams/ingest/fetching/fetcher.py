@@ -43,7 +43,7 @@ from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.observing import Addressed, Attempt, FetchJournal, Provenance
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import HostBusy, Unfetched
-from streams.ingest.jobs.ports import Jobs
+from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import Registry
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict, backoff_s
 from streams.ingest.limits import JOB_ATTEMPTS, JOB_DELIVERIES, MAX_ACK_PENDING
@@ -90,7 +90,7 @@ class FetcherDeps(NamedTuple):
     registry: Registry
     downloader: Downloader
     journal: FetchJournal
-    jobs: Jobs
+    jobs: JobQueue
     has_browser: bool = False
 
 

@@ -28,7 +28,7 @@ from schemas.texts import clean
 from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.jobs.ports import RawStore
+from streams.ingest.fetching.raw_store import RawStore
 from streams.ingest.limits import MAX_VALIDATOR_CHARS
 from streams.ingest.sources.model import Item
 from streams.log.ports import Clock, Log

@@ -20,7 +20,7 @@ from schemas.observations import OBSERVATIONS, SourceFetched, SourceListed
 from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.ingest.jobs.ports import Jobs
+from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import Following, follow
 from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_EVERY_S
 from streams.ingest.sources import KINDS
@@ -48,7 +48,7 @@ class _Known:
 class Scheduler:
     """Puts FetchSource jobs into `jobs`. `run` ends only with an error."""
 
-    def __init__(self, log: Log, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, log: Log, jobs: JobQueue, clock: Clock) -> None:
         self._log = log
         self._jobs = jobs
         self._clock = clock

@@ -18,7 +18,8 @@ from schemas.chain import digest
 from schemas.jobs import FetchPage, FetchSource
 from schemas.observations import ArticleObserved, Observation, SourceFetched
 from streams.ingest.fetching.http import Agent
-from streams.ingest.jobs.nats_ports import NatsJobs, NatsRawStore
+from streams.ingest.fetching.raw_store import NatsRawStore
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -122,7 +123,7 @@ async def test_a_page_that_somebody_asked_for(server: TestServer) -> None:
                         published_ns=None, wanted_by="key", asked_ns=0)  # fmt: skip
         async with bus(server.url, name="gateway") as asker:
             for _ in range(3):
-                await NatsJobs(asker, "main").put("page", job, "key:1")
+                await NatsJobQueue(asker.client, "main").put("page", job, "key:1")
         async with running(server, scheduler=False):
             found = await until(log, lambda found: bool(titles(found)))
         assert titles(found) == ["One"]
@@ -131,7 +132,7 @@ async def test_a_page_that_somebody_asked_for(server: TestServer) -> None:
 
 async def test_bytes_are_kept_once(server: TestServer) -> None:
     async with bus(server.url, name="fetcher") as it:
-        store = NatsRawStore(it, "main")
+        store = NatsRawStore(it.client, "main")
         for _ in range(2):
             await store.put("name", b"x" * 300_000)
         stream = await it.client.jetstream().stream_info(subjects.raw_stream("main"))
@@ -176,7 +177,9 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
         )
         try:
             async with bus(server.url, name="scheduler") as asker:
-                await NatsJobs(asker, "main").put("source", FetchSource(source="wire", due_ns=0))
+                await NatsJobQueue(asker.client, "main").put(
+                    "source", FetchSource(source="wire", due_ns=0)
+                )
             async with asyncio.timeout(WITHIN_S):
                 while "/feed" not in it.paths:  # noqa: ASYNC110  # no event tells
                     await asyncio.sleep(0.01)

@@ -17,7 +17,7 @@ from streams.ingest.fetching.http import Answer
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.jobs.ports import Queue
+from streams.ingest.jobs.queue import QueueName
 from streams.ingest.jobs.registry import Registry
 from streams.ingest.jobs.services import Delivery, Verdict
 from streams.ingest.sources.reader import read_here
@@ -76,13 +76,13 @@ async def observations(log: Log) -> list[Observation]:
 
 
 class Queued:
-    """A `Jobs` that remembers."""
+    """A `JobQueue` that remembers."""
 
     def __init__(self) -> None:
-        self.put_in: list[tuple[Queue, Job, str]] = []
+        self.put_in: list[tuple[QueueName, Job, str]] = []
         self.failure: Exception | None = None
 
-    async def put(self, queue: Queue, job: Job, job_id: str = "") -> None:
+    async def put(self, queue: QueueName, job: Job, job_id: str = "") -> None:
         if self.failure is not None:
             raise self.failure
         self.put_in.append((queue, job, job_id))
