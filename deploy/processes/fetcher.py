@@ -22,10 +22,10 @@ from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.raw_store import NatsRawStore
 from streams.ingest.jobs.queue import NatsJobQueue, QueueName
-from streams.ingest.jobs.registry import Following
+from streams.ingest.jobs.registry import SourceRegistry
 from streams.ingest.jobs.services import Bus, Consumer, bus
 from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S
-from streams.ingest.sources.reader import Reader
+from streams.ingest.sources.reader import DocumentReader
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
 from streams.log.ports import Clock, Log
@@ -76,8 +76,8 @@ class FetcherService:
         self._clock = clock
         self._has_browser = has_browser
         self._resolver = SystemResolver()
-        self._reader = Reader()
-        self._following = Following(log, clock)
+        self._reader = DocumentReader()
+        self._registry = SourceRegistry(log, clock)
         self._polite = Polite(agent, self._resolver, clock)
         self._fetcher: Fetcher | None = None
 
@@ -98,14 +98,14 @@ class FetcherService:
             )
             bus.consume(consumer, fetcher.handle, at_once=at_once)
         try:
-            await together(self._following.run(), self._serve(bus, stop))
+            await together(self._registry.run(), self._serve(bus, stop))
         finally:
             await self._close()
 
     def _deps(self, bus: Bus) -> FetcherDeps:
         shard = self._log.shard
         return FetcherDeps(
-            registry=self._following.registry,
+            sources=self._registry.known,
             downloader=Downloader(self._get, self._reader.read, renders=self.renders),
             journal=FetchJournal(self._log, self._clock, NatsRawStore(bus.client, shard)),
             jobs=NatsJobQueue(bus.client, shard),
@@ -113,7 +113,7 @@ class FetcherService:
         )
 
     async def _serve(self, bus: Bus, stop: asyncio.Event) -> None:
-        await self._following.caught_up()
+        await self._registry.caught_up()
         await bus.serve(stop)
 
     async def _get(self, source: Source, url: str, who: str, headers: Mapping[str, str]) -> Fetched:

@@ -13,7 +13,7 @@ from streams.ingest.limits import MAX_REMEMBERED_ANSWERS
 from streams.log.ports import Log
 
 
-class Knowledge:
+class LlmLogView:
     """A fold of `log`, brought up to its end whenever that is asked for."""
 
     def __init__(self, log: Log) -> None:

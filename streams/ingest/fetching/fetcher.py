@@ -38,13 +38,13 @@ from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem, SourceListed, Via
 from schemas.sources import Source, is_on_site
 from streams.ingest.fetching import observing
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.observing import Addressed, Attempt, FetchJournal, Provenance
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.queue import JobQueue
-from streams.ingest.jobs.registry import Registry
+from streams.ingest.jobs.registry import KnownSources
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict, backoff_s
 from streams.ingest.limits import JOB_ATTEMPTS, JOB_DELIVERIES, MAX_ACK_PENDING
 from streams.ingest.sources import KINDS
@@ -70,15 +70,15 @@ class Downloader(NamedTuple):
     read: Read
     renders: bool = False
 
-    async def items(self, reading: str, answer: Answer, source: Source) -> list[Item]:
+    async def items(self, reading: str, response: HttpResponse, source: Source) -> list[Item]:
         """Return the items of a document. Raises Unfetched."""
-        if answer.status == _NOT_MODIFIED:
-            raise Unfetched(FetchProblem.HTTP_STATUS, "nothing was asked of it", answer.status)
+        if response.status == _NOT_MODIFIED:
+            raise Unfetched(FetchProblem.HTTP_STATUS, "nothing was asked of it", response.status)
         document = Document(
-            url=answer.url,
-            body=answer.body,
-            media_type=answer.media_type,
-            charset=answer.charset,
+            url=response.url,
+            body=response.body,
+            media_type=response.media_type,
+            charset=response.charset,
             selector=source.link_selector,
         )
         return await self.read(reading, document)
@@ -87,7 +87,7 @@ class Downloader(NamedTuple):
 class FetcherDeps(NamedTuple):
     """What a fetcher works with. `has_browser`: some process of the venue has one."""
 
-    registry: Registry
+    sources: KnownSources
     downloader: Downloader
     journal: FetchJournal
     jobs: JobQueue
@@ -132,7 +132,7 @@ class Fetcher:
         now_ns = self.deps.journal.clock.now_ns()
         if isinstance(job, FetchPage):
             return Attempt(job.source, job.url, page=True, started_ns=now_ns)
-        source = self.deps.registry.get(job.source)
+        source = self.deps.sources.get(job.source)
         return Attempt(job.source, source.url if source else "", page=False, started_ns=now_ns)
 
     def _alone(self, job: Job) -> contextlib.AbstractAsyncContextManager[None]:
@@ -150,7 +150,7 @@ class Fetcher:
         self, job: Job, attempt: Attempt, tried: int, *, first: bool
     ) -> list[Addressed]:
         """Do the job; return what is to be appended. Raises HostBusy or _TryAgain."""
-        source = self.deps.registry.get(job.source)
+        source = self.deps.sources.get(job.source)
         try:
             if source is None:
                 if tried < JOB_ATTEMPTS:
@@ -203,9 +203,9 @@ class Fetcher:
         fetched = await downloader.get(
             source, source.url, _name(job, source.url), observing.conditions(last)
         )
-        if last is not None and _is_unchanged(fetched.answer, last):
+        if last is not None and _is_unchanged(fetched.response, last):
             return [journal.ended(attempt, fetched, outcome="unchanged", items=len(last.items))]
-        items = await downloader.items(kind.reading, fetched.answer, source)
+        items = await downloader.items(kind.reading, fetched.response, source)
         fresh = observing.unseen(items, last)
         follows = kind.follows(source)
         for item in fresh:
@@ -215,7 +215,7 @@ class Fetcher:
         how = await self._provenance(source, kind.via, fetched, wanted=bool(texts))
         return [
             *(journal.article(source, item, how) for item in texts),
-            journal.listing(source, items, fetched.answer, how.observed_ns),
+            journal.listing(source, items, fetched.response, how.observed_ns),
             journal.ended(attempt, fetched, items=len(items), new_articles=len(fresh)),
         ]
 
@@ -242,7 +242,7 @@ class Fetcher:
         if job.wanted_by and not is_on_site(source, job.url):
             raise Unfetched(FetchProblem.BAD_URL, "not of the source's host")
         fetched = await downloader.get(source, job.url, _name(job, job.url), {})
-        (item,) = await downloader.items("page", fetched.answer, source)
+        (item,) = await downloader.items("page", fetched.response, source)
         how = await self._provenance(source, "html", fetched, wanted=True)
         return [
             journal.article(source, _completed(item, job), how),
@@ -254,7 +254,7 @@ class Fetcher:
     ) -> Provenance:
         journal = self.deps.journal
         keeps = wanted and source.keep_raw_days
-        raw = await journal.keep_raw(fetched.answer.body) if keeps else ""
+        raw = await journal.keep_raw(fetched.response.body) if keeps else ""
         return Provenance(
             via="browser" if self.deps.downloader.renders else via,
             observed_ns=journal.clock.now_ns(),
@@ -286,8 +286,8 @@ def _check_allowed(source: Source) -> None:
         raise Unfetched(FetchProblem.RESTRICTED, "the source is restricted")
 
 
-def _is_unchanged(answer: Answer, last: SourceListed) -> bool:
-    return answer.status == _NOT_MODIFIED or digest(answer.body) == last.body_hash
+def _is_unchanged(response: HttpResponse, last: SourceListed) -> bool:
+    return response.status == _NOT_MODIFIED or digest(response.body) == last.body_hash
 
 
 def _completed(item: Item, job: FetchPage) -> Item:

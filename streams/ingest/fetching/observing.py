@@ -25,7 +25,7 @@ from schemas.observations import (
 from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.texts import clean
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.raw_store import RawStore
@@ -88,22 +88,24 @@ def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
     )
 
 
-def listing(source: Source, items: Sequence[Item], answer: Answer, listed_ns: int) -> SourceListed:
+def listing(
+    source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
+) -> SourceListed:
     """Return the memory of a document, for the next fetch of it."""
     return SourceListed(
         source=source.source,
         url=source.url,
-        body_hash=digest(answer.body),
-        etag=_validator(answer, "etag"),
-        last_modified=_validator(answer, "last-modified"),
+        body_hash=digest(response.body),
+        etag=_validator(response, "etag"),
+        last_modified=_validator(response, "last-modified"),
         items=list(dict.fromkeys(item_id(item) for item in items)),
         listed_ns=listed_ns,
     )
 
 
-def _validator(answer: Answer, name: str) -> str:
+def _validator(response: HttpResponse, name: str) -> str:
     """Return a validator that can be sent back as it came, or an empty one."""
-    text = answer.headers.get(name, "")
+    text = response.headers.get(name, "")
     fit = len(text) <= MAX_VALIDATOR_CHARS and text.isascii() and text.isprintable()
     return text if fit else ""
 
@@ -136,14 +138,16 @@ class Attempt(NamedTuple):
     page: bool
     started_ns: int
 
-    def ended(self, ended_ns: int, answer: Answer | None = None, **told: object) -> SourceFetched:
+    def ended(
+        self, ended_ns: int, response: HttpResponse | None = None, **told: object
+    ) -> SourceFetched:
         """Return how it went, with `told` in the fields that say so."""
         fields: dict[str, object] = {
             "outcome": "fetched",
             "problem": "",
             "detail": "",
-            "status": answer.status if answer is not None else 0,
-            "body_bytes": len(answer.body) if answer is not None else 0,
+            "status": response.status if response is not None else 0,
+            "body_bytes": len(response.body) if response is not None else 0,
             "items": 0,
             "new_articles": 0,
             "robots_hash": "",
@@ -200,16 +204,16 @@ class FetchJournal:
         return subjects.articles(self._log.shard), article(source, item, how)
 
     def listing(
-        self, source: Source, items: Sequence[Item], answer: Answer, listed_ns: int
+        self, source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
     ) -> Addressed:
         """Return the memory of a document."""
-        listed = listing(source, items, answer, listed_ns)
+        listed = listing(source, items, response, listed_ns)
         return subjects.listings(self._log.shard, source.source), listed
 
     def ended(self, attempt: Attempt, fetched: Fetched, **told: object) -> Addressed:
-        """Return that a fetch brought an answer."""
+        """Return that a fetch brought a response."""
         now_ns, robots_hash = self.clock.now_ns(), fetched.robots_hash
-        seen = attempt.ended(now_ns, fetched.answer, robots_hash=robots_hash, **told)
+        seen = attempt.ended(now_ns, fetched.response, robots_hash=robots_hash, **told)
         return subjects.fetches(self._log.shard, attempt.source), seen
 
     def failed(self, attempt: Attempt, error: Unfetched) -> Addressed:
