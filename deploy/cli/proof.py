@@ -23,7 +23,7 @@ from schemas.errors import (
 )
 
 if TYPE_CHECKING:
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from replay.verify.report import Finding
     from replay.verify.verify import Anchor
     from streams.log.nats_log import NatsLog
@@ -125,22 +125,22 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
 
 async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
     from deploy.venue.engines import all_engines
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from replay.verify.verify import verify
 
-    place = Place(Settings())
-    log = await place.log("replay", dense=False)
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay", dense=False)
     try:
         with bar("verifying", quiet) as update:
-            engines = all_engines(place.shard)
+            engines = all_engines(paths.shard)
             report = await verify(log, engines, until=until, anchors=anchors, progress=update)
-            report.findings += await forgotten(place, log, report.through)
+            report.findings += await forgotten(paths, log, report.through)
             return report
     finally:
         await log.close()
 
 
-async def forgotten(place: "Place", log: "NatsLog", through: int) -> "list[Finding]":
+async def forgotten(paths: "VenuePaths", log: "NatsLog", through: int) -> "list[Finding]":
     """Return what engines that ran here know to have stood on the log, and no longer does.
 
     Each keeps the sequence and hash of its newest record beside its snapshots. A log whose
@@ -152,7 +152,7 @@ async def forgotten(place: "Place", log: "NatsLog", through: int) -> "list[Findi
     end = await log.last_sequence()
     findings = []
     for engine in subjects.ENGINES:
-        anchor = await SnapshotFolder(place.home.snapshots, engine).recall()
+        anchor = await SnapshotFolder(paths.home.snapshots, engine).recall()
         if anchor is None or through < anchor.sequence <= end:
             continue  # it stands behind what was to be checked
         stored = await log.get(anchor.sequence)
@@ -212,16 +212,16 @@ def rebuild(
 
 
 async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) -> Any:
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from projections.store import rebuild as mechanism
 
-    place = Place(Settings())
-    log = await place.log("replay")
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay")
     try:
         with bar("rebuilding", quiet) as update:
             return await mechanism.rebuild(
                 log,
-                place.database_url,
+                paths.database_url,
                 switch=switch,
                 even_if_different=force,
                 table=table,
@@ -232,10 +232,10 @@ async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) ->
 
 
 def _roll_back(as_json: bool) -> None:
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from projections.store import rebuild as mechanism
 
-    live = asyncio.run(mechanism.rollback(Place(Settings()).database_url))
+    live = asyncio.run(mechanism.rollback(VenuePaths(Settings()).database_url))
     if as_json:
         document({"live_schema": live.schema})
     else:

@@ -16,6 +16,9 @@ def quality(
     as_json: Json = False,
 ) -> None:
     """Correlate sentiment, keywords and quick_score with a file of people's ratings."""
+    from deploy.venue import news
+
+    news.require()
     from streams.ingest.measuring.quality import correlate
 
     report = correlate(path)

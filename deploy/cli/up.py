@@ -10,7 +10,7 @@ from rich.console import Console
 
 from deploy.cli.client import Client
 from deploy.cli.output import say
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.up import Venue, lock
 
@@ -19,12 +19,12 @@ _console = Console(highlight=False, soft_wrap=True)
 
 def up() -> None:
     """Start the whole system here and keep it up until Ctrl-C."""
-    place = Place(Settings())
-    with lock(place.home.root):
-        venue = Venue(place, _note, _step)
+    paths = VenuePaths(Settings())
+    with lock(paths.home.root):
+        venue = Venue(paths, _note, _step)
         try:
             venue.start()
-            _welcome(place)
+            _welcome(paths)
             venue.run()
         except KeyboardInterrupt:
             pass
@@ -46,17 +46,17 @@ def _step(what: str) -> Iterator[None]:
     _console.print(f"[green]✓[/green] {what} [dim]{time.monotonic() - started:.1f} s[/dim]")
 
 
-def _welcome(place: Place) -> None:
-    client = Client(place.settings)
+def _welcome(paths: VenuePaths) -> None:
+    client = Client(paths.settings)
     venue = client.get("/venue")
-    home = place.home
+    home = paths.home
     say("")
     if venue["founded"]:
         say(f"{venue['name']} is open")
     else:
         say("Everything Market is running; this venue is not founded yet")
-    say(f"  API     {place.settings.gateway_url}/api/v1  (openapi.json beside it)")
-    say(f"  NATS    {place.settings.broker_url}")
+    say(f"  API     {paths.settings.gateway_url}/api/v1  (openapi.json beside it)")
+    say(f"  NATS    {paths.settings.broker_url}")
     say(f"  keys    {home.keys}")
     say(f"  logs    {home.logs}")
     say("")

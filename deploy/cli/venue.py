@@ -122,13 +122,13 @@ def nats_conf(
 
     Run that server with it, then set NATS_URL (and NATS_MONITOR_URL) for `everything up`.
     """
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from streams.broker.config import ListenConfig, filled
 
-    place = Place(Settings())
-    place.home.prepare()
+    paths = VenuePaths(Settings())
+    paths.home.prepare()
     where = ListenConfig(store=store.resolve(), port=port, monitor_port=monitor_port)
-    text = filled(where, place.shard, place.keyring)
+    text = filled(where, paths.shard, paths.keyring)
     if as_json:
         document({"conf": text})
     else:

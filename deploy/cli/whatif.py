@@ -97,10 +97,10 @@ def _answer(given: str) -> tuple[str, bool]:
 
 
 async def _run(changes: "Changes", quiet: bool) -> "Comparison":
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from replay.whatif import whatif as replay
 
-    log = await Place(Settings()).log("replay")
+    log = await VenuePaths(Settings()).log("replay")
     try:
         with bar("deciding again", quiet) as update:
             return await replay(log, changes, progress=update)

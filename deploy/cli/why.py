@@ -48,10 +48,10 @@ def why(
 
 
 async def _read(symbol: str | None, at: int | None, moved: int, quiet: bool) -> "Graph":
-    from deploy.venue.paths import Place
+    from deploy.venue.paths import VenuePaths
     from replay import why as replay
 
-    log = await Place(Settings()).log("replay")
+    log = await VenuePaths(Settings()).log("replay")
     try:
         with bar("reading", quiet) as update:
             if symbol is None:

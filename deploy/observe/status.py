@@ -1,7 +1,7 @@
 """GET /status: the last heartbeat of every process, the log's end, the last seal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -51,9 +51,9 @@ async def status_board(connection: Client, shard: str) -> StatusBoard:
 
 
 def create_status_router(
-    board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
+    board: StatusBoard, log: NatsLog, not_started: Callable[[], Mapping[str, str]]
 ) -> APIRouter:
-    """Return the route; `absent` says which processes are not started here, and why."""
+    """Return the route; `not_started` says which processes do not run here, and why."""
     router = APIRouter(tags=["venue"])
 
     @router.get("/status", summary="How every process is")
@@ -63,7 +63,7 @@ def create_status_router(
             "log": {"shard": log.shard, **await log.size()},
             "last_seal": await _last_seal(log),
             "processes": board.processes(),
-            "absent": dict(absent or {}),
+            "absent": dict(not_started()),
         }
 
     return router

@@ -10,6 +10,7 @@
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
+| EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
@@ -105,6 +106,7 @@ class Settings(BaseModel):
     from_address: Header = "ops@yourdomain.com"
     poll_interval: int = Field(default=300, ge=MIN_POLL_INTERVAL_S, le=MAX_POLL_INTERVAL_S)
     ingest: bool = True
+    news_install: str | None = None
     chromium: Path | None = None
     spacy_model: str | None = None
     llm_mode: Literal["enabled", "disabled"] = "enabled"

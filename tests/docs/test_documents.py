@@ -7,7 +7,7 @@ from typing import Final
 
 import pytest
 
-from deploy.processes import process
+from deploy.processes import names
 from deploy.processes.service import EXIT_BUG
 from deploy.venue import models
 from deploy.venue.settings import Settings, variable_of
@@ -147,7 +147,7 @@ def test_every_dependency_is_explained() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
     declared = {*project["dependencies"], *(name for extra in extras.values() for name in extra)}
-    assert set(extras) == {"bench", "dev", "llm"}
+    assert set(extras) == {"dev", "llm", "news", "peers"}
     rows = re.findall(r"^\| `([^`]+)` \|", text_of("docs/decisions/dependencies.md"), re.MULTILINE)
     assert sorted(rows) == sorted(declared)
 
@@ -156,7 +156,7 @@ def test_every_setting_and_process_is_documented() -> None:
     variables = {row[0].strip("`") for row in table("docs/operations.md", "variable")}
     assert variables == settings()
     processes = {word for row in table("docs/operations.md", "process") for word in _cells(row[0])}
-    assert processes == {*process.NAMES, "nats-server", "postgres"}
+    assert processes == {*names.NAMES, "nats-server", "postgres"}
 
 
 def _cells(text: str) -> list[str]:
