@@ -14,7 +14,7 @@ import structlog
 
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import InputError, MalformedMessage, UnknownRecord
+from schemas.errors import InputError, MalformedMessage
 from schemas.events.reality import LlmRequested
 from schemas.limits import MAX_LLM_ARTICLES
 from schemas.observations import (
@@ -24,7 +24,8 @@ from schemas.observations import (
     LlmAvailability,
     LlmCalled,
 )
-from schemas.records import EVENT_MESSAGES, Record
+from schemas.records import read
+from schemas.stored import Stored
 from schemas.subjects import llm as llm_subject
 from schemas.texts import clean
 from schemas.units import SECOND_NS
@@ -77,10 +78,7 @@ class Asker:
         Raises UnknownRecord for a record that cannot be read, OperatingError when the log
         cannot be reached: then the record has to come again.
         """
-        try:
-            record: Record = EVENT_MESSAGES.decode(given.payload)
-        except InputError as error:
-            raise UnknownRecord(f"sequence {given.sequence}: {error}") from error
+        record = read(Stored(given.sequence, given.subject, given.payload))
         for event in record.events:
             if isinstance(event, LlmRequested):
                 try:

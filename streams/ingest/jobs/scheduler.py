@@ -17,14 +17,14 @@ from schemas import subjects
 from schemas.chain import digest
 from schemas.errors import InputError, OperatingError
 from schemas.jobs import FetchSource
-from schemas.limits import JOBS_DEDUPE_S, TAIL_ATTEMPTS
+from schemas.limits import JOBS_DEDUPE_S
 from schemas.observations import OBSERVATIONS, SourceFetched, SourceListed
 from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import SourceRegistry, follow
-from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_EVERY_S
+from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_ATTEMPTS, SCHEDULE_EVERY_S
 from streams.ingest.sources import KINDS
 from streams.log.ports import Clock, Log
 from streams.log.tasks import together
@@ -78,7 +78,7 @@ class Scheduler:
             except OperatingError as error:
                 failed += 1
                 log_.warning("could not ask for fetches", code=error.code)
-                if failed == TAIL_ATTEMPTS:
+                if failed == SCHEDULE_ATTEMPTS:
                     raise
             await self._clock.sleep(SCHEDULE_EVERY_S)
 

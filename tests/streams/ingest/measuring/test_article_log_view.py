@@ -11,11 +11,11 @@ from schemas.policy import Policy, RealityPolicy
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
 from schemas.units import HOUR_NS, SECOND_NS
-from streams.ingest.measuring import article_log_view as module
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.window import EmbeddingWindow
+from streams.log import cursor
 from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
 from tests.streams.ingest.measuring.world import NOW_NS, article, listed, observed, record, tools
 
@@ -165,7 +165,7 @@ async def test_signals_without_their_embedding_stop_the_measurer() -> None:
 async def test_a_log_that_withholds_what_it_has_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "FOLD_POLL_S", 0)
+    monkeypatch.setattr(cursor, "READ_POLL_S", 0)
     server = SimulatedServer()
     reading = ViewedLog(server)
     await reading.view.open()

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from engines.reality import reviews
 from engines.reality.arithmetic import clamp, is_spike
+from engines.reality.decide import reviews
 from engines.reality.state import State
 from schemas.events.reality import Event, ImpactAssessed, ReviewReason, ScoreChanged
 from schemas.units import SCORE_MAX_E2, to_decimal
@@ -16,8 +16,8 @@ def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
     then follows with the next article. A move that the scale has no room for is none.
     """
     symbol, delta_e2 = impact.symbol, impact.delta_e2
-    story = state.kept.clusters[impact.cluster].stories[symbol]
-    old_e2 = state.kept.scores[symbol].score_e2
+    story = state.persisted.clusters[impact.cluster].stories[symbol]
+    old_e2 = state.persisted.scores[symbol].score_e2
     new_e2 = clamp(old_e2 + delta_e2, 0, SCORE_MAX_E2)
     if story.review or new_e2 == old_e2:
         return
@@ -47,9 +47,9 @@ def _reasons(
 
     The move is looked at as it was assessed, before the bounds of the scale or any blending.
     """
-    safeguards, score = state.kept.safeguards, state.kept.scores[symbol]
+    safeguards, score = state.persisted.safeguards, state.persisted.scores[symbol]
     found: dict[ReviewReason, str] = {}
-    most_e2 = state.kept.reality.suspicious_delta_e2
+    most_e2 = state.persisted.reality.suspicious_delta_e2
     if score.sensitive:
         most_e2 = safeguards.sensitive_delta_e2
     if move_e2 > most_e2:
@@ -60,7 +60,7 @@ def _reasons(
         cap = to_decimal(safeguards.source_cap_e2)
         found["source_cap"] = f"{source} has used {to_decimal(used_e2)} of {cap}"
     moves_e2 = score.moves_e2[-safeguards.spike_changes :]
-    z_score_e2 = state.kept.reality.spike_z_score_e2
+    z_score_e2 = state.persisted.reality.spike_z_score_e2
     if len(moves_e2) >= safeguards.spike_min_changes and is_spike(move_e2, moves_e2, z_score_e2):
         found["spike"] = f"z-score above {to_decimal(z_score_e2)} of {len(moves_e2)} moves"
     return found

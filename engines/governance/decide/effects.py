@@ -2,7 +2,7 @@
 
 from typing import assert_never
 
-from engines.governance.people import ROOT_HOLDER, keys_of, with_predecessors
+from engines.governance.decide.people import ROOT_HOLDER, keys_of, with_predecessors
 from engines.governance.state import State
 from schemas.decisions import (
     AddSource,

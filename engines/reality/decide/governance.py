@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast, get_args
 
-from engines.reality import reviews
+from engines.reality.decide import reviews
 from engines.reality.state import State
 from schemas.decisions import RiskLevel
 from schemas.events import Event as AnyEvent
@@ -63,7 +63,7 @@ def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
         case MarketEdited():
             yield from _edited(state, sequence, event)
         case MarketClosed() | MarketResolved():
-            if event.symbol in state.kept.scores:
+            if event.symbol in state.persisted.scores:
                 yield from reviews.withdraw_all(state, sequence, event.symbol)
                 yield ScoreClosed(sequence, event.symbol)
         case SourceAdded() | SourceChanged():
@@ -81,7 +81,7 @@ def _is_sensitive(political: bool, risk_level: RiskLevel) -> bool:
 
 
 def _edited(state: State, sequence: int, event: MarketEdited) -> Iterator[Event]:
-    score = state.kept.scores.get(event.symbol)
+    score = state.persisted.scores.get(event.symbol)
     if score is None:
         return
     sensitive = _is_sensitive(score.political, event.risk_level)
@@ -90,7 +90,7 @@ def _edited(state: State, sequence: int, event: MarketEdited) -> Iterator[Event]
 
 
 def _quarantine(state: State, sequence: int, event: SourceQuarantineSet) -> Iterator[Event]:
-    if event.source not in state.kept.sources:
+    if event.source not in state.persisted.sources:
         return
     if event.until_ns:
         reason = clean(event.reason, MAX_DETAIL_CHARS)

@@ -1,9 +1,10 @@
-"""Whether what a decision asks for makes sense now. Every check raises Refused if not."""
+"""Check whether a decision makes sense now. Every check raises Refused if not."""
 
 import re
 from decimal import Decimal
 from typing import assert_never
 
+from engines.governance.decide.people import leaves_a_super_admin
 from engines.governance.limits import (
     MAX_ALIASES,
     MAX_KEYS,
@@ -14,8 +15,7 @@ from engines.governance.limits import (
     MAX_TICK_TICKS,
     MIN_TICK_TICKS,
 )
-from engines.governance.people import leaves_a_super_admin
-from engines.governance.state import Key, Market, Phase, State
+from engines.governance.state import EnrolledKey, ListedMarket, Phase, State
 from schemas import signatures, sources
 from schemas.decisions import (
     AddSource,
@@ -158,7 +158,7 @@ def _known_source(known: dict[str, sources.SourceKind], name: str) -> sources.So
 
 
 def _check_answer(state: State, answer: ApproveReview | RejectReview) -> None:
-    """Raise Refused unless such a review is thinkable; whether it waits, reality says."""
+    """Check the format only; the reality engine checks that the review is open."""
     if not _HASH.fullmatch(answer.proposal_hash):
         raise Refused(Refusal.BAD_PROPOSAL, "not a SHA-256 in lower-case hexadecimal")
     if answer.symbol not in state.markets:
@@ -200,7 +200,7 @@ def _check_new_key(state: State, name: str) -> None:
 
 
 def _check_rotation(state: State, signer: str, rotation: RotateKey) -> None:
-    # Whoever stole a key that was already replaced must not keep it alive by rotating on.
+    # A thief of a replaced key must not keep it alive by rotating it again.
     if state.keys[signer].lapses_ns is not None:
         raise Refused(Refusal.BAD_KEY, "this key was rotated before")
     _check_new_key(state, rotation.new_key)
@@ -212,7 +212,7 @@ def _check_rotation(state: State, signer: str, rotation: RotateKey) -> None:
         ) from None
 
 
-def _known_key(state: State, name: str) -> Key:
+def _known_key(state: State, name: str) -> EnrolledKey:
     key = state.keys.get(name)
     if key is None:
         raise Refused(Refusal.UNKNOWN_KEY, "this key was never enrolled")
@@ -252,7 +252,7 @@ def _check_market(state: State, decision: _MarketDecision) -> None:
             assert_never(decision)
 
 
-def _market_in(state: State, symbol: str, *phases: Phase) -> Market:
+def _market_in(state: State, symbol: str, *phases: Phase) -> ListedMarket:
     market = state.markets.get(symbol)
     if market is None:
         raise Refused(Refusal.UNKNOWN_SYMBOL, "no such market is listed")
@@ -283,7 +283,7 @@ def _check_listing(state: State, listing: ListMarket) -> None:
     _check_outside_prices(listing.min_price, listing.max_price)
 
 
-def _check_edit(market: Market, edit: EditMarket) -> None:
+def _check_edit(market: ListedMarket, edit: EditMarket) -> None:
     changes = (
         edit.name,
         edit.description,

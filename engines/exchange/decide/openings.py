@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from engines.exchange.decisions import may_mint
+from engines.exchange.decide.governance import may_mint
+from engines.exchange.decide.refusals import refused, sayable
 from engines.exchange.limits import FUTURE_AFTER_NS, MAX_ACCOUNTS, STALE_AFTER_NS
-from engines.exchange.refusals import refused, sayable
 from engines.exchange.state import State
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount

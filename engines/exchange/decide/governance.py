@@ -1,9 +1,9 @@
-"""Decide: what signed decisions, as the governance engine accepted them, mean for the books."""
+"""Decide: what a record of governance means for accounts and books."""
 
 from collections.abc import Iterator
 
-from engines.exchange.limits import MAX_BARRED_LISTED, MAX_MINTED_CENTS
-from engines.exchange.refusals import sayable
+from engines.exchange.decide.refusals import sayable
+from engines.exchange.limits import MAX_CONFLICTED_LISTED, MAX_MINTED_CENTS
 from engines.exchange.state import State
 from schemas.errors import Refusal
 from schemas.events import Event as AnyEvent
@@ -67,7 +67,7 @@ def _trading(
     sequence: int,
     event: MarketHalted | MarketResumed | MarketClosed | MarketResolved,
 ) -> Event | None:
-    """Return the change of a book's status; a settled book has none any more."""
+    """Return the change of a book's status; the status of a settled book never changes."""
     book = state.books.get(event.symbol)
     if book is None or book.status == "settled":
         return None
@@ -92,13 +92,14 @@ def _credit(state: State, sequence: int, event: CreditsMinted) -> Event:
 
 
 def _check_reviewers(state: State, sequence: int, answer: ReviewAnswered) -> ReviewersChecked:
-    """Look among those with an interest in the symbol: they are fewer than all accounts.
+    """Return the accounts of those who approved that have an interest in the symbol.
 
-    A list of accounts that is longer than its bound is cut: one bars as well as many.
+    The search goes over the holders of the symbol: they are fewer than all accounts. The list
+    is cut at its bound, because one account blocks an approval as well as many.
     """
     keys = dict.fromkeys(answer.keys)
     book = state.books.get(answer.symbol)
-    barred = sorted(
+    conflicted = sorted(
         name
         for name, holding in (book.holdings.items() if book is not None else ())
         if holding.account.public_key in keys
@@ -110,14 +111,14 @@ def _check_reviewers(state: State, sequence: int, answer: ReviewAnswered) -> Rev
         symbol=answer.symbol,
         reason=answer.reason,
         signers=answer.signers,
-        barred=barred[:MAX_BARRED_LISTED],
+        barred=conflicted[:MAX_CONFLICTED_LISTED],
     )
 
 
 def may_mint(state: State, amount_cents: int) -> bool:
-    """Tell whether so much credit can still come into being.
+    """Tell whether this much credit may still be minted.
 
-    With a bound on all credit, no balance of the venue ever outgrows 64 bits.
+    The bound on all credit keeps every balance of the venue within 64 bits.
     """
     total = state.minted_cents + amount_cents
     return 0 < amount_cents <= MAX_AMOUNT_CENTS and total <= MAX_MINTED_CENTS

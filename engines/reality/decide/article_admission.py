@@ -9,7 +9,8 @@ for being unfit or too old, counts: the first fetch of a feed brings many old ar
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engines.reality import arithmetic, stories
+from engines.reality import arithmetic
+from engines.reality.decide import stories
 from engines.reality.limits import MAX_CLUSTER_ARTICLES
 from engines.reality.memory import count_after
 from engines.reality.state import State
@@ -53,7 +54,7 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
     if drop is not None:
         yield _dropped(sequence, signals, drop, now_ns)
         return
-    cluster_id = signals.article if like is None else state.kept.window[like.article].cluster
+    cluster_id = signals.article if like is None else state.persisted.window[like.article].cluster
     yield _joined(state, sequence, signals, like, now_ns)
     for mention in mentions.values():
         yield _assessed(state, sequence, signals, cluster_id, mention)
@@ -65,13 +66,15 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
 
 def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
     """Return why the article is not its source's to say, or not again."""
-    kept = state.kept
-    of = kept.seen.get(signals.snapshot_id)
-    if of is None and (signals.article in kept.window or signals.article in kept.clusters):
+    persisted = state.persisted
+    of = persisted.seen.get(signals.snapshot_id)
+    if of is None and (
+        signals.article in persisted.window or signals.article in persisted.clusters
+    ):
         of = signals.article
     if of is not None:
         return _Drop("repeated", of)
-    known = kept.sources.get(signals.source)
+    known = persisted.sources.get(signals.source)
     if known is None:
         return _Drop("unknown_source")
     return None if known.active else _Drop("inactive_source")
@@ -79,27 +82,27 @@ def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
 
 def _counts(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     """Tell whether the article counts in its source's rate."""
-    in_quarantine = now_ns < state.kept.sources[signals.source].until_ns
+    in_quarantine = now_ns < state.persisted.sources[signals.source].until_ns
     return not (in_quarantine or signals.unfit or _is_too_old(state, signals, now_ns))
 
 
 def _too_many(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
-    recent_ns = state.kept.sources[signals.source].recent_ns
+    recent_ns = state.persisted.sources[signals.source].recent_ns
     count = count_after(recent_ns, now_ns - HOUR_NS) + 1
-    return count > state.kept.safeguards.source_articles_per_hour
+    return count > state.persisted.safeguards.source_articles_per_hour
 
 
 def _quarantine(
     state: State, sequence: int, signals: SignalsMeasured, now_ns: int
 ) -> SourceQuarantined:
-    safeguards = state.kept.safeguards
+    safeguards = state.persisted.safeguards
     until_ns = now_ns + safeguards.manip_window_ns
     detail = f"more than {safeguards.source_articles_per_hour} articles within an hour"
     return SourceQuarantined(sequence, signals.source, until_ns, "rate", detail)
 
 
 def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | None:
-    if now_ns < state.kept.sources[signals.source].until_ns:
+    if now_ns < state.persisted.sources[signals.source].until_ns:
         return _Drop("quarantined")
     if signals.unfit:
         return _Drop(signals.unfit, detail=clean(signals.detail, MAX_DETAIL_CHARS))
@@ -107,7 +110,7 @@ def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | Non
 
 
 def _is_too_old(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
-    return now_ns - _published_ns(signals) > state.kept.safeguards.max_article_age_ns
+    return now_ns - _published_ns(signals) > state.persisted.safeguards.max_article_age_ns
 
 
 def _published_ns(signals: SignalsMeasured) -> int:
@@ -120,9 +123,9 @@ def _nothing_new(state: State, like: Neighbour | None) -> _Drop | None:
     if like is None:
         return None
     of, similarity_bp = like.article, like.similarity_bp
-    if similarity_bp > state.kept.reality.similarity_duplicate_bp:
+    if similarity_bp > state.persisted.reality.similarity_duplicate_bp:
         return _Drop("duplicate", of, similarity_bp)
-    cluster = state.kept.clusters[state.kept.window[of].cluster]
+    cluster = state.persisted.clusters[state.persisted.window[of].cluster]
     if cluster.articles >= MAX_CLUSTER_ARTICLES:
         return _Drop("duplicate", of, similarity_bp, "its cluster is full")
     return None
@@ -156,8 +159,8 @@ def _most_similar(state: State, signals: SignalsMeasured, now_ns: int) -> Neighb
     reason than being a duplicate, and those that are out of the window by now. They do not
     count.
     """
-    window = state.kept.window
-    after_ns = now_ns - state.kept.reality.vector_window_ns
+    window = state.persisted.window
+    after_ns = now_ns - state.persisted.reality.vector_window_ns
     best: Neighbour | None = None
     for neighbour in signals.neighbours[:MAX_NEIGHBOURS]:
         article = window.get(neighbour.article)
@@ -165,7 +168,7 @@ def _most_similar(state: State, signals: SignalsMeasured, now_ns: int) -> Neighb
             continue
         if best is None or neighbour.similarity_bp > best.similarity_bp:
             best = neighbour
-    if best is None or best.similarity_bp < state.kept.reality.similarity_group_bp:
+    if best is None or best.similarity_bp < state.persisted.reality.similarity_group_bp:
         return None
     return Neighbour(best.article, min(best.similarity_bp, WEIGHT_ONE_BP))
 
@@ -175,7 +178,7 @@ def _mentions(state: State, signals: SignalsMeasured) -> dict[str, Mention]:
     mentions: dict[str, Mention] = {}
     for mention in signals.mentions[:MAX_MENTIONS]:
         named = mention.title_count > 0 or mention.body_count > 0
-        if named and mention.symbol in state.kept.scores:
+        if named and mention.symbol in state.persisted.scores:
             mentions.setdefault(mention.symbol, mention)
     return mentions
 
@@ -187,14 +190,14 @@ def _joined(
     times = (_published_ns(signals), signals.observed_ns, now_ns)
     if like is None:
         return ClusterOpened(*said, *times)
-    cluster_id = state.kept.window[like.article].cluster
+    cluster_id = state.persisted.window[like.article].cluster
     return ArticleGrouped(*said, *times, cluster_id, like.article, like.similarity_bp)
 
 
 def _assessed(
     state: State, sequence: int, signals: SignalsMeasured, cluster_id: int, mention: Mention
 ) -> ArticleAssessed:
-    scoring = state.kept.scoring
+    scoring = state.persisted.scoring
     sentiment_bp = arithmetic.clamp(signals.sentiment_bp, -WEIGHT_ONE_BP, WEIGHT_ONE_BP)
     keywords_bp = arithmetic.clamp(signals.keywords_bp, -WEIGHT_ONE_BP, WEIGHT_ONE_BP)
     relevance_bp = arithmetic.relevance_bp(scoring, mention.title_count, mention.body_count)
@@ -204,7 +207,7 @@ def _assessed(
         cluster=cluster_id,
         symbol=mention.symbol,
         source=signals.source,
-        trust_bp=state.kept.sources[signals.source].trust_bp,
+        trust_bp=state.persisted.sources[signals.source].trust_bp,
         sentiment_bp=sentiment_bp,
         keywords_bp=keywords_bp,
         relevance_bp=relevance_bp,

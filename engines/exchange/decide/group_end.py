@@ -1,4 +1,4 @@
-"""Conclude: state how all that a record touched stands at its end, and forget old ids."""
+"""Decide: state what a record touched as it is at the record's end, and forget old ids."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -18,10 +18,10 @@ from schemas.limits import MAX_BALANCE_ROWS
 from schemas.stored import Stored
 
 
-def conclude(state: State, inputs: Sequence[Stored], now_ns: int) -> Iterator[Event]:
-    """Yield BalancesChanged, TopsChanged and IdsForgotten where they are due.
+def on_group_end(state: State, inputs: Sequence[Stored], now_ns: int) -> Iterator[Event]:
+    """Yield BalancesChanged, TopsChanged and IdsForgotten if they are due.
 
-    Their cause is the group's last input; for a tick it is that of the last such event.
+    Their cause is the group's last input; in a tick it is the cause of the last of them.
     """
     cause = inputs[-1].sequence if inputs else state.last_cause
     if state.touched_accounts or state.touched_holdings:
@@ -44,7 +44,7 @@ def conclude(state: State, inputs: Sequence[Stored], now_ns: int) -> Iterator[Ev
 
 
 def next_due_ns(state: State) -> int | None:
-    """Return when `conclude` has something to say by itself; 0 is at once."""
+    """Return when `on_group_end` has something to say by itself; 0 is at once."""
     if state.touched_accounts or state.touched_holdings or state.touched_books:
         return 0
     return state.ids.remember_until_ns if state.ids.any() else None

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from typing import Literal
 
-from engines.reality.evolve import token_ns
+from engines.reality import arithmetic
 from engines.reality.limits import MAX_LLM_WAITING
 from engines.reality.state import State
 from schemas.events.reality import (
@@ -29,7 +29,7 @@ def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event,
     A story for which there was no token, or no LLM, is tried again with its next article.
     """
     cluster_id, symbol = computed.cluster, computed.symbol
-    story = state.kept.clusters[cluster_id].stories[symbol]
+    story = state.persisted.clusters[cluster_id].stories[symbol]
     if story.asked:
         return story.asked
     why = _why(state, computed)
@@ -49,7 +49,7 @@ def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event,
         quick_bp=computed.quick_bp,
         why=why,
         at_ns=now_ns,
-        deadline_ns=now_ns + state.kept.llm_policy.deadline_ns,
+        deadline_ns=now_ns + state.persisted.llm_policy.deadline_ns,
     )
     return "waiting"
 
@@ -57,7 +57,7 @@ def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event,
 def _why(
     state: State, computed: ImpactAssessed
 ) -> Literal["quick_score", "independent_sources"] | None:
-    policy = state.kept.reality
+    policy = state.persisted.reality
     if abs(computed.quick_bp) >= policy.llm_quick_threshold_bp:
         return "quick_score"
     if computed.independent_sources >= policy.min_independent_sources:
@@ -66,7 +66,7 @@ def _why(
 
 
 def _obstacle(state: State, now_ns: int) -> Literal["no_token", "disabled", "degraded"] | None:
-    llm = state.kept.llm
+    llm = state.persisted.llm
     if llm.mode != "enabled":
         return llm.mode
     return None if _has_token(state, now_ns) else "no_token"
@@ -79,17 +79,17 @@ def _has_token(state: State, now_ns: int) -> bool:
     kept as when it will be full again: a token is left if taking it puts that off to no more
     than an hour from now (GCRA, ITU-T I.371).
     """
-    llm, calls = state.kept.llm, state.kept.reality.llm_calls_per_hour
+    llm, calls = state.persisted.llm, state.persisted.reality.llm_calls_per_hour
     if not calls or len(llm.waiting) >= MAX_LLM_WAITING:
         return False
-    interval_ns = token_ns(state)
+    interval_ns = arithmetic.token_ns(calls)
     spent_ns = max(llm.spent_until_ns - now_ns, 0)
     return spent_ns + interval_ns <= calls * interval_ns
 
 
 def judge_calls(state: State, cause: int, now_ns: int) -> Iterator[LlmModeChanged]:
     """Stop asking for a while if too many of the last calls failed."""
-    llm, policy = state.kept.llm, state.kept.llm_policy
+    llm, policy = state.persisted.llm, state.persisted.llm_policy
     outcomes = llm.outcomes[-policy.judged_calls :]
     failed = sum(outcomes)
     too_many = failed * WEIGHT_ONE_BP > policy.failure_limit_bp * len(outcomes)

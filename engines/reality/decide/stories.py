@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from engines.reality import arithmetic, asking, safeguards
+from engines.reality import arithmetic
+from engines.reality.decide import asking, safeguards
 from engines.reality.state import State, Story
 from schemas.events.reality import Event, ImpactAssessed
 from schemas.units import round_half_even
@@ -15,12 +16,12 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
 
     Nothing is moved while the LLM is asked; its answer, or its silence, comes here again.
     """
-    story = state.kept.clusters[cluster_id].stories[symbol]
+    story = state.persisted.clusters[cluster_id].stories[symbol]
     computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
     use = yield from asking.ask(state, computed, now_ns)
     points_e2 = computed.points_e2
     if use == "used":
-        cap_e2 = state.kept.reality.delta_cap_e2
+        cap_e2 = state.persisted.reality.delta_cap_e2
         points_e2 = arithmetic.blended_e2(points_e2, cap_e2, story.impact_e2, story.confidence_bp)
     delta_e2 = left_e2(story, points_e2)
     impact = msgspec.structs.replace(
@@ -50,7 +51,7 @@ def _computed(
     state: State, story: Story, cause: int, cluster_id: int, symbol: str, now_ns: int
 ) -> ImpactAssessed:
     """Return what follows from the articles alone, each number from those stated with it."""
-    policy = state.kept.reality
+    policy = state.persisted.reality
     related, independent = len(story.articles), len(story.sources)
     trust_bp = round_half_even(sum(story.sources.values()), independent)
     quick_bp = 0
@@ -76,5 +77,5 @@ def _computed(
         delta_e2=0,
         confidence_bp=arithmetic.confidence_bp(independent, trust_bp),
         llm="not_needed",
-        policy_version=state.kept.policy_version,
+        policy_version=state.persisted.policy_version,
     )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Final
 
-from engines.reality import asking, stories
-from engines.reality.state import State, Waiting
+from engines.reality.decide import asking, stories
+from engines.reality.state import PendingRequest, State
 from schemas.events.reality import Event, LlmAnswered, LlmModeChanged, LlmTimedOut
 from schemas.limits import MAX_DETAIL_CHARS, MAX_LLM_ARTICLES, MAX_SYMBOL_CHARS
 from schemas.observations import LlmAnswer, LlmAvailability, LlmCalled
@@ -22,7 +22,7 @@ def unreadable(sequence: int) -> LlmAnswered:
 
 def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[LlmModeChanged]:
     """Follow a worker's word; a degraded LLM stays so until it is tried again."""
-    if (said.mode == "enabled") == (state.kept.llm.mode == "disabled"):
+    if (said.mode == "enabled") == (state.persisted.llm.mode == "disabled"):
         yield LlmModeChanged(sequence, said.mode, clean(said.reason, MAX_DETAIL_CHARS), None)
 
 
@@ -32,7 +32,7 @@ def called(state: State, sequence: int, call: LlmCalled, now_ns: int) -> Iterato
     A request waits until its silence was decided, so an answer that came in time counts even
     if the engine was not there to see it.
     """
-    waiting = state.kept.llm.waiting.get(call.request_id)
+    waiting = state.persisted.llm.waiting.get(call.request_id)
     if waiting is None:
         late = _was_asked(state, call.request_id)
         id_ = clean(call.request_id, _MAX_ID_CHARS)
@@ -48,14 +48,14 @@ def called(state: State, sequence: int, call: LlmCalled, now_ns: int) -> Iterato
 
 def time_out(state: State, request_id: str, now_ns: int) -> Iterator[Event]:
     """Go on without an answer; the cause is that of the request."""
-    waiting = state.kept.llm.waiting[request_id]
+    waiting = state.persisted.llm.waiting[request_id]
     yield LlmTimedOut(waiting.cause, request_id)
     yield from _go_on(state, waiting.cause, waiting, now_ns)
 
 
-def _go_on(state: State, cause: int, waiting: Waiting, now_ns: int) -> Iterator[Event]:
+def _go_on(state: State, cause: int, waiting: PendingRequest, now_ns: int) -> Iterator[Event]:
     yield from asking.judge_calls(state, cause, now_ns)
-    if waiting.symbol in state.kept.scores:  # its market may be closed by now
+    if waiting.symbol in state.persisted.scores:  # its market may be closed by now
         yield from stories.assess(state, cause, waiting.cluster, waiting.symbol, now_ns)
 
 
@@ -66,12 +66,12 @@ def _was_asked(state: State, request_id: str) -> bool:
         return False
     if len(cluster_id) > _MAX_SEQUENCE_CHARS:
         return False
-    cluster = state.kept.clusters.get(int(cluster_id))
+    cluster = state.persisted.clusters.get(int(cluster_id))
     story = cluster.stories.get(symbol) if cluster else None
     return story is not None and story.asked != ""
 
 
-def _is_good(state: State, waiting: Waiting, answer: LlmAnswer) -> bool:
+def _is_good(state: State, waiting: PendingRequest, answer: LlmAnswer) -> bool:
     """Tell whether an answer is in its bounds and rests on articles of its story (EM-11)."""
     if not -WEIGHT_ONE_BP <= answer.impact_e2 <= WEIGHT_ONE_BP:
         return False
@@ -80,5 +80,5 @@ def _is_good(state: State, waiting: Waiting, answer: LlmAnswer) -> bool:
     ids = answer.snapshot_ids
     if not 0 < len(ids) <= MAX_LLM_ARTICLES:
         return False
-    articles = state.kept.clusters[waiting.cluster].stories[waiting.symbol].articles
-    return all(state.kept.seen.get(id_) in articles for id_ in ids)
+    articles = state.persisted.clusters[waiting.cluster].stories[waiting.symbol].articles
+    return all(state.persisted.seen.get(id_) in articles for id_ in ids)

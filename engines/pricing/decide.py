@@ -1,10 +1,11 @@
-"""From what one record says to the prices that it changes."""
+"""Decide: the prices that one record changes, and the pressure at the end of a group."""
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple, assert_never
 
 from engines.pricing.arithmetic import MILLION, blend, smooth
-from engines.pricing.inputs import Relevant
-from engines.pricing.state import Price, State, Symbol
+from engines.pricing.inputs import PricingInput, Relevant
+from engines.pricing.state import Price, PricedSymbol, State
 from schemas.errors import UnknownRecord
 from schemas.events.exchange import Top, TopsChanged, Traded
 from schemas.events.governance import (
@@ -17,15 +18,50 @@ from schemas.events.pricing import (
     Basis,
     BlendSet,
     Event,
+    PressureChanged,
     PriceChanged,
     ProposalPriced,
     SmoothingSet,
     VolumeTraded,
 )
 from schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
+from schemas.limits import MAX_GROUP_EVENTS
 from schemas.units import round_half_even
 
 _HALF_TICK_E6: Final = MILLION // 2
+
+
+def judge(state: State, sequence: int, given: PricingInput) -> Sequence[Event]:
+    """Return what the record at `sequence` changes."""
+    if not given.events:
+        return ()
+    pricing = RecordPricing(state, sequence, given.time_ns)
+    for event in given.events:
+        pricing.take(event)
+    return pricing.events()
+
+
+def pressures(state: State, now_ns: int) -> Sequence[PressureChanged]:
+    """Return the pressure of the symbols that traded, and of those that time has changed."""
+    fresh = state.persisted.fresh
+    names = list(fresh)
+    for due in sorted(due for due in state.due if due <= now_ns):
+        names += sorted(name for name in state.due[due] if name not in fresh)
+    return [_pressure(state, name, now_ns) for name in names[:MAX_GROUP_EVENTS]]
+
+
+def next_due_ns(state: State) -> int | None:
+    """Return when the next bucket leaves a window; 0 is at once."""
+    if state.persisted.fresh:
+        return 0  # the last group had no room for all of them
+    return min(state.due, default=None)
+
+
+def _pressure(state: State, name: str, now_ns: int) -> PressureChanged:
+    symbol = state.symbols[name]
+    buy_1m, sell_1m = symbol.minute.sums(now_ns)
+    buy_1h, sell_1h = symbol.hour.sums(now_ns)
+    return PressureChanged(symbol.traded_in, name, buy_1m, sell_1m, buy_1h, sell_1h)
 
 
 class _Quote(NamedTuple):
@@ -34,8 +70,8 @@ class _Quote(NamedTuple):
     last_trade_ticks: int | None
 
 
-class Working:
-    """One record's doings: the state is read, and what would become of it kept here.
+class RecordPricing:
+    """What the events of one record change. It reads the state and keeps the changes itself.
 
     Dicts keep the order in which symbols were first touched, which is that of the events.
     """
@@ -44,7 +80,7 @@ class Working:
         self._state = state
         self._cause = cause
         self._at_ns = at_ns
-        self._alpha_bp = state.kept.ewma_alpha_bp
+        self._alpha_bp = state.persisted.ewma_alpha_bp
         self._blends: dict[str, BlendSet] = {}
         self._quotes: dict[str, _Quote] = {}
         self._volumes: dict[str, list[int]] = {}
@@ -78,7 +114,7 @@ class Working:
     def events(self) -> list[Event]:
         """Return what has changed: smoothing, blends, volumes, prices, then proposals'."""
         events: list[Event] = []
-        if self._alpha_bp is not None and self._alpha_bp != self._state.kept.ewma_alpha_bp:
+        if self._alpha_bp is not None and self._alpha_bp != self._state.persisted.ewma_alpha_bp:
             events.append(SmoothingSet(self._cause, self._alpha_bp))
         events.extend(self._blends.values())
         for name, (buy_lots, sell_lots) in self._volumes.items():
@@ -171,10 +207,10 @@ class Working:
             raise UnknownRecord(f"message {self._cause}: {name} has no price yet")
         return _Quote(price.basis, price.ewma_e6, price.last_trade_ticks)
 
-    def _blend(self, name: str) -> BlendSet | Symbol:
+    def _blend(self, name: str) -> BlendSet | PricedSymbol:
         return self._blends.get(name) or self._symbol(name)
 
-    def _symbol(self, name: str) -> Symbol:
+    def _symbol(self, name: str) -> PricedSymbol:
         symbol = self._state.symbols.get(name)
         if symbol is None:
             raise UnknownRecord(f"message {self._cause}: {name} was never listed")

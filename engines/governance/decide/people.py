@@ -1,9 +1,9 @@
-"""Who may sign what: roles, persons behind keys, and how many of them it takes."""
+"""Decide who may sign what: roles, the people behind keys, and how many must sign."""
 
 from collections.abc import Iterator
 from typing import Final
 
-from engines.governance.state import RANKS, Key, State
+from engines.governance.state import RANKS, EnrolledKey, State
 from schemas.decisions import (
     AddSource,
     AnyDecision,
@@ -113,7 +113,7 @@ def _holder_may(state: State, holder: str, decision: AnyDecision, now_ns: int) -
 def keys_of(state: State, signers: list[str]) -> list[str]:
     """Return every key that was ever enrolled for the people behind `signers`.
 
-    Those that were rotated or revoked too: an account that such a key opened is still theirs.
+    Rotated and revoked keys count too: an account that one of them opened is still theirs.
     """
     holders = {state.keys[name].holder: None for name in signers}
     return [name for name, key in state.keys.items() if key.holder in holders]
@@ -122,8 +122,8 @@ def keys_of(state: State, signers: list[str]) -> list[str]:
 def with_predecessors(state: State, name: str, now_ns: int) -> Iterator[str]:
     """Yield `name` and the keys it replaced that are still accepted.
 
-    What befalls a key befalls those too: else whoever held the old one would keep for a
-    day what was taken from the new one.
+    A change of a key applies to these too. Otherwise the holder of the old key would keep
+    for a day what was taken from the new one.
     """
     yield name
     replaced = state.keys[name].replaces
@@ -139,5 +139,5 @@ def leaves_a_super_admin(state: State, name: str) -> bool:
     return any(other != name and _is_lasting_super_admin(key) for other, key in state.keys.items())
 
 
-def _is_lasting_super_admin(key: Key) -> bool:
+def _is_lasting_super_admin(key: EnrolledKey) -> bool:
     return key.role == "super-admin" and not key.revoked and key.lapses_ns is None

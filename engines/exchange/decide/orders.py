@@ -6,10 +6,10 @@ from typing import Final, cast
 from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import BUY, SELL, Book
 from engines.exchange.client_ids import admit, used_for
+from engines.exchange.decide.funds import funds_after
+from engines.exchange.decide.matching import Fills, match
+from engines.exchange.decide.refusals import refused, rejected, sayable
 from engines.exchange.limits import MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
-from engines.exchange.matching import Fills, match
-from engines.exchange.money import funds_after
-from engines.exchange.refusals import refused, rejected, sayable
 from engines.exchange.state import State
 from schemas.commands import (
     CancelAll,
@@ -159,7 +159,7 @@ def place(
 
 
 def _terms(book: Book, order: PlaceOrder | Order) -> Refusal | None:
-    """Return what is wrong with the order as such, whatever else is in the book."""
+    """Return what is wrong with the order by itself, whatever else is in the book."""
     if book.status != "open":
         return _TRADING_ENDED[book.status]
     if not 0 < order.quantity_lots <= MAX_QUANTITY_LOTS:
@@ -224,7 +224,7 @@ def _with_trades(state: State, placed: OrderPlaced, fills: Fills) -> Sequence[Ev
                 placed.cause,
                 trade_id,
                 placed.symbol,
-                level.cost if level.half.direction > 0 else PAR_TICKS - level.cost,
+                level.cost if level.side.direction > 0 else PAR_TICKS - level.cost,
                 lots,
                 placed.side,
                 placed.order_id,

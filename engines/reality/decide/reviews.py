@@ -38,11 +38,11 @@ def propose(
     If too many are open, one expires for it: the oldest of the source that has most of them,
     so that a flood of one source displaces itself and nobody else.
     """
-    if len(state.kept.reviews) >= MAX_OPEN_REVIEWS:
+    if len(state.persisted.reviews) >= MAX_OPEN_REVIEWS:
         crowd = max(state.reviews_of.values(), key=len)
         why = f"more than {MAX_OPEN_REVIEWS} would be open"
         yield closed(state, impact.cause, next(iter(crowd)), "expired", why)
-    story = state.kept.clusters[impact.cluster].stories[impact.symbol]
+    story = state.persisted.clusters[impact.cluster].stories[impact.symbol]
     proposal = Proposal(
         symbol=impact.symbol,
         cluster=impact.cluster,
@@ -54,7 +54,7 @@ def propose(
         weight_e4=impact.weight_e4,
         points_e2=impact.points_e2,
         delta_e2=impact.delta_e2,
-        score_now_e2=state.kept.scores[impact.symbol].score_e2,
+        score_now_e2=state.persisted.scores[impact.symbol].score_e2,
         score_if_approved_e2=score_if_approved_e2,
         confidence_bp=impact.confidence_bp,
         llm=impact.llm,
@@ -66,7 +66,7 @@ def propose(
         reasons=[*reasons],
         detail=clean("; ".join(reasons.values()), MAX_DETAIL_CHARS),
         charged=story.charged,
-        expires_ns=now_ns + state.kept.safeguards.review_life_ns,
+        expires_ns=now_ns + state.persisted.safeguards.review_life_ns,
     )
 
 
@@ -91,9 +91,9 @@ def approve(state: State, sequence: int, answer: ReviewersChecked, now_ns: int) 
     if refused is not None:
         yield refused
         return
-    review = state.kept.reviews[hash_]
+    review = state.persisted.reviews[hash_]
     yield closed(state, sequence, hash_, "approved", answer.reason, answer.signers)
-    old_e2 = state.kept.scores[symbol].score_e2
+    old_e2 = state.persisted.scores[symbol].score_e2
     new_e2 = clamp(old_e2 + review.delta_e2, 0, SCORE_MAX_E2)
     yield ScoreChanged(
         cause=sequence,
@@ -112,14 +112,14 @@ def approve(state: State, sequence: int, answer: ReviewersChecked, now_ns: int) 
 
 def withdraw_all(state: State, sequence: int, symbol: str) -> Iterator[ReviewClosed]:
     """Close the reviews of a symbol whose score moves no more."""
-    hashes = [hash_ for hash_, review in state.kept.reviews.items() if review.symbol == symbol]
+    hashes = [hash_ for hash_, review in state.persisted.reviews.items() if review.symbol == symbol]
     for hash_ in hashes:
         yield closed(state, sequence, hash_, "withdrawn", "its market is closed")
 
 
 def expire(state: State, hash_: str) -> ReviewClosed:
     """Close a review that nobody answered; the cause is what opened it."""
-    cause = state.kept.reviews[hash_].cause
+    cause = state.persisted.reviews[hash_].cause
     return closed(state, cause, hash_, "expired", "nobody answered in time")
 
 
@@ -132,14 +132,14 @@ def closed(
     signers: list[str] | None = None,
 ) -> ReviewClosed:
     """Return the end of an open review."""
-    review = state.kept.reviews[hash_]
+    review = state.persisted.reviews[hash_]
     return ReviewClosed(
         cause, hash_, review.symbol, review.cluster, outcome, [*(signers or [])], reason
     )
 
 
 def _refused(state: State, sequence: int, hash_: str, symbol: str) -> ReviewAnswerRefused | None:
-    review = state.kept.reviews.get(hash_)
+    review = state.persisted.reviews.get(hash_)
     if review is None:
         code, detail = Refusal.UNKNOWN_REVIEW, "no review of this proposal is open"
     elif review.symbol != symbol:
