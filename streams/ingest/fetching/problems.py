@@ -52,7 +52,7 @@ class Unfetched(EverythingError):
 
 
 class HostBusy(EverythingError):
-    """The turn at the host is too far off to wait for. The job shall come again in `seconds`."""
+    """The turn at the host is too far off to wait for. The job comes again in `seconds`."""
 
     code = "busy"
 

@@ -88,7 +88,7 @@ class Done(NamedTuple):
 
 
 class Later(NamedTuple):
-    """The message shall come again after `seconds`."""
+    """The message must come again after `seconds`."""
 
     seconds: float
 

@@ -1,10 +1,10 @@
 """The fixed, signed keyword list: `keywords.tsv`, written by hand.
 
-A line's weight says how good or bad the news is for its subject, whoever that is. The third
-column says what kind of news it is. A longer phrase wins over the phrases in it, so that
-`not guilty` does not count as `guilty`. A negation shortly before a keyword reverses its
-weight, at three quarters: that something did not happen is smaller news than that it did.
-VADER has the same factor for sentiment (N_SCALAR, -0.74).
+A line's weight says how good or bad the news is for its subject. The third column says what
+kind of news it is. A longer phrase wins over the phrases in it, so that `not guilty` does
+not count as `guilty`. A negation shortly before a keyword reverses its weight, at three
+quarters: that something did not happen is smaller news than that it did. VADER has the same
+factor for sentiment (N_SCALAR, -0.74).
 """
 
 from collections.abc import Sequence
