@@ -28,7 +28,8 @@ from schemas import subjects
 from schemas.feed import Envelope, decode_envelope
 from streams.broker import roles
 from tests.support.postgres import fetch
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
