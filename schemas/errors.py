@@ -16,7 +16,7 @@
     │   ├── AppendUnknown           may or may not have landed: read the log to know
     │   └── StoreUnavailable
     └── Halt                        a deliberate stop with its own exit code (docs/halts.md)
-        ├── Fenced                  another writer has taken office
+        ├── Fenced                  another writer has become leader
         ├── LogDiverged             the past of the log is not what it was
         ├── LogGap                  a sequence is missing
         ├── UnknownRecord           a message that this version cannot read stands on the log

@@ -10,13 +10,13 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from schemas.chain import GENESIS_HASH
 from schemas.errors import InputError, LogDiverged, UnknownRecord
-from schemas.records import Sealed, check_hash
+from schemas.records import HashedRecord, check_hash
 from schemas.stored import Stored
 from schemas.subjects import last_token
 
 
-class Placed(Sealed, Protocol):
-    """What places a record in its engine's chain: a Record has it, and so may part of one."""
+class ChainedRecord(HashedRecord, Protocol):
+    """What `follow` needs. Implemented by Record and by partial decodings of it."""
 
     @property
     def epoch(self) -> int: ...
@@ -28,7 +28,7 @@ class Placed(Sealed, Protocol):
     def prev(self) -> str: ...
 
 
-R = TypeVar("R", bound=Placed)
+R = TypeVar("R", bound=ChainedRecord)
 
 
 class Head(NamedTuple):
@@ -41,7 +41,7 @@ class Head(NamedTuple):
     epoch: int = 0
 
 
-def follow(head: Head, record: Placed, data: bytes) -> Head:
+def follow(head: Head, record: ChainedRecord, data: bytes) -> Head:
     """Return the head after `record`, or raise LogDiverged if it does not continue `head`."""
     check_hash(record, data)
     if (record.number, record.prev) != (head.number + 1, head.hash):

@@ -46,7 +46,7 @@ class Record(Message, tag="record/1", frozen=True):
 
 
 class Epoch(Message, tag="epoch/1", frozen=True):
-    """A writer takes office. Its log sequence fences every writer before it."""
+    """A writer becomes leader. Its log sequence is the fencing token: older writers lose."""
 
     engine: str
     writer: str
@@ -108,8 +108,8 @@ def body(data: bytes) -> bytes:
     return data[: data.rfind(b',"hash":"')]
 
 
-class Sealed(Protocol):
-    """What says how a record's bytes are sealed: a Record does, and so may part of one."""
+class HashedRecord(Protocol):
+    """What `check_hash` needs. Implemented by Record and by partial decodings of it."""
 
     @property
     def engine(self) -> str: ...
@@ -121,7 +121,7 @@ class Sealed(Protocol):
     def signature(self) -> str: ...
 
 
-def check_hash(record: Sealed, data: bytes) -> None:
+def check_hash(record: HashedRecord, data: bytes) -> None:
     """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says.
 
     The bytes behind the hashed ones must be the very ones that `seal` writes; whether the

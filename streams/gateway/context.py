@@ -16,7 +16,7 @@ from streams.gateway.tail import Tail
 from streams.log.ports import Clock, Log
 
 
-class Appends(Protocol):
+class AppendPort(Protocol):
     """What the door needs of `streams.log.appender.Appender`."""
 
     async def append(self, subject: str, payload: bytes) -> int:
@@ -33,7 +33,7 @@ class GatewayContext:
     """
 
     log: Log
-    appender: Appends
+    appender: AppendPort
     clock: Clock
     session_secret: bytes = field(repr=False)
     on_halt: Callable[[EverythingError], None]

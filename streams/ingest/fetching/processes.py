@@ -23,7 +23,7 @@ from streams.ingest.jobs.services import Bus, Consumer
 from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S
 from streams.ingest.sources.reader import Reader
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 RENDERS_AT_ONCE: Final = 2
 
@@ -39,7 +39,7 @@ class SchedulerService:
     async def run(self, bus: Bus, stop: asyncio.Event) -> None:
         """Ask for what is due until `stop`. Raises a Halt or an OperatingError."""
         self._scheduler = Scheduler(self._log, NatsJobs(bus, self._log.shard), self._clock)
-        await together(self._scheduler.run(), bus.serve(stop))
+        await run_until_first_exits(self._scheduler.run(), bus.serve(stop))
 
     def status(self) -> dict[str, Any]:
         """Return what a heartbeat says."""
@@ -91,7 +91,7 @@ class _Fetching:
             )
             bus.consume(consumer, self._fetcher.handle, at_once=at_once)
         try:
-            await together(self._following.run(), self._serve(bus, stop))
+            await run_until_first_exits(self._following.run(), self._serve(bus, stop))
         finally:
             await self._close()
 

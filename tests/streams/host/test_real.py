@@ -128,7 +128,7 @@ async def test_takeover_under_load_fences_the_first(tmp_path: Path) -> None:
             async with running(server, Toy(), "two") as second:
                 with pytest.raises(Fenced):
                     await asyncio.wait_for(first.task, PATIENCE_S)
-                await until(lambda: second.host.status()["phase"] == "in office", second)
+                await until(lambda: second.host.status()["phase"] == "leader", second)
                 assert second.host.status()["restarts"] == 0
                 epoch = second.host.status()["epoch"]
                 stop.set()
