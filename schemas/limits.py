@@ -53,7 +53,7 @@ MAX_OPEN_REVIEWS: Final = 10_000
 """One more, and the oldest one of the source that has most of them expires."""
 MAX_LLM_ARTICLES: Final = 5
 
-# -- the door for programs -------------------------------------------------------------
+# -- the entry point for programs ------------------------------------------------------
 MAX_INGEST_BYTES: Final = 64 * 1024
 """A pushed article or a request to fetch; EM-34 allows up to 10 MB, an excerpt needs less."""
 MAX_PUSHED_TEXT_CHARS: Final = 20_000
@@ -101,7 +101,7 @@ SEAL_EVERY_MESSAGES: Final = 10_000
 MAX_UNSEALED_MESSAGES: Final = 4_000_000
 """Chain hashes, of 32 bytes, held until a seal says which of them to compare."""
 
-# -- the public door -------------------------------------------------------------------
+# -- the public entry point ------------------------------------------------------------
 MAX_PAGE_ROWS: Final = 1_000
 RETRY_AFTER_S: Final = 1
 """What a refused caller is told to wait before it tries again."""

@@ -1,7 +1,7 @@
 """Chains of records, and how every reader follows them.
 
 An engine's records form a chain: dense numbers, each record with the hash of the one
-before, and time, inputs and epochs that never go back. Engines, projections and doors
+before, and time, inputs and epochs that never go back. Engines, projections and the gateway
 check the same things here, and stop at the same sequence.
 """
 
@@ -16,7 +16,10 @@ from schemas.subjects import last_token
 
 
 class ChainedRecord(HashedRecord, Protocol):
-    """What `follow` needs. Implemented by Record and by partial decodings of it."""
+    """The fields that give a record its place in its engine's chain.
+
+    Implemented by Record and by partial decodings of it.
+    """
 
     @property
     def epoch(self) -> int: ...

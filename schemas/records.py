@@ -46,7 +46,7 @@ class Record(Message, tag="record/1", frozen=True):
 
 
 class Epoch(Message, tag="epoch/1", frozen=True):
-    """A writer becomes leader. Its log sequence is the fencing token: older writers lose."""
+    """A writer becomes leader. Its log sequence is the fencing token: it fences all before it."""
 
     engine: str
     writer: str
@@ -55,7 +55,7 @@ class Epoch(Message, tag="epoch/1", frozen=True):
 
 
 class _AsWritten(Record, tag="record/1", frozen=True):
-    """A record whose events may be of any version that ever was."""
+    """A record whose events may be of any version, older ones too."""
 
     events: list[Event | OlderEvent]  # type: ignore[assignment]  # nobody changes it
 
@@ -109,7 +109,10 @@ def body(data: bytes) -> bytes:
 
 
 class HashedRecord(Protocol):
-    """What `check_hash` needs. Implemented by Record and by partial decodings of it."""
+    """The fields that a record's hash is checked by.
+
+    Implemented by Record and by partial decodings of it.
+    """
 
     @property
     def engine(self) -> str: ...
@@ -124,8 +127,8 @@ class HashedRecord(Protocol):
 def check_hash(record: HashedRecord, data: bytes) -> None:
     """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says.
 
-    The bytes behind the hashed ones must be the very ones that `seal` writes; whether the
-    signature among them is good is for `signatures.verify` to say.
+    The bytes behind the hashed ones must be exactly those that `seal` writes.
+    `signatures.verify` checks the signature among them.
     """
     head = body(data)
     if digest(head) != record.hash or data[len(head) :] != _tail(record.hash, record.signature):

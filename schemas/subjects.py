@@ -120,7 +120,7 @@ def events(shard: str, engine: str) -> str:
 
 
 def epoch(shard: str, engine: str) -> str:
-    """Return the subject on which a writer of `engine` becomes leader."""
+    """Return the subject by which a writer of `engine` becomes leader."""
     return f"{shard}.evt.{engine}.epoch"
 
 

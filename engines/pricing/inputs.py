@@ -26,15 +26,15 @@ Relevant = (
 _RELEVANT: Final = frozenset(get_args(Relevant))
 
 
-class Input(NamedTuple):
-    """What one record says that prices follow from; `time_ns` is the record's."""
+class PricingInput(NamedTuple):
+    """The events of one record that prices follow from; `time_ns` is the record's."""
 
     time_ns: int
     events: list[Relevant]
 
 
-def read(message: Stored) -> Input:
-    """Return what the record in `message` says.
+def read(message: Stored) -> PricingInput:
+    """Return what prices follow from in the record in `message`.
 
     Raises UnknownRecord when it cannot be read: then this version must not go on.
     """
@@ -42,4 +42,4 @@ def read(message: Stored) -> Input:
     # Cutting the events apart first, or skipping the fields of most, was measured: it costs
     # as much as decoding them all (0.3 us each).
     events = [event for event in record.events if type(event) in _RELEVANT]
-    return Input(record.time_ns, cast(list[Relevant], events))
+    return PricingInput(record.time_ns, cast(list[Relevant], events))

@@ -20,7 +20,7 @@ from projections.limits import (
     STORE_BACKOFF_S,
 )
 from projections.store.checkpoint import Follower, check_past
-from projections.store.postgres import Connection, connect
+from projections.store.postgres import Connection, connect, disconnect
 from projections.store.projection import Projection
 from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
@@ -105,7 +105,7 @@ class Historian:
             _logger.info("following", schema=writer.schema, sequence=writer.through)
             await self._follow(connection, writer)
         finally:
-            await connection.close()
+            await disconnect(connection)
 
     async def _check_past(self, writer: HistoryWriter) -> None:
         """Check that the log is still the one that was followed, and as long at least.

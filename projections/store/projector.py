@@ -20,7 +20,7 @@ from projections.limits import (
 )
 from projections.store.checkpoint import Checkpoint, Follower, check_past
 from projections.store.model import Model, Switched
-from projections.store.postgres import connect
+from projections.store.postgres import connect, disconnect
 from projections.store.projection import Projection
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
@@ -121,7 +121,7 @@ class Projector:
                     if not messages:
                         await model.check_office()
         finally:
-            await connection.close()
+            await disconnect(connection)
 
     async def _project(self, model: Model, follower: Follower, messages: Sequence[Stored]) -> None:
         for batch in follower.batches(messages):

@@ -50,7 +50,7 @@ class EngineHost(Generic[S]):
     hashes, for engines whose records are signed. `on_commit` is called with each record
     after it is on the log. `on_status` is called with `status()` every STATUS_EVERY_S.
     `on_commit` does not get the records that were in flight when a leader loop failed, so
-    whoever needs every record must read the log.
+    code that needs every record must read the log.
     """
 
     def __init__(

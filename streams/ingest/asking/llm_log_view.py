@@ -13,7 +13,7 @@ from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 
-class Knowledge:
+class LlmLogView:
     """A fold of `log`, brought up to its end whenever that is asked for."""
 
     def __init__(self, log: Log) -> None:

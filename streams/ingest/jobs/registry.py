@@ -12,7 +12,7 @@ from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 
 
-class Registry:
+class KnownSources:
     """The sources and their quarantines, folded from governance's records."""
 
     def __init__(self) -> None:
@@ -59,11 +59,11 @@ async def follow(
         await cursor.close()
 
 
-class Following:
+class SourceRegistry:
     """A registry that follows the log while it is used."""
 
     def __init__(self, log: Log, clock: Clock) -> None:
-        self.registry = Registry()
+        self.known = KnownSources()
         self._log = log
         self._clock = clock
         self._reached = 0
@@ -87,7 +87,7 @@ class Following:
         await self._caught_up.wait()
 
     def _take(self, stored: Stored) -> None:
-        self.registry.fold(stored)
+        self.known.fold(stored)
         self._reached = stored.sequence
         self._look()
 

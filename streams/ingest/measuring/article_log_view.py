@@ -25,7 +25,7 @@ from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import from_text
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 
@@ -33,7 +33,7 @@ _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
 """How far the clocks of those who write times on the log may be apart."""
 
 
-class Tail:
+class SubjectFold:
     """One subject of the log, folded by `fold` from behind `after` on, without end."""
 
     def __init__(self, log: Log, subject: str, fold: Callable[[Stored], None]) -> None:
@@ -62,18 +62,20 @@ class Tail:
         await self._cursor.close()
 
 
-class Past:
+class ArticleLogView:
     """Keeps `names` and `window` as the log has them, and which articles are measured."""
 
-    def __init__(self, log: Log, clock: Clock, names: Names, window: Window) -> None:
+    def __init__(self, log: Log, clock: Clock, names: Names, window: EmbeddingWindow) -> None:
         self._log = log
         self._clock = clock
         self._names = names
         self._window = window
         self._measured: dict[int, None] = {}
         shard = log.shard
-        self._decided = Tail(log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record)
-        self._signals = Tail(log, subjects.signals(shard), self._fold_signals)
+        self._decided = SubjectFold(
+            log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record
+        )
+        self._signals = SubjectFold(log, subjects.signals(shard), self._fold_signals)
 
     @property
     def names_as_of(self) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-import psycopg
+import asyncpg
 import pytest
 
 from projections.store.checkpoint import Checkpoint, Follower
@@ -24,12 +24,12 @@ from tests.projections.reading import (
     projected,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.story import told
 from tests.simulated.faults import DeliveryFault, Faults
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 
 async def live_schema(dsn: str) -> str:
@@ -149,18 +149,19 @@ async def test_the_projector_moves_over_by_itself_and_readers_never_go_back(dsn:
 
 async def _watch(dsn: str, seen: list[int]) -> None:
     """Note the sequence that a reader sees, over and over."""
-    connection = await psycopg.AsyncConnection.connect(dsn)
-    async with connection:
-        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    connection = await asyncpg.connect(dsn)
+    try:
         while True:
-            async with connection.transaction():
+            async with connection.transaction(isolation="repeatable_read"):
                 live = await find_live(connection)
                 assert live is not None
-                query = f"SELECT sequence FROM {live.schema}.checkpoint".encode()
-                row = await (await connection.execute(query)).fetchone()
-            assert row is not None
-            seen.append(row[0])
+                sequence = await connection.fetchval(
+                    f"SELECT sequence FROM {live.schema}.checkpoint"
+                )
+            seen.append(sequence)
             await asyncio.sleep(0.001)
+    finally:
+        await connection.close()
 
 
 async def test_a_rollback_goes_back_and_the_projector_catches_up(dsn: str) -> None:
