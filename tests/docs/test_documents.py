@@ -27,6 +27,7 @@ ROOMS: Final = (
     "streams/host",
     "streams/gateway",
     "streams/broker",
+    "streams/ingest",
     "projections",
     "replay",
     "deploy",
