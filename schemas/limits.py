@@ -84,9 +84,6 @@ MAX_BALANCE_ROWS: Final = 10_000
 READ_BATCH: Final = 500
 """Messages asked for by one pull."""
 GENESIS_POLL_MS: Final = 100
-FOLD_POLL_S: Final = 1
-FOLD_PATIENCE: Final = 30
-"""Empty polls in a row after which a host stops waiting for records it knows to be there."""
 MAX_ATOMIC_BATCH: Final = 1_000
 """Messages in one atomic batch (the server's own bound)."""
 APPEND_TIMEOUT_S: Final = 5
@@ -98,9 +95,6 @@ WIRE_PING_S: Final = 10
 """A connection that leaves three pings in a row unanswered counts as lost."""
 LOG_REQUEST_TIMEOUT_S: Final = 5
 LOG_REQUEST_ATTEMPTS: Final = 5
-TAIL_POLL_S: Final = 1
-TAIL_ATTEMPTS: Final = 60
-"""Times in a row that the gateway opens the log again, RETRY_AFTER_S apart, before it ends."""
 
 # -- seals -----------------------------------------------------------------------------
 SEAL_EVERY_MESSAGES: Final = 10_000

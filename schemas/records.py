@@ -12,8 +12,10 @@ from msgspec.structs import astuple, replace
 
 from schemas.chain import digest
 from schemas.codec import Codec, Message, encode, upcast
-from schemas.errors import LogDiverged
+from schemas.errors import InputError, LogDiverged, UnknownRecord
 from schemas.events import UPCASTS, Event, OlderEvent
+from schemas.stored import Stored
+from schemas.subjects import last_token
 
 _OPEN_TAIL: Final = b',"hash":"","signature":""}'
 
@@ -68,6 +70,22 @@ def _up(written: _AsWritten) -> Record:
 
 EVENT_MESSAGES: Codec[Record] = Codec(_AsWritten, {_AsWritten: _up}, ours=True)
 EPOCHS: Codec[Epoch] = Codec(Epoch, ours=True)
+
+
+def read(stored: Stored) -> Record:
+    """Return the record in `stored`, a message on an engine's events subject.
+
+    Raises UnknownRecord when this version cannot read it, or when it is another engine's. A
+    reader must not skip a record, so this halts it.
+    """
+    sequence, subject, payload = stored
+    try:
+        record = EVENT_MESSAGES.decode(payload)
+    except InputError as error:
+        raise UnknownRecord(f"sequence {sequence} on {subject}: {error}") from error
+    if record.engine != last_token(subject):
+        raise UnknownRecord(f"sequence {sequence}: a record of {record.engine!r} on {subject}")
+    return record
 
 
 def seal(record: Record, sign: Callable[[bytes], str] | None = None) -> tuple[bytes, str]:

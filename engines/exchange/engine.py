@@ -14,6 +14,7 @@ from schemas.errors import BrokenInvariant, InputError, Refusal, UnknownRecord
 from schemas.events import Event
 from schemas.events.exchange import CommandRefused, OrdersCancelled
 from schemas.limits import IDS_LIKE_AN_EVENT
+from schemas.records import read
 from schemas.stored import Stored
 
 DECIDER: Final = "exchange/1"
@@ -50,7 +51,7 @@ class ExchangeEngine:
                 return (_unreadable(sequence, account, error),)
             return orders.judge(state, sequence, account, command, now_ns)
         if subject == self._governance:
-            return governance.judge(state, sequence, inputs.governance_record(sequence, payload))
+            return governance.judge(state, sequence, read(message))
         if subject.startswith(self._accounts):
             account = subject[len(self._accounts) :]
             try:

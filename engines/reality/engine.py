@@ -12,6 +12,7 @@ from schemas import events as all_events
 from schemas import subjects
 from schemas.events.reality import Event
 from schemas.observations import LlmCalled
+from schemas.records import read
 from schemas.stored import Stored
 
 DECIDER: Final = "reality/1"
@@ -57,7 +58,7 @@ class RealityEngine:
         if subject == self._llm:
             return _answer(state, message, now_ns)
         if subject == self._governance:
-            return governance.judge(state, message.sequence, inputs.record(message).events)
+            return governance.judge(state, message.sequence, read(message).events)
         return ()
 
     def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:

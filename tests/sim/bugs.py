@@ -24,6 +24,7 @@ from projections.feeds.outbox import Outbox
 from projections.feeds.process import Feeds
 from projections.store import model as model_module
 from projections.store.model import Model
+from projections.store.postgres import transaction
 from projections.store.projection import gather
 from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
 from schemas.record_chain import Chains, Head
@@ -384,11 +385,11 @@ def checkpoint_apart() -> list[Patch]:
     async def commit(self: Any, batch: Any, *, must_be_live: bool) -> None:
         changes = gather(self._projections, batch.entries)
         await self._make_stages(changes)
-        async with self._connection.transaction():
+        async with transaction(self._connection):
             self._used.clear()
             for change in changes:
                 await self._apply(change)
-        async with self._connection.transaction():
+        async with transaction(self._connection):
             await self._advance(batch.checkpoint)
         self._checkpoint = batch.checkpoint
 
@@ -413,8 +414,8 @@ def projected_twice() -> list[Patch]:
 
 @_bug("a replaced projector goes on, because its office is not looked at", "zombies")
 def projector_unfenced() -> list[Patch]:
-    careless = model_module._ADVANCE.replace("epoch = %s AND", "%s >= 0 AND")
-    careless = careless.replace("AND sequence = %s", "AND %s >= 0")
+    careless = model_module._ADVANCE.replace("epoch = $5 AND", "$5 >= 0 AND")
+    careless = careless.replace("AND sequence = $6", "AND $6 >= 0")
 
     async def unchecked(self: Any) -> None: ...
 

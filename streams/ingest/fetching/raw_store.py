@@ -1,44 +1,30 @@
-"""The ports of ingest on JetStream: its work queue and its store of raw bytes."""
+"""The store of raw bytes: documents as they came, for as long as their bucket keeps them."""
 
 import asyncio
+from typing import Protocol
 
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 from nats.js.object_store import ObjectStore
 
 from schemas import subjects
-from schemas.codec import encode
 from schemas.errors import LogUnavailable
-from schemas.jobs import Job
 from schemas.limits import APPEND_TIMEOUT_S
-from streams.ingest.jobs.ports import Queue
-from streams.ingest.jobs.services import Bus
 
 
-class NatsJobs:
-    """Implements `ports.Jobs` on the shard's JOBS stream."""
+class RawStore(Protocol):
+    """Where bytes are kept as they came, for a while."""
 
-    def __init__(self, bus: Bus, shard: str) -> None:
-        self._bus = bus
-        self._shard = shard
-
-    async def put(self, queue: Queue, job: Job, job_id: str = "") -> None:
-        """Have `job` done. See `ports.Jobs`."""
-        # One id for all queues would have the browser's copy of a job taken for a repetition.
-        message_id = f"{queue}:{job_id}" if job_id else ""
-        await self._bus.put(
-            subjects.jobs_stream(self._shard),
-            subjects.jobs(self._shard, queue),
-            encode(job),
-            message_id,
-        )
+    async def put(self, name: str, data: bytes) -> None:
+        """Keep `data` as `name`. Raises an OperatingError."""
 
 
 class NatsRawStore:
-    """Implements `ports.RawStore` on the shard's object store bucket, whose life is bounded."""
+    """Implements `RawStore` on the shard's object store bucket, whose life is bounded."""
 
-    def __init__(self, bus: Bus, shard: str) -> None:
-        self._bus = bus
+    def __init__(self, client: Client, shard: str) -> None:
+        self._client = client
         self._bucket = subjects.raw_bucket(shard)
         self._store: ObjectStore | None = None
 
@@ -54,7 +40,7 @@ class NatsRawStore:
 
     async def _opened(self) -> ObjectStore:
         if self._store is None:
-            js = self._bus.client.jetstream(timeout=APPEND_TIMEOUT_S)
+            js = self._client.jetstream(timeout=APPEND_TIMEOUT_S)
             self._store = await js.object_store(self._bucket)
         return self._store
 

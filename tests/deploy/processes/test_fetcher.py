@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from deploy.processes.fetcher import FetcherService
+from deploy.processes.scheduler import SchedulerService
 from schemas import subjects
 from schemas.chain import digest
 from schemas.jobs import FetchPage, FetchSource
 from schemas.observations import ArticleObserved, Observation, SourceFetched
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.processes import FetcherService, SchedulerService
-from streams.ingest.jobs.nats_ports import NatsJobs, NatsRawStore
+from streams.ingest.fetching.raw_store import NatsRawStore
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -121,7 +123,7 @@ async def test_a_page_that_somebody_asked_for(server: TestServer) -> None:
                         published_ns=None, wanted_by="key", asked_ns=0)  # fmt: skip
         async with bus(server.url, name="gateway") as asker:
             for _ in range(3):
-                await NatsJobs(asker, "main").put("page", job, "key:1")
+                await NatsJobQueue(asker.client, "main").put("page", job, "key:1")
         async with running(server, scheduler=False):
             found = await until(log, lambda found: bool(titles(found)))
         assert titles(found) == ["One"]
@@ -130,7 +132,7 @@ async def test_a_page_that_somebody_asked_for(server: TestServer) -> None:
 
 async def test_bytes_are_kept_once(server: TestServer) -> None:
     async with bus(server.url, name="fetcher") as it:
-        store = NatsRawStore(it, "main")
+        store = NatsRawStore(it.client, "main")
         for _ in range(2):
             await store.put("name", b"x" * 300_000)
         stream = await it.client.jetstream().stream_info(subjects.raw_stream("main"))
@@ -140,7 +142,7 @@ async def test_bytes_are_kept_once(server: TestServer) -> None:
 PROCESS = """
 import asyncio, sys
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.processes import FetcherService
+from deploy.processes.fetcher import FetcherService
 from streams.ingest.jobs.services import bus
 from streams.log import nats_log
 from streams.log.clock import SystemClock
@@ -160,7 +162,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
     server: TestServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """kill -9 while the site takes its time: the job comes again, the articles come once."""
-    monkeypatch.setattr("streams.ingest.fetching.processes.JOB_ACK_S", 2)
+    monkeypatch.setattr("deploy.processes.fetcher.JOB_ACK_S", 2)
     log = await server.connect()
     slow = feed(("One", "/1"), ("Two", "/2"))
     slow.stalls_s = 3
@@ -168,14 +170,16 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
         await decide(log, 1, added(source(f"{it.url}/feed", poll_interval_s=3_600)))
         patched = PROCESS.replace(
             "asyncio.run(main())",
-            "import streams.ingest.fetching.processes as s; s.JOB_ACK_S = 2\nasyncio.run(main())",
+            "import deploy.processes.fetcher as s; s.JOB_ACK_S = 2\nasyncio.run(main())",
         )
         process = subprocess.Popen(  # noqa: ASYNC220  # it is to be killed, not awaited
             [sys.executable, "-c", patched, server.url]
         )
         try:
             async with bus(server.url, name="scheduler") as asker:
-                await NatsJobs(asker, "main").put("source", FetchSource(source="wire", due_ns=0))
+                await NatsJobQueue(asker.client, "main").put(
+                    "source", FetchSource(source="wire", due_ns=0)
+                )
             async with asyncio.timeout(WITHIN_S):
                 while "/feed" not in it.paths:  # noqa: ASYNC110  # no event tells
                     await asyncio.sleep(0.01)

@@ -7,20 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from deploy.processes.fetcher import BrowserService, FetcherService
+from deploy.processes.scheduler import SchedulerService
 from schemas.observations import ArticleObserved, SourceFetched
 from streams.broker import roles
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.processes import (
-    BrowserService,
-    FetcherService,
-    SchedulerService,
-)
 from streams.ingest.jobs.services import bus
 from streams.log import nats_log
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
+from tests.deploy.processes.test_fetcher import PARAGRAPH, titles, until
 from tests.streams.broker.venue import SHARD, Venue
-from tests.streams.ingest.fetching.test_real import PARAGRAPH, titles, until
 from tests.streams.ingest.fetching.test_rendering import CHROMIUM, needs_chromium, script
 from tests.streams.ingest.fetching.web import feed, html, site, source
 from tests.streams.ingest.fetching.world import added, decide
