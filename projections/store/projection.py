@@ -23,7 +23,6 @@ Row = Sequence[Any]
 
 TEXT: Final = "text NOT NULL"
 BIGINT: Final = "bigint NOT NULL"
-SMALLINT: Final = "smallint NOT NULL"
 BOOLEAN: Final = "boolean NOT NULL"
 TEXT_LIST: Final = "text[] NOT NULL"
 TEXT_OR_NULL: Final = "text"

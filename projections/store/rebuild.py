@@ -43,8 +43,8 @@ from projections.store.schemas import (
     schema_name,
 )
 from projections.tables import PROJECTIONS
-from schemas.errors import LogGap, NotFound, SchemaDrift, StoreUnavailable
-from schemas.limits import LOG_REQUEST_TIMEOUT_S
+from schemas.errors import NotFound, SchemaDrift, StoreUnavailable
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _REBUILT_WHOLE: Final = "rebuild"
@@ -327,21 +327,12 @@ class _Builder:
         if self.checkpoint.sequence >= target:
             return
         follower = Follower(self.checkpoint)
-        reader = await self._log.open_reader(
-            projected_subjects(self._log.shard), self.checkpoint.sequence
-        )
-        try:
-            while self.checkpoint.sequence < target:
-                messages = await reader.poll(PROJECT_BATCH_RECORDS, LOG_REQUEST_TIMEOUT_S)
-                wanted = [message for message in messages if message.sequence <= target]
-                for batch in follower.batches(wanted):
+        wanted = projected_subjects(self._log.shard)
+        after = self.checkpoint.sequence
+        async with Cursor(self._log, wanted, after, batch=PROJECT_BATCH_RECORDS) as cursor:
+            async for messages in cursor.read_to(target):
+                for batch in follower.batches(messages):
                     await self._commit(batch, target)
-                if len(wanted) < len(messages) or not messages:
-                    break
-        finally:
-            await reader.close()
-        if self.checkpoint.sequence != target:
-            raise LogGap(f"the message at sequence {target} did not come")
 
     async def _commit(self, batch: Batch, target: int) -> None:
         await self._model.commit(batch, must_be_live=False)

@@ -13,11 +13,11 @@ from unittest.mock import patch
 
 import msgspec
 
-from engines.exchange import conclude as conclude_module
 from engines.exchange import money
 from engines.exchange.client_ids import ClientIds
+from engines.exchange.decide import group_end
 from engines.exchange.engine import ExchangeEngine
-from engines.governance import people
+from engines.governance.decide import people
 from engines.kernel import fold
 from projections.feeds.lease import Office as FeedsOffice
 from projections.feeds.outbox import Outbox
@@ -277,7 +277,7 @@ def past_unchecked() -> list[Patch]:
 
 @_bug("client ids are forgotten after seconds", "wire")
 def ids_forgotten_early() -> list[Patch]:
-    return [(conclude_module, "REMEMBER_IDS_NS", SECOND_NS)]
+    return [(group_end, "REMEMBER_IDS_NS", SECOND_NS)]
 
 
 @_bug("ids are forgotten where they should only grow older", "leaps")
@@ -319,12 +319,12 @@ def cancelled_twice() -> list[Patch]:
 
 @_bug("the exchange reads the clock instead of its group's time", "calm")
 def clock_read() -> list[Patch]:
-    conclude = ExchangeEngine.conclude
+    on_group_end = ExchangeEngine.on_group_end
 
     def hasty(self: Any, state: Any, inputs: Any, now_ns: int) -> Any:
-        return conclude(self, state, inputs, MachineClock.true_now_ns())
+        return on_group_end(self, state, inputs, MachineClock.true_now_ns())
 
-    return [(ExchangeEngine, "conclude", hasty)]
+    return [(ExchangeEngine, "on_group_end", hasty)]
 
 
 @_bug("one person may sign twice", "calm")
