@@ -5,15 +5,22 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deploy.cli.app import app
 from deploy.venue import up
+from deploy.venue.engines import engine_of
+from engines.kernel import Engine
 from projections.store.projector import Projector
 from replay.archive.segments import SegmentFolder
+from schemas.subjects import NOTARY
 from tests.projections.reading import running, wait_until
 from tests.support.postgres import PostgresServer
 from tests.support.venue import Venue
+from tests.upgrade.checkouts import newer
 from tests.upgrade.released import ReleasedVenue, contents, differences
 
 pytestmark = pytest.mark.slow
@@ -42,7 +49,31 @@ def restored(
 def test_verify_is_clean_and_follows_nothing(venue: ReleasedVenue, restored: Venue) -> None:
     told = restored.json("verify")
     assert differences(venue.expected["verify"], told) == []
-    assert {name: one["applied"] for name, one in told["engines"].items() if one["applied"]} == {}
+    assert told["followed"] == []
+
+
+def test_verify_has_another_checkout_decide_what_it_followed(
+    venue: ReleasedVenue, restored: Venue, v010: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No later seal covers the notary's last record, so the notary keeps its decider."""
+
+    def all_newer(shard: str) -> list[Engine[Any]]:
+        return [*newer(shard)[:-1], engine_of(NOTARY, shard)]
+
+    for name, value in restored.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("deploy.venue.engines.all_engines", all_newer)
+    through = venue.expected["verify"]["sealed_through"]
+    command = ["verify", "--until", str(through)]
+    alone = CliRunner().invoke(app, command)
+    assert alone.exit_code == 2, alone.output
+    assert "--with a checkout of v0.1.0 decides them again" in alone.output
+    together = CliRunner().invoke(app, [*command, "--with", str(v010)])
+    assert together.exit_code == 0, together.output
+    assert together.output.count("decided again, 0 followed") == 5
+    assert together.output.count("DECIDED ELSEWHERE") == 4
+    nothing = CliRunner().invoke(app, [*command, "--with", str(restored.home)])
+    assert nothing.exit_code != 0
 
 
 def test_rebuild_finds_every_table_equal(venue: ReleasedVenue, restored: Venue) -> None:
