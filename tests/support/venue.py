@@ -18,7 +18,8 @@ import psutil
 from deploy.venue.paths import Place
 from deploy.venue.settings import Settings
 from deploy.venue.supervisor import python
-from streams.broker.server import free_port
+from tests.support.ports import free_port
+from tests.support.postgres import lay_out
 from tests.support.waiting import wait_for
 
 READY_WITHIN_S = 90
@@ -44,6 +45,8 @@ class Venue:
             *("LLM_MODE", "LLM_MODEL", "LLM_MODEL_SHA256", "SPACY_MODEL", "REALITY_API_SECRET"),
         ):
             self.environment.pop(name, None)
+        self.hurried = True
+        """Whether Postgres finds a data folder on its first start, made once for all venues."""
         self._up: subprocess.Popen[bytes] | None = None
 
     @property
@@ -53,6 +56,8 @@ class Venue:
     def launch(self) -> None:
         """Run `everything up`."""
         self.home.mkdir(parents=True, exist_ok=True)
+        if self.hurried:
+            lay_out(self.home / "postgres")
         with (self.home / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
                 [sys.executable, "-P", "-m", "deploy.cli", "up"],

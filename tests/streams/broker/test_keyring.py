@@ -20,7 +20,8 @@ from schemas.errors import ConfigDrift
 from streams.broker import roles
 from streams.broker.config import Place, Tls, render
 from streams.broker.keyring import ISSUER, ensure_service_keys
-from streams.broker.server import NatsServer, binary, free_port
+from streams.broker.server import NatsServer, binary
+from tests.support.ports import free_port
 
 
 def place(folder: Path, **more: Any) -> Place:

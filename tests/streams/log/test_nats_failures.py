@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -20,12 +21,19 @@ from streams.log import nats_appends, nats_log
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.ports import Fence
-from tests.support.nats import TestServer
+from tests.support.nats import TestServer, nats_server
 from tests.support.waiting import wait_until
 
 ORDERS = "main.cmd.order.ada"
 RECORDS = "main.evt.exchange"
 EPOCHS = "main.evt.exchange.epoch"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
+    """A server of the test's own, which it kills."""
+    async with nats_server(tmp_path) as it:
+        yield it
 
 
 @pytest.fixture
