@@ -150,13 +150,12 @@ def nats_conf(
 
     Run that server with it, then set NATS_URL (and NATS_MONITOR_URL) for `everything up`.
     """
-    from streams.broker.config import Place as BrokerPlace
-    from streams.broker.config import render
+    from streams.broker.config import ListenConfig, filled
 
     place = Place(Settings())
     place.home.prepare()
-    where = BrokerPlace(store=store.resolve(), port=port, monitor_port=monitor_port)
-    text = render(where, place.shard, place.keyring)
+    where = ListenConfig(store=store.resolve(), port=port, monitor_port=monitor_port)
+    text = filled(where, place.shard, place.keyring)
     if as_json:
         document({"conf": text})
     else:

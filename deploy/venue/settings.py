@@ -9,6 +9,7 @@
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
+| EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     monitor_port: int = Field(default=8222, ge=1, le=65_535)
     archive: Path | None = None
     relaxed_sync: str | None = None
+    nats_conf: Path | None = None
     nats_url: str | None = Field(default=None, validation_alias="NATS_URL")
     nats_monitor_url: str | None = Field(default=None, validation_alias="NATS_MONITOR_URL")
     database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")

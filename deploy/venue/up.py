@@ -26,8 +26,7 @@ from deploy.venue.supervisor import (
     Supervisor,
     python,
 )
-from streams.broker.config import Place as BrokerPlace
-from streams.broker.config import render
+from streams.broker import config
 from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_shard
@@ -162,16 +161,17 @@ class Venue:
 
     def _start_nats(self) -> None:
         settings = self._settings
-        where = BrokerPlace(
+        where = config.ListenConfig(
             store=self._home.nats,
             port=settings.nats_port,
             monitor_port=settings.monitor_port,
             sync_interval=settings.relaxed_sync or "always",
         )
-        conf = self._home.run / "nats.conf"
-        conf.write_text(render(where, self.place.shard, self.place.keyring))
-        conf.chmod(0o600)
-        self._nats = NatsServer(conf, settings.nats_port, self._home.logs / "nats-server.log")
+        conf = settings.nats_conf or config.shipped()
+        variables = config.environment(where, self.place.shard, self.place.keyring)
+        config.check(conf, self.place.shard, variables)
+        log = self._home.logs / "nats-server.log"
+        self._nats = NatsServer(conf, settings.nats_port, log, variables)
         asyncio.run(self._nats.start())
         self._write_pids()
 

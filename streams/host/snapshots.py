@@ -21,9 +21,9 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 import structlog
 
-import schemas
 from schemas.chain import digest
 from schemas.codec import encode
+from streams.host.code_digest import code_digest
 from streams.host.limits import SNAPSHOTS_KEPT
 
 log = structlog.get_logger(__name__)
@@ -75,26 +75,6 @@ class Snapshots(Protocol):
 
     async def recall(self) -> Anchor | None:
         """Return the anchor, if there is one and its bytes are whole."""
-
-
-def code_digest(engine: str) -> str:
-    """Return the SHA-256 over the sources that decide what `engine`'s state is.
-
-    These are the schemas, the kernel and the engine's own folder. An engine from outside
-    the package (in tests) has no folder here.
-    """
-    root = Path(schemas.__file__).parents[1]
-    sources = [
-        *(root / "schemas").rglob("*.py"),
-        root / "engines" / "kernel.py",
-        *(root / "engines" / engine).rglob("*.py"),
-    ]
-    total = sha256()
-    for path in sorted(sources):
-        content = path.read_bytes()
-        total.update(b"%b %d\n" % (path.relative_to(root).as_posix().encode(), len(content)))
-        total.update(content)
-    return total.hexdigest()
 
 
 class SnapshotFolder:

@@ -30,9 +30,7 @@ from schemas.commands import AccountOpening, OpenAccount
 from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.units import HOUR_NS
-from streams.broker import callout, roles
-from streams.broker.config import Place as BrokerPlace
-from streams.broker.config import render
+from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer, free_port
@@ -112,12 +110,13 @@ class Rig:
         )
         self.place = Place(self.settings)
         self.place.home.prepare()
-        conf = self.place.home.run / "nats.conf"
-        where = BrokerPlace(
+        where = config.ListenConfig(
             store=self.place.home.nats, port=self.port, monitor_port=self.monitor_port
         )
-        conf.write_text(render(where, SHARD, self.place.keyring))
-        self.server = NatsServer(conf, self.port, self.place.home.logs / "nats.log")
+        variables = config.environment(where, SHARD, self.place.keyring)
+        self.server = NatsServer(
+            config.shipped(), self.port, self.place.home.logs / "nats.log", variables
+        )
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.traders: list[Trader] = []
         self.root = ""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
-import psycopg
+import asyncpg
 
 from projections.feeds.channels import PROGRESS
 from projections.feeds.outbox import decode_progress
@@ -93,19 +93,17 @@ class Watch:
     async def _checkpoint(self) -> int:
         try:
             dsn = self._venue.place.database_url
-            connection = await psycopg.AsyncConnection.connect(dsn, autocommit=True)
-        except (psycopg.Error, OSError):
+            connection = await asyncpg.connect(dsn)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return 0
         try:
             live = "SELECT model FROM control.switches ORDER BY number DESC LIMIT 1"
-            model = await (await connection.execute(live)).fetchone()
-            query = f"SELECT sequence FROM rm_{int(model[0]) if model else 0}.checkpoint"
-            row = await (await connection.execute(query.encode())).fetchone()
-        except psycopg.Error:
+            model = await connection.fetchval(live) or 0
+            return await connection.fetchval(f"SELECT sequence FROM rm_{model}.checkpoint") or 0
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
             return 0
         finally:
             await connection.close()
-        return int(row[0]) if row else 0
 
     async def _feed_at(self) -> int:
         feed = await self._venue.place.feed("replay")

@@ -5,9 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
-from psycopg.rows import dict_row
-
 from projections.store.hashes import TableHash, hash_model
 from projections.store.postgres import connect
 from projections.store.projector import Projector, projected_subjects
@@ -16,6 +13,7 @@ from projections.tables import PROJECTIONS
 from schemas.stored import Stored
 from schemas.subjects import matches
 from tests.simulated.log import SimulatedServer
+from tests.support.postgres import fetch, run
 
 WAIT_S = 30
 
@@ -77,11 +75,8 @@ async def hashes(dsn: str) -> dict[str, TableHash]:
 
 def rows(dsn: str, query: str, schema: str = "rm_1") -> list[dict[str, Any]]:
     """Run one query in a read model's schema."""
-    with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        connection.execute(f"SET search_path TO {schema}".encode())
-        return list(connection.execute(query.encode()).fetchall())
+    return [dict(row) for row in fetch(dsn, query, schema=schema)]
 
 
 def execute(dsn: str, statement: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement.encode())
+    run(dsn, statement)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from engines.exchange.evolve import STEPS
+from engines.exchange.evolve import EVENT_HANDLERS
 from engines.exchange.limits import (
     FUTURE_AFTER_NS,
     MAX_MINTED_CENTS,
@@ -367,7 +367,7 @@ def test_every_message_gets_an_outcome_and_none_an_exception(subject: str, paylo
 
 
 def test_every_event_has_its_step() -> None:
-    assert set(STEPS) == set(get_args(exchange.Event))
+    assert set(EVENT_HANDLERS) == set(get_args(exchange.Event))
 
 
 @pytest.mark.parametrize(

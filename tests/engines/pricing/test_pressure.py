@@ -214,4 +214,6 @@ def test_snapshot_and_tail_give_what_the_whole_past_gives(
     # and what comes next is the same, too
     venue.driver.at(venue.driver.now_ns + MINUTE_NS)
     now_ns = venue.driver.now_ns
-    assert engine.conclude(state, [], now_ns) == engine.conclude(venue.driver.state, [], now_ns)
+    assert engine.on_group_end(state, [], now_ns) == engine.on_group_end(
+        venue.driver.state, [], now_ns
+    )

@@ -122,11 +122,11 @@ class Course:
         return events
 
     def _answer(self, data: st.DataObject) -> list[Event]:
-        waiting = self.venue.state.kept.llm.waiting
+        waiting = self.venue.state.persisted.llm.waiting
         request_id = data.draw(st.sampled_from([*([*waiting] * 5), "7-RAIN", "", "x" * 400]))
         if request_id not in waiting or data.draw(st.integers(0, 3)) == 0:
             return self.venue.answer(request_id, None)
-        story = self.venue.state.kept.clusters[waiting[request_id].cluster]
+        story = self.venue.state.persisted.clusters[waiting[request_id].cluster]
         article = story.stories[waiting[request_id].symbol].articles[-1]
         known = {one.article: one.snapshot_id for one in self.measured}
         cited = data.draw(st.sampled_from([known[article]] * 5 + [snapshot_id("air")]))
@@ -136,7 +136,7 @@ class Course:
         )
 
     def _review(self, data: st.DataObject) -> list[Event]:
-        reviews = self.venue.state.kept.reviews
+        reviews = self.venue.state.persisted.reviews
         hash_ = data.draw(st.sampled_from([*([*reviews] * 5), "0" * 64]))
         symbol = reviews[hash_].symbol if hash_ in reviews else "RAIN"
         symbol = data.draw(st.sampled_from([symbol] * 5 + ["SNOW"]))
@@ -195,7 +195,7 @@ def test_any_course_of_events(data: st.DataObject) -> None:
 
 def check_state(venue: Venue) -> None:
     """Assert that what is counted twice is counted alike, and all is in its bounds."""
-    kept = venue.state.kept
+    kept = venue.state.persisted
     assert all(0 <= score.score_e2 <= 10_000 for score in kept.scores.values())
     needed = Counter(review.cluster for review in kept.reviews.values())
     needed += Counter(waiting.cluster for waiting in kept.llm.waiting.values())
@@ -281,7 +281,7 @@ def test_repeated_measurements_change_nothing(data: st.DataObject) -> None:
 
 def what_came_of(venue: Venue) -> list[Any]:
     """Return scores and stories without what names messages: doubled ones are more."""
-    kept = venue.state.kept
+    kept = venue.state.persisted
     stories = [
         msgspec.structs.replace(story, review="x" if story.review else "")
         for cluster in kept.clusters.values()
@@ -302,7 +302,7 @@ def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> N
     told: list[Event] = []
     for signals in data.draw(st.permutations(once.measured * 2)):
         told += other.venue.measured(signals)
-        assert all(abs(s.applied_e2) <= 2_000 for c in other.venue.state.kept.clusters.values()
+        assert all(abs(s.applied_e2) <= 2_000 for c in other.venue.state.persisted.clusters.values()
                    for s in c.stories.values())  # fmt: skip
     check_told(told)
     other.venue.check()

@@ -15,7 +15,7 @@ from replay.travel import travel
 from replay.travel.snapshot_store import Shelf, ShelfFolder
 from replay.travel.travel import Keeper, Moment, TimeMachine
 from schemas.chain import digest
-from schemas.errors import InputError, LogDiverged, UnknownRecord
+from schemas.errors import InputError, LogDiverged, LogGap, UnknownRecord
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
@@ -294,5 +294,5 @@ def test_a_record_that_the_log_has_and_no_reader_gets_is_said(messages: tuple[St
             return first if subject == first.subject else await super().last(subject, at)
 
     log = Remembering("main", server=lossy)
-    with pytest.raises(LogDiverged, match=str(first.sequence)):
+    with pytest.raises(LogGap, match=str(first.sequence)):
         simulate(TimeMachine(log, ordered).at(second.sequence - 1))

@@ -286,7 +286,7 @@ def test_any_change_has_a_fork_that_holds_together(
         assert price.final_price_e2 == line.final_price_e2
         final_e2 = blend(price.market_price_e2, 5_000, line.score_e2, 5_000)
         assert final_e2 == line.final_price_e2
-    kept = fork._reality.state.kept
+    kept = fork._reality.state.persisted
     assert {hash_ for hash_, one in fork.now.reviews.items() if one.state == "open"} == {
         *kept.reviews
     }

@@ -11,7 +11,7 @@ import pytest
 from nats.errors import Error as NatsError
 
 from schemas.limits import MAX_COMMAND_BYTES
-from streams.broker import limits
+from streams.broker import config, limits
 from streams.log.limits import DEDUPE_WINDOW_NS
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
@@ -165,7 +165,9 @@ async def patient(
     """Dial alice and bob to a broker that forgets no open batch, however busy the machine is."""
     monkeypatch.setattr(limits, "MAX_OPEN_BATCHES", batches)
     monkeypatch.setattr(limits, "OPEN_BATCH_LIFE_S", 60)
-    own = Venue(folder)
+    conf = folder / "patient.conf"
+    conf.write_text(config.text("main"))
+    own = Venue(folder, conf=conf)
     try:
         await own.start()
         async with own.desk(), own.native("alice") as alice, own.native("bob") as bob:

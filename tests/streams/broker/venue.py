@@ -13,8 +13,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from schemas import signatures
-from streams.broker import callout, roles
-from streams.broker.config import Place, render
+from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer, free_port
@@ -114,21 +113,22 @@ class Raw:
 class Venue:
     """What a test needs to dial the broker in any role."""
 
-    def __init__(self, folder: Path, sync_interval: str = "always") -> None:
+    def __init__(
+        self, folder: Path, sync_interval: str = "always", conf: Path | None = None
+    ) -> None:
         self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
         self.traders: dict[str, Trader] = {}
         self.tokens: dict[str, str] = {}
         port, monitor_port = free_port(), free_port()
-        place = Place(
+        place = config.ListenConfig(
             store=folder / "store",
             port=port,
             monitor_port=monitor_port,
             sync_interval=sync_interval,
         )
         self.monitor_url = f"http://127.0.0.1:{monitor_port}"
-        conf = folder / "nats.conf"
-        conf.write_text(render(place, SHARD, self.keyring))
-        self.server = NatsServer(conf, port, folder / "nats.log")
+        variables = config.environment(place, SHARD, self.keyring)
+        self.server = NatsServer(conf or config.shipped(), port, folder / "nats.log", variables)
 
     async def start(self) -> None:
         """Start the server and have the operator create the streams."""

@@ -24,9 +24,9 @@ from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.gateway.app import create_app
 from streams.gateway.context import AppendPort, GatewayContext
-from streams.gateway.jobs import Jobs, NoJobs
 from streams.gateway.services import no_service_keys
 from streams.host.host import EngineHost
+from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.appender import Appender
 from streams.log.ports import Clock, Log
 from tests.simulated.log import SimulatedLog, SimulatedServer
@@ -201,7 +201,7 @@ async def open_house(
     engines: bool = True,
     routers: tuple[APIRouter, ...] = (),
     clock: SetClock | None = None,
-    jobs: Jobs | None = None,
+    jobs: JobQueue | None = None,
     service_keys: ServiceKeys = no_service_keys,
 ) -> AsyncIterator[House]:
     """Run the door, and the governance and exchange engines, over one simulated log."""
@@ -214,7 +214,7 @@ async def open_house(
         clock=clock,
         session_secret=secrets.token_bytes(32),
         on_halt=halts.append,
-        jobs=jobs or NoJobs(),
+        jobs=jobs or NoJobQueue(),
         service_keys=service_keys,
     )
     app = create_app(context, routers)

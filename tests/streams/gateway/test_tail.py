@@ -11,10 +11,11 @@ from schemas.events.exchange import AccountOpened, OrdersCancelled
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, GOVERNANCE, events
-from streams.gateway import outcomes, tail
+from streams.gateway import outcomes
 from streams.gateway.directory import Directory
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.tail import HEADS, Arrived, Tail
+from streams.log import cursor
 from tests.simulated.log import SimulatedServer
 from tests.streams.gateway.house import House, SetClock, eventually, open_house
 
@@ -172,7 +173,7 @@ async def test_it_goes_on_where_it_was_after_the_log_was_away() -> None:
 
 
 async def test_its_attempts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "TAIL_ATTEMPTS", 3)
+    monkeypatch.setattr(cursor, "REOPEN_ATTEMPTS", 3)
     log = SimulatedServer().connect("gateway")
     await log.close()
     with pytest.raises(LogUnavailable):

@@ -18,7 +18,6 @@ from streams.host.snapshots import (
     SnapshotFolder,
     SnapshotHeader,
     SnapshotMemory,
-    code_digest,
 )
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
@@ -291,9 +290,3 @@ async def test_files_are_named_and_none_is_left_half_written(tmp_path: Path) -> 
     assert [one.header.number for one in kept] == [4_000, 300]
     assert kept[0].data == b"state\nwith a line break"
     assert files(tmp_path)[0].stat().st_mode & 0o077 == 0
-
-
-def test_the_code_digest_is_of_the_engines_own_sources() -> None:
-    digests = [code_digest(name) for name in ("exchange", "governance", "pricing")]
-    assert len(set(digests)) == 3
-    assert code_digest("exchange") == digests[0]

@@ -15,7 +15,7 @@ from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
 from schemas.subjects import DEFAULT_SHARD, articles, events, llm
 from schemas.units import SECOND_NS
 from streams.broker import roles
-from streams.ingest.asking.llm import Llm, NoLlm
+from streams.ingest.asking.llm import LanguageModel, NoLlm
 from streams.ingest.asking.model_file import NO_FILE, sha256_of
 from streams.ingest.asking.service import (
     STOPPED,
@@ -27,7 +27,7 @@ from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog, connect
 from tests.streams.broker.venue import Venue
-from tests.streams.ingest.asking.scripted import ScriptedLlm, World, sensible
+from tests.streams.ingest.asking.scripted import AskingWorld, ScriptedLlm, sensible
 from tests.support.nats import TestServer, nats_server
 
 WITHIN_S = 30
@@ -41,7 +41,7 @@ async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
 
 @contextlib.asynccontextmanager
 async def working(
-    server: TestServer, log: NatsLog, load: Callable[[], Llm | NoLlm]
+    server: TestServer, log: NatsLog, load: Callable[[], LanguageModel | NoLlm]
 ) -> AsyncIterator[AskingService]:
     """Run a worker, and stop it as a process is stopped."""
     stop = asyncio.Event()
@@ -87,9 +87,9 @@ async def modes(log: NatsLog, count: int) -> list[tuple[str, str]]:
             await asyncio.sleep(0.05)
 
 
-def asking_world() -> tuple[World, int]:
+def asking_world() -> tuple[AskingWorld, int]:
     """Return a world with one request that may be answered for two minutes from now."""
-    world = World()
+    world = AskingWorld()
     deadline_ns = time.time_ns() + 120 * SECOND_NS
     return world, world.request(world.article(), deadline_ns=deadline_ns)
 
