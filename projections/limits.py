@@ -33,8 +33,6 @@ MAX_FEED_BACKLOG: Final = 10_000
 # -- the store -------------------------------------------------------------------------
 PROJECT_BATCH_RECORDS: Final = 200
 PROJECT_BATCH_EVENTS: Final = 20_000
-PROJECT_IDLE_S: Final = 1
-"""How long a projector waits for records before it looks whether it is still the live one."""
 STORE_TIMEOUT_S: Final = 10
 STORE_ATTEMPTS: Final = 60
 """Times in a row that a projector tries to reach Postgres, a second apart at most."""
@@ -54,5 +52,3 @@ HISTORY_LOOK_MS: Final = 50
 """and how often it looks."""
 HISTORIES_KEPT: Final = 2
 """The live one and the one before it."""
-HISTORY_IDLE_S: Final = 1
-"""How long a historian waits for messages before it looks whether it is still in office."""

@@ -21,9 +21,6 @@ SEGMENT_BYTES: Final = 64 * 1024 * 1024
 """or this many bytes before they are packed,"""
 SEGMENT_AFTER_NS: Final = 60 * SECOND_NS
 """or is this old. What is younger goes with the disk of the log."""
-ARCHIVE_POLL_S: Final = 1
-ARCHIVE_PATIENCE: Final = 30
-"""Polls without a message, although there are some, before the archiver gives up."""
 ARCHIVE_ATTEMPTS: Final = 10
 """Times in a row that another archiver may be quicker before this one gives up."""
 MAX_ARCHIVE_LINE_BYTES: Final = 512 * 1024

@@ -27,11 +27,11 @@ class Message(msgspec.Struct, tag_field="type", frozen=True, gc=False):
     """
 
 
-class _Tag(msgspec.Struct):
+class _TagOnly(msgspec.Struct):
     type: str
 
 
-_decode_tag = msgspec.json.Decoder(_Tag).decode
+_decode_tag = msgspec.json.Decoder(_TagOnly).decode
 
 Upcasts = Mapping[type[Any], Callable[[Any], Any]]
 

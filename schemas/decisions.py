@@ -164,7 +164,7 @@ class AddSource(Decision, tag="add_source/1", frozen=True):
 
 
 class ChangeSource(Decision, tag="change_source/1", frozen=True):
-    """State a source anew, whole: its id and kind stay, all else is as given."""
+    """Replace all of a source's fields but its id and kind."""
 
     source: Source
 

@@ -1,12 +1,12 @@
 """Everything that can go wrong, and which of three kinds it is.
 
     EverythingError                 has a stable `code`
-    ├── InputError                  the caller's fault; refused at the door, nothing is lost
+    ├── InputError                  the caller's fault; refused at once, nothing is lost
     │   ├── MalformedMessage
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
-    │   ├── NotFound                no such thing to read
+    │   ├── NotFound                it does not exist, or not here
     │   │   └── UnknownChannel
     │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
@@ -141,7 +141,7 @@ class BadSignature(InputError):
 
 
 class NotFound(InputError):
-    """There is no such thing to read, or it is not the caller's."""
+    """There is it does not exist, or not here, or it is not the caller's."""
 
     code = "not_found"
 
@@ -159,7 +159,7 @@ class TooFarBehind(InputError):
 
 
 class Refused(InputError):
-    """A command or decision that the log's engine refused, or that the door knows it would."""
+    """A command or decision that an engine refused, or that an entry point knows it would."""
 
     code = "refused"
 

@@ -17,7 +17,7 @@ class FetchSource(Message, tag="fetch_source/1", frozen=True, kw_only=True):
 class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
     """Fetch one page and observe it as an article of `source`.
 
-    What the feed, or whoever asked, said of it holds where the page itself says nothing.
+    The fields of the feed, or of the request, hold where the page itself has none.
     `wanted_by` is the service key that asked, empty for a link of the source's own.
     """
 

@@ -53,7 +53,7 @@ MAX_OPEN_REVIEWS: Final = 10_000
 """One more, and the oldest one of the source that has most of them expires."""
 MAX_LLM_ARTICLES: Final = 5
 
-# -- the door for programs -------------------------------------------------------------
+# -- the entry point for programs ------------------------------------------------------
 MAX_INGEST_BYTES: Final = 64 * 1024
 """A pushed article or a request to fetch; EM-34 allows up to 10 MB, an excerpt needs less."""
 MAX_PUSHED_TEXT_CHARS: Final = 20_000
@@ -84,9 +84,6 @@ MAX_BALANCE_ROWS: Final = 10_000
 READ_BATCH: Final = 500
 """Messages asked for by one pull."""
 GENESIS_POLL_MS: Final = 100
-FOLD_POLL_S: Final = 1
-FOLD_PATIENCE: Final = 30
-"""Empty polls in a row after which a host stops waiting for records it knows to be there."""
 MAX_ATOMIC_BATCH: Final = 1_000
 """Messages in one atomic batch (the server's own bound)."""
 APPEND_TIMEOUT_S: Final = 5
@@ -98,16 +95,13 @@ WIRE_PING_S: Final = 10
 """A connection that leaves three pings in a row unanswered counts as lost."""
 LOG_REQUEST_TIMEOUT_S: Final = 5
 LOG_REQUEST_ATTEMPTS: Final = 5
-TAIL_POLL_S: Final = 1
-TAIL_ATTEMPTS: Final = 60
-"""Times in a row that the gateway opens the log again, RETRY_AFTER_S apart, before it ends."""
 
 # -- seals -----------------------------------------------------------------------------
 SEAL_EVERY_MESSAGES: Final = 10_000
 MAX_UNSEALED_MESSAGES: Final = 4_000_000
 """Chain hashes, of 32 bytes, held until a seal says which of them to compare."""
 
-# -- the public door -------------------------------------------------------------------
+# -- the public entry point ------------------------------------------------------------
 MAX_PAGE_ROWS: Final = 1_000
 RETRY_AFTER_S: Final = 1
 """What a refused caller is told to wait before it tries again."""

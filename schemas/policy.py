@@ -106,7 +106,7 @@ class GovernancePolicy(msgspec.Struct, kw_only=True, frozen=True):
     political_signers: int = 2
 
 
-class Rules(NamedTuple):
+class RealityRules(NamedTuple):
     """The sections of a policy that the reality engine runs by."""
 
     reality: RealityPolicy
@@ -127,9 +127,9 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     safeguards: Safeguards | UnsetType = UNSET
     llm: LlmPolicy | UnsetType = UNSET
 
-    def rules(self) -> Rules:
+    def rules(self) -> RealityRules:
         """Return the reality engine's sections; what is not stated is as it was at first."""
-        return Rules(
+        return RealityRules(
             self.reality,
             Scoring() if isinstance(self.scoring, UnsetType) else self.scoring,
             Safeguards() if isinstance(self.safeguards, UnsetType) else self.safeguards,

@@ -1,7 +1,7 @@
 """Chains of records, and how every reader follows them.
 
 An engine's records form a chain: dense numbers, each record with the hash of the one
-before, and time, inputs and epochs that never go back. Engines, projections and doors
+before, and time, inputs and epochs that never go back. Engines, projections and the gateway
 check the same things here, and stop at the same sequence.
 """
 
@@ -10,13 +10,16 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from schemas.chain import GENESIS_HASH
 from schemas.errors import InputError, LogDiverged, UnknownRecord
-from schemas.records import Sealed, check_hash
+from schemas.records import HashedRecord, check_hash
 from schemas.stored import Stored
 from schemas.subjects import last_token
 
 
-class Placed(Sealed, Protocol):
-    """What places a record in its engine's chain: a Record has it, and so may part of one."""
+class ChainedRecord(HashedRecord, Protocol):
+    """The fields that give a record its place in its engine's chain.
+
+    Implemented by Record and by partial decodings of it.
+    """
 
     @property
     def epoch(self) -> int: ...
@@ -28,7 +31,7 @@ class Placed(Sealed, Protocol):
     def prev(self) -> str: ...
 
 
-R = TypeVar("R", bound=Placed)
+R = TypeVar("R", bound=ChainedRecord)
 
 
 class Head(NamedTuple):
@@ -41,7 +44,7 @@ class Head(NamedTuple):
     epoch: int = 0
 
 
-def follow(head: Head, record: Placed, data: bytes) -> Head:
+def follow(head: Head, record: ChainedRecord, data: bytes) -> Head:
     """Return the head after `record`, or raise LogDiverged if it does not continue `head`."""
     check_hash(record, data)
     if (record.number, record.prev) != (head.number + 1, head.hash):

@@ -12,8 +12,10 @@ from msgspec.structs import astuple, replace
 
 from schemas.chain import digest
 from schemas.codec import Codec, Message, encode, upcast
-from schemas.errors import LogDiverged
+from schemas.errors import InputError, LogDiverged, UnknownRecord
 from schemas.events import UPCASTS, Event, OlderEvent
+from schemas.stored import Stored
+from schemas.subjects import last_token
 
 _OPEN_TAIL: Final = b',"hash":"","signature":""}'
 
@@ -44,7 +46,7 @@ class Record(Message, tag="record/1", frozen=True):
 
 
 class Epoch(Message, tag="epoch/1", frozen=True):
-    """A writer takes office. Its log sequence fences every writer before it."""
+    """A writer becomes leader. Its log sequence is the fencing token: it fences all before it."""
 
     engine: str
     writer: str
@@ -53,7 +55,7 @@ class Epoch(Message, tag="epoch/1", frozen=True):
 
 
 class _AsWritten(Record, tag="record/1", frozen=True):
-    """A record whose events may be of any version that ever was."""
+    """A record whose events may be of any version, older ones too."""
 
     events: list[Event | OlderEvent]  # type: ignore[assignment]  # nobody changes it
 
@@ -68,6 +70,22 @@ def _up(written: _AsWritten) -> Record:
 
 EVENT_MESSAGES: Codec[Record] = Codec(_AsWritten, {_AsWritten: _up}, ours=True)
 EPOCHS: Codec[Epoch] = Codec(Epoch, ours=True)
+
+
+def read(stored: Stored) -> Record:
+    """Return the record in `stored`, a message on an engine's events subject.
+
+    Raises UnknownRecord when this version cannot read it, or when it is another engine's. A
+    reader must not skip a record, so this halts it.
+    """
+    sequence, subject, payload = stored
+    try:
+        record = EVENT_MESSAGES.decode(payload)
+    except InputError as error:
+        raise UnknownRecord(f"sequence {sequence} on {subject}: {error}") from error
+    if record.engine != last_token(subject):
+        raise UnknownRecord(f"sequence {sequence}: a record of {record.engine!r} on {subject}")
+    return record
 
 
 def seal(record: Record, sign: Callable[[bytes], str] | None = None) -> tuple[bytes, str]:
@@ -90,8 +108,11 @@ def body(data: bytes) -> bytes:
     return data[: data.rfind(b',"hash":"')]
 
 
-class Sealed(Protocol):
-    """What says how a record's bytes are sealed: a Record does, and so may part of one."""
+class HashedRecord(Protocol):
+    """The fields that a record's hash is checked by.
+
+    Implemented by Record and by partial decodings of it.
+    """
 
     @property
     def engine(self) -> str: ...
@@ -103,11 +124,11 @@ class Sealed(Protocol):
     def signature(self) -> str: ...
 
 
-def check_hash(record: Sealed, data: bytes) -> None:
+def check_hash(record: HashedRecord, data: bytes) -> None:
     """Raise LogDiverged unless `data`, from which `record` was decoded, has the hash it says.
 
-    The bytes behind the hashed ones must be the very ones that `seal` writes; whether the
-    signature among them is good is for `signatures.verify` to say.
+    The bytes behind the hashed ones must be exactly those that `seal` writes.
+    `signatures.verify` checks the signature among them.
     """
     head = body(data)
     if digest(head) != record.hash or data[len(head) :] != _tail(record.hash, record.signature):

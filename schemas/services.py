@@ -1,7 +1,7 @@
 """How a program that is trusted with a secret signs a request (EM-150).
 
 X-Key-Id     which secret
-X-Timestamp  seconds since 1970 UTC, within SERVICE_CLOCK_S of the door's
+X-Timestamp  seconds since 1970 UTC, within SERVICE_CLOCK_S of the gateway's
 X-Nonce      8 to 64 of A-Z, a-z, 0-9, ., _ and -; never used before with that key
 X-Signature  HMAC-SHA256, in hex, by the secret's text over method|path|timestamp|nonce|body
 """

@@ -1,4 +1,4 @@
-"""What an account's key signs to open a session at the door. It never stands on the log."""
+"""What an account's key signs to open a session at the gateway. It is never on the log."""
 
 import msgspec
 
@@ -8,7 +8,7 @@ from schemas.codec import encode
 class SessionOpening(msgspec.Struct, tag="session_opening/1", tag_field="type", frozen=True):
     """Prove to the venue `venue_id` that the signer holds the key of `account`.
 
-    `nonce` is the door's challenge, so a captured proof opens nothing.
+    `nonce` is the gateway's challenge, so a captured proof opens nothing.
     """
 
     account: str

@@ -120,7 +120,7 @@ def events(shard: str, engine: str) -> str:
 
 
 def epoch(shard: str, engine: str) -> str:
-    """Return the subject by which a writer of `engine` takes office."""
+    """Return the subject by which a writer of `engine` becomes leader."""
     return f"{shard}.evt.{engine}.epoch"
 
 

@@ -9,15 +9,14 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from deploy.venue.paths import Place
 from schemas import subjects
 from schemas.codec import encode
-from schemas.errors import LogUnavailable
 from schemas.limits import STATUS_EVERY_S
+from streams.log import nats_client
 
 
 async def quiet_connection(place: Place, role: str) -> Client:
@@ -26,22 +25,12 @@ async def quiet_connection(place: Place, role: str) -> Client:
     Raises LogUnavailable when the broker cannot be reached at first.
     """
     login = place.login(role)
-    try:
-        return await nats.connect(
-            place.settings.broker_url,
-            name=f"{role}.status",
-            nkeys_seed_str=login["seed"],
-            inbox_prefix=login["inbox_prefix"],
-            max_reconnect_attempts=-1,
-            reconnect_time_wait=1,
-            error_cb=_ignore,
-        )
-    except (NatsError, OSError, TimeoutError) as error:
-        raise LogUnavailable(f"the broker cannot be reached: {error}") from error
-
-
-async def _ignore(_: Exception) -> None:
-    """A heartbeat that is not heard is no error of the process that sends it."""
+    return await nats_client.connect(
+        place.settings.broker_url,
+        name=f"{role}.status",
+        seed=login["seed"],
+        inbox_prefix=login["inbox_prefix"],
+    )
 
 
 @contextlib.asynccontextmanager

@@ -24,7 +24,7 @@ from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import create_account_dependency
 from streams.gateway.context import GatewayContext
-from streams.gateway.jobs import NatsJobs
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
 
@@ -48,7 +48,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         clock=SystemClock(),
         session_secret=keys.secret(place.home.keys, SESSION_SECRET),
         on_halt=on_halt,
-        jobs=NatsJobs(news),
+        jobs=NatsJobQueue(news, place.shard),
         service_keys=_service_keys(place).accepted,
     )
     account, traveller = create_account_dependency(context), Traveller(log)

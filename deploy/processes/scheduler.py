@@ -1,13 +1,17 @@
 """The scheduler: says which source is due to be fetched."""
 
 import asyncio
+from typing import Any
 
 from deploy.observe.heartbeat import heartbeat
 from deploy.processes.genesis import founded
 from deploy.venue.paths import Place
-from streams.ingest.fetching.processes import SchedulerService
-from streams.ingest.jobs.services import bus
+from streams.ingest.jobs.queue import NatsJobQueue
+from streams.ingest.jobs.scheduler import Scheduler
+from streams.ingest.jobs.services import Bus, bus
 from streams.log.clock import SystemClock
+from streams.log.ports import Clock, Log
+from streams.log.tasks import together
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -21,3 +25,22 @@ async def run(place: Place, stop: asyncio.Event) -> None:
                     await service.run(it, stop)
     finally:
         await log.close()
+
+
+class SchedulerService:
+    """Runs a scheduler on the queue behind a Bus."""
+
+    def __init__(self, log: Log, clock: Clock) -> None:
+        self._log = log
+        self._clock = clock
+        self._scheduler: Scheduler | None = None
+
+    def status(self) -> dict[str, Any]:
+        """Return what a heartbeat says."""
+        return self._scheduler.status() if self._scheduler is not None else {}
+
+    async def run(self, bus: Bus, stop: asyncio.Event) -> None:
+        """Ask for what is due until `stop`. Raises a Halt or an OperatingError."""
+        jobs = NatsJobQueue(bus.client, self._log.shard)
+        self._scheduler = Scheduler(self._log, jobs, self._clock)
+        await together(self._scheduler.run(), bus.serve(stop))

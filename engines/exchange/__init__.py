@@ -1,8 +1,8 @@
 """The exchange: accounts, money, orders and books of a shard, decided by one writer.
 
-`engine.py` is the way in. `decide` (orders.py, accounts.py, decisions.py) judges a message
-and says so in events; `evolve` (evolve.py, money.py, book.py) applies them; `conclude`
-(conclude.py) states how what a record touched stands at its end.
+`engine.py` is the way in. `inputs.py` reads a message and `decide/` judges it and returns
+events; `evolve.py` applies them to the `state.py`, with `money.py`, `accounts.py` and
+`book.py`. At the end of a record `decide/group_end.py` states what the record touched.
 
 A share is one side of a fully collateralised pair. Everything here counts in the *cost* of
 a side: what one lot of it pays when it opens. A buyer at price p has the cost p, a seller

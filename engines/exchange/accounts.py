@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from engines.exchange.book import Order
+
+class PricedAt(Protocol):
+    """The price level of a resting order: what one lot of it costs."""
+
+    cost: int
+
+
+class OwnOrder(Protocol):
+    """A resting order, as far as its owner's money follows from it.
+
+    `book.RestingOrder` is one. This protocol lets the book import accounts, but not the other
+    way round.
+    """
+
+    id: int
+    lots: int
+    cover: int
+
+    @property
+    def owner(self) -> Holding: ...
+
+    @property
+    def level(self) -> PricedAt: ...
 
 
 class Account:
@@ -32,7 +53,7 @@ class Account:
         self.public_key = public_key
         self.cash = 0
         self.reserved = 0
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, OwnOrder] = {}
         self.ids_now: dict[str, int] = {}
         self.ids_before: dict[str, int] = {}
 
@@ -41,8 +62,8 @@ class Holding:
     """What one account holds and has resting in one book.
 
     `lots` is the net position, long above zero. `covered` of them are committed: resting
-    orders on the other side will close them and so reserve nothing; `covering` holds those
-    orders, oldest first. `buying` and `selling` are the account's resting lots.
+    orders on the other side will close them and reserve nothing for them. `covering` holds
+    those orders, oldest first. `buying` and `selling` are the account's resting lots.
     """
 
     __slots__ = ("account", "buying", "covered", "covering", "lots", "selling", "symbol")
@@ -52,7 +73,7 @@ class Holding:
         self.symbol = symbol
         self.lots = lots
         self.covered = 0
-        self.covering: dict[int, Order] = {}
+        self.covering: dict[int, OwnOrder] = {}
         self.buying = 0
         self.selling = 0
 

@@ -1,8 +1,10 @@
 """The book: price-time priority by level, first in first out within a level.
 
-A book has two halves that work alike, because each is ordered by cost (see the package's
-docstring): the best level of either is the one with the highest cost. Orders of a level
-are a doubly linked list, so that one leaves from the middle without touching the others.
+The two sides of a book work alike, because each is ordered by cost (see the package's
+docstring): the best level of either is the one with the highest cost. The orders of a level
+are a doubly linked list, so an order leaves from the middle without touching the others.
+
+Orders, levels, sides and books refer to each other, so they share this file.
 """
 
 from __future__ import annotations
@@ -22,8 +24,11 @@ BUY: Final = 1
 SELL: Final = -1
 
 
-class Order:
-    """A resting order. `cover` of its `lots` will close lots that its owner already holds."""
+class RestingOrder:
+    """An order in a book.
+
+    `cover` of its `lots` will close lots that its owner already holds.
+    """
 
     __slots__ = ("cover", "id", "level", "lots", "next", "owner", "prev")
 
@@ -32,35 +37,35 @@ class Order:
         self.owner = owner
         self.lots = lots
         self.cover = cover
-        self.level: Level
-        self.prev: Order | None = None
-        self.next: Order | None = None
+        self.level: PriceLevel
+        self.prev: RestingOrder | None = None
+        self.next: RestingOrder | None = None
 
 
-class Level:
-    """The orders of one half at one cost; `lots` is their total."""
+class PriceLevel:
+    """The orders of one side at one cost; `lots` is their total."""
 
-    __slots__ = ("cost", "half", "head", "lots", "tail")
+    __slots__ = ("cost", "head", "lots", "side", "tail")
 
-    def __init__(self, half: Half, cost: int) -> None:
-        self.half = half
+    def __init__(self, side: BookSide, cost: int) -> None:
+        self.side = side
         self.cost = cost
         self.lots = 0
-        self.head: Order | None = None
-        self.tail: Order | None = None
+        self.head: RestingOrder | None = None
+        self.tail: RestingOrder | None = None
 
-    def __iter__(self) -> Iterator[Order]:
+    def __iter__(self) -> Iterator[RestingOrder]:
         order = self.head
         while order is not None:
             yield order
             order = order.next
 
 
-class Half:
+class BookSide:
     """One side of a book. `best` is the cost of its best level, 0 when it is empty.
 
-    Which costs have a level is kept as bits in two tiers of integers, so that the next
-    best one is found without a search whatever the shape of the book.
+    Bits in two tiers of integers say which costs have a level. So the next best level is found
+    without a search, whatever the shape of the book.
     """
 
     __slots__ = ("_bits", "_words", "best", "book", "direction", "levels")
@@ -69,11 +74,11 @@ class Half:
         self.book = book
         self.direction = direction
         self.best = 0
-        self.levels: dict[int, Level] = {}
+        self.levels: dict[int, PriceLevel] = {}
         self._words = [0] * _WORDS
         self._bits = 0
 
-    def add(self, order: Order, cost: int) -> None:
+    def add(self, order: RestingOrder, cost: int) -> None:
         """Put `order` behind all others at `cost`."""
         level = self.levels.get(cost)
         if level is None:
@@ -88,8 +93,8 @@ class Half:
         level.lots += order.lots
         order.level = level
 
-    def remove(self, order: Order) -> None:
-        """Take `order` out, wherever it stands."""
+    def remove(self, order: RestingOrder) -> None:
+        """Take `order` out of its level."""
         level = order.level
         level.lots -= order.lots
         before, after = order.prev, order.next
@@ -106,8 +111,8 @@ class Half:
         if level.head is None:
             self._close(level.cost)
 
-    def take(self, order: Order, lots: int) -> bool:
-        """Take `lots` from `order`; tell whether that was all, and the order is out."""
+    def take(self, order: RestingOrder, lots: int) -> bool:
+        """Take `lots` from `order`; return True if that was all of it and the order is out."""
         if lots == order.lots:
             self.remove(order)
             return True
@@ -127,7 +132,7 @@ class Half:
             bits = self._words[word]
         return (word << _WORD_BITS) + bits.bit_length() - 1
 
-    def walk(self) -> Iterator[Level]:
+    def walk(self) -> Iterator[PriceLevel]:
         """Yield the levels, best first."""
         cost = self.best
         while cost:
@@ -141,13 +146,33 @@ class Half:
         self._words = [0] * _WORDS
         self._bits = 0
 
-    def _open(self, cost: int) -> Level:
+    def validate(self) -> None:
+        """Raise BrokenInvariant unless levels, links, sums and bits agree.
+
+        This visits every order, so only checks and tests call it.
+        """
+        costs = []
+        for level in self.walk():
+            costs.append(level.cost)
+            _validate_level(self, level)
+        if costs != sorted(self.levels, reverse=True):
+            raise BrokenInvariant(f"{self._name()}: the bits say {costs}, the levels differ")
+        if self.best != (costs[0] if costs else 0):
+            raise BrokenInvariant(f"{self._name()}: the best cost is not {self.best}")
+        words = sum(1 << word for word, bits in enumerate(self._words) if bits)
+        if words != self._bits:
+            raise BrokenInvariant(f"{self._name()}: the upper bits are not those of the words")
+
+    def _name(self) -> str:
+        return f"{self.book.symbol} {'bids' if self.direction == BUY else 'asks'}"
+
+    def _open(self, cost: int) -> PriceLevel:
         word = cost >> _WORD_BITS
         self._words[word] |= 1 << (cost & _WORD_MASK)
         self._bits |= 1 << word
         if cost > self.best:
             self.best = cost
-        return Level(self, cost)
+        return PriceLevel(self, cost)
 
     def _close(self, cost: int) -> None:
         del self.levels[cost]
@@ -160,7 +185,7 @@ class Half:
 
 
 class Book:
-    """One symbol's market: its two halves, and who holds what in it.
+    """One symbol's market: its two sides, and who holds what in it.
 
     `status` is open, halted, closed (no trading, positions wait) or settled.
     """
@@ -171,8 +196,8 @@ class Book:
         self.symbol = symbol
         self.tick_ticks = tick_ticks
         self.status = status
-        self.bids = Half(self, BUY)
-        self.asks = Half(self, SELL)
+        self.bids = BookSide(self, BUY)
+        self.asks = BookSide(self, SELL)
         self.holdings: dict[str, Holding] = {}
 
     def hold(self, account: Account) -> Holding:
@@ -194,3 +219,43 @@ class Book:
             PAR_TICKS - ask if ask else None,
             self.asks.levels[ask].lots if ask else 0,
         )
+
+    def validate(self) -> None:
+        """Raise BrokenInvariant unless the book is in order and agrees with its holdings.
+
+        This visits every order, so only checks and tests call it.
+        """
+        self.top()
+        resting: dict[tuple[str, int], int] = {}
+        for side in (self.bids, self.asks):
+            side.validate()
+            for level in side.walk():
+                for order in level:
+                    key = order.owner.account.name, side.direction
+                    resting[key] = resting.get(key, 0) + order.lots
+        for name, holding in self.holdings.items():
+            buying, selling = resting.pop((name, BUY), 0), resting.pop((name, SELL), 0)
+            if (holding.buying, holding.selling) != (buying, selling):
+                raise BrokenInvariant(f"{self.symbol}: {name} does not rest what it is said to")
+        if resting:
+            raise BrokenInvariant(f"{self.symbol}: orders of accounts without a holding: {resting}")
+
+
+def _validate_level(side: BookSide, level: PriceLevel) -> None:
+    where = f"{side.book.symbol} at cost {level.cost}"
+    if level.side is not side or side.levels.get(level.cost) is not level:
+        raise BrokenInvariant(f"{where}: the level is not its side's")
+    if not 0 < level.cost < PAR_TICKS:
+        raise BrokenInvariant(f"{where}: no order may rest there")
+    lots, last = 0, None
+    for order in level:
+        if order.prev is not last or order.level is not level:
+            raise BrokenInvariant(f"{where}: order {order.id} is linked to another place")
+        if order.lots <= 0 or not 0 <= order.cover <= order.lots:
+            raise BrokenInvariant(f"{where}: order {order.id} has {order.lots} lots")
+        lots += order.lots
+        last = order
+    if last is None or level.tail is not last:
+        raise BrokenInvariant(f"{where}: the level's last order is not its tail")
+    if lots != level.lots:
+        raise BrokenInvariant(f"{where}: {level.lots} lots are stated, {lots} rest")

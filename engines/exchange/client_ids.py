@@ -1,14 +1,14 @@
-"""The memory of client ids, by which nothing is ever executed twice.
+"""The memory of client ids: no command is executed twice.
 
-An id is used up by a command that was carried out. One that was refused changed nothing,
-so its id stays free and a repetition is judged afresh: it can still execute only once.
+A command that was carried out uses up its id. A refused command changed nothing, so its id
+stays free and a repetition is judged like a new command: it can still execute only once.
 
-Ids are kept in two generations. `now` collects; when the memory's time has come, `now`
-becomes `before` and what was `before` is dropped. A generation is dropped no earlier than
-REMEMBER_IDS_NS after its last id came in, when that id's command is stale for sure.
+Ids are kept in two generations. `now` collects ids; at `remember_until_ns` it becomes
+`before`, and the previous `before` is dropped. A generation is dropped no earlier than
+REMEMBER_IDS_NS after its last id came in; by then that id's command is stale.
 
-An id is remembered with what it was used for: the order id, or minus the sequence of a
-command that is no order.
+Each id is remembered with its use: the order id, or minus the sequence of a command that is
+no order.
 """
 
 from engines.exchange.accounts import Account

@@ -1,47 +1,30 @@
-"""The exchange engine, as the kernel knows it."""
+"""The exchange engine: commands and governance records in; orders, trades and balances out."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from engines.exchange import (
-    conclude,
-    decisions,
-    evolve,
-    openings,
-    orders,
-    snapshot,
-)
-from engines.exchange.refusals import refused, sayable
+from engines.exchange import inputs, snapshot
+from engines.exchange.decide import governance, group_end, openings, orders
+from engines.exchange.decide.refusals import refused, sayable
+from engines.exchange.evolve import EVENT_HANDLERS
 from engines.exchange.state import State
-from engines.kernel import Grouping
+from engines.kernel import Grouping, apply_event
 from schemas import subjects
-from schemas.commands import ACCOUNT_COMMANDS, ORDER_COMMANDS
-from schemas.errors import (
-    BrokenInvariant,
-    InputError,
-    Refusal,
-    TooLarge,
-    UnknownRecord,
-)
+from schemas.errors import InputError, Refusal
 from schemas.events import Event
-from schemas.events.exchange import CommandRefused
-from schemas.limits import MAX_COMMAND_BYTES
-from schemas.records import EVENT_MESSAGES, Record
+from schemas.events.exchange import CommandRefused, OrdersCancelled
+from schemas.limits import IDS_LIKE_AN_EVENT
+from schemas.records import read
 from schemas.stored import Stored
 
-_UNREADABLE: Final = {
-    Refusal.MALFORMED: "not a readable command",
-    Refusal.UNKNOWN_MESSAGE: "no such command, or not in this version",
-    Refusal.TOO_LARGE: f"a command has at most {MAX_COMMAND_BYTES} bytes",
-}
-"""Our own words: a decoder's may change with its version, and an event may not."""
+DECIDER: Final = "exchange/1"
 
 
 class ExchangeEngine:
-    """Accounts, money and the books of one shard."""
+    """Decide on accounts, money and the books of one shard."""
 
     name = subjects.EXCHANGE
-    decider = "exchange/1"
+    decider = DECIDER
     grouping = Grouping()
 
     def __init__(self, shard: str = subjects.DEFAULT_SHARD) -> None:
@@ -51,6 +34,7 @@ class ExchangeEngine:
         self.reads = (f"{self._orders}*", f"{self._accounts}*", self._governance)
 
     def initial(self) -> State:
+        """Return the state of a venue without accounts and books."""
         return State()
 
     def decide(self, state: State, message: Stored, now_ns: int) -> Iterable[Event]:
@@ -62,41 +46,36 @@ class ExchangeEngine:
         if subject.startswith(self._orders):
             account = subject[len(self._orders) :]
             try:
-                if len(payload) > MAX_COMMAND_BYTES:
-                    raise _too_large(payload)
-                command = ORDER_COMMANDS.decode(payload)
+                command = inputs.order_command(payload)
             except InputError as error:
                 return (_unreadable(sequence, account, error),)
             return orders.judge(state, sequence, account, command, now_ns)
         if subject == self._governance:
-            return decisions.judge(state, sequence, _governance_record(sequence, payload))
+            return governance.judge(state, sequence, read(message))
         if subject.startswith(self._accounts):
             account = subject[len(self._accounts) :]
             try:
-                if len(payload) > MAX_COMMAND_BYTES:
-                    raise _too_large(payload)
-                opening = ACCOUNT_COMMANDS.decode(payload)
+                opening = inputs.account_command(payload)
             except InputError as error:
                 return (_unreadable(sequence, account, error),)
             return openings.judge(state, sequence, account, opening, now_ns)
         return ()
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
         """State what the group touched, and forget the ids whose time is over."""
-        return conclude.conclude(state, inputs, now_ns)
+        return group_end.on_group_end(state, inputs, now_ns)
+
+    def weight(self, event: Event) -> int:
+        """Count a mass cancel by its list, which is as long as what rests."""
+        if type(event) is OrdersCancelled:
+            return 1 + len(event.order_ids) // IDS_LIKE_AN_EVENT
+        return 1
 
     def evolve(self, state: State, event: Event) -> None:
-        """Apply one event; raises BrokenInvariant for one that cannot be true of this state."""
-        step = evolve.STEPS.get(type(event))
-        if step is None:
-            raise UnknownRecord(f"{type(event).__name__} is no event of the exchange")
-        try:
-            step(state, event)
-        except (KeyError, AttributeError) as error:
-            raise BrokenInvariant(f"{event} does not fit the state: {error!r}") from error
+        apply_event(self.name, EVENT_HANDLERS, state, event)
 
     def next_due_ns(self, state: State) -> int | None:
-        return conclude.next_due_ns(state)
+        return group_end.next_due_ns(state)
 
     def dump(self, state: State) -> bytes:
         """Return the state's canonical bytes; raises BrokenInvariant if money does not add up."""
@@ -106,20 +85,6 @@ class ExchangeEngine:
         return snapshot.load(data)
 
 
-def _too_large(payload: bytes) -> TooLarge:
-    return TooLarge(f"{len(payload)} bytes")
-
-
 def _unreadable(sequence: int, account: str, error: InputError) -> CommandRefused:
     code = Refusal(error.code)
-    return refused(sequence, sayable(account), "", code, _UNREADABLE[code])
-
-
-def _governance_record(sequence: int, payload: bytes) -> Record:
-    try:
-        record = EVENT_MESSAGES.decode(payload)
-    except InputError as error:
-        raise UnknownRecord(f"governance record at sequence {sequence}: {error}") from error
-    if record.engine != subjects.GOVERNANCE:
-        raise UnknownRecord(f"a record of {record.engine!r} stands at sequence {sequence}")
-    return record
+    return refused(sequence, sayable(account), "", code, inputs.UNREADABLE[code])

@@ -1,12 +1,12 @@
 """Evolve: what each of the exchange's events does to its state."""
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from engines.exchange import money
 from engines.exchange.accounts import Account
-from engines.exchange.book import Book, Order
+from engines.exchange.book import Book, RestingOrder
 from engines.exchange.state import State
+from engines.kernel import EventHandlers
 from schemas.errors import BrokenInvariant
 from schemas.events.exchange import (
     AccountOpened,
@@ -47,22 +47,22 @@ def _order_placed(state: State, event: OrderPlaced) -> None:
         raise BrokenInvariant(f"order {order_id} rests without a price")
     book = state.books[event.symbol]
     holding = book.holdings.get(account.name) or book.hold(account)
-    order = Order(order_id, holding, lots)
+    order = RestingOrder(order_id, holding, lots)
     if event.side == "buy":
-        half, cost = book.bids, price
+        side, cost = book.bids, price
         holding.buying += lots
     else:
-        half, cost = book.asks, PAR_TICKS - price
+        side, cost = book.asks, PAR_TICKS - price
         holding.selling += lots
     reserve = lots * cost
     if holding.lots:
-        reserve -= money.cover(order, half.direction) * cost
+        reserve -= money.cover(order, side.direction) * cost
     account.cash -= reserve
     account.reserved += reserve
     state.touched_accounts[account.name] = account
-    half.add(order, cost)
+    side.add(order, cost)
     state.orders[order_id] = account.orders[order_id] = order
-    if cost == half.best:
+    if cost == side.best:
         state.touched_books[book.symbol] = book
 
 
@@ -70,16 +70,16 @@ def _traded(state: State, event: Traded) -> None:
     """Move lots and money between the two parties, at the maker's price."""
     maker = state.orders[event.maker_order_id]
     level, lots = maker.level, event.quantity_lots
-    half = level.half
+    side = level.side
     if maker.lots - lots != event.maker_resting_lots or lots <= 0:
         raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} has {maker.lots} lots")
-    if level.cost != half.best:
+    if level.cost != side.best:
         raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} is not at the best price")
     state.last_trade_id = event.trade_id
-    book = half.book
+    book = side.book
     taker = book.holdings.get(event.taker_account) or book.hold(state.accounts[event.taker_account])
     money.fill_resting(state, maker, lots)
-    money.trade(state, taker, -half.direction, lots, PAR_TICKS - level.cost)
+    money.trade(state, taker, -side.direction, lots, PAR_TICKS - level.cost)
 
 
 def _orders_cancelled(state: State, event: OrdersCancelled) -> None:
@@ -172,7 +172,7 @@ def _tops_changed(state: State, event: TopsChanged) -> None:
             raise BrokenInvariant(f"stated {row}, is {top}")
 
 
-STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
+EVENT_HANDLERS: Final[EventHandlers[State]] = {
     OrderPlaced: _order_placed,
     Traded: _traded,
     OrdersCancelled: _orders_cancelled,
@@ -192,5 +192,3 @@ STEPS: Final[dict[type, Callable[[State, Any], None]]] = {
     BookClosed: _book_closed,
     BookSettled: _book_settled,
 }
-"""By exact type: a `match` would ask `isinstance`, which for a Struct that is not one costs
-more than most of the steps. A test holds that every event of the exchange has its step."""

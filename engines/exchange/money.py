@@ -5,39 +5,13 @@ shorts in every symbol. Each movement below keeps that: a trade takes from its t
 PAR per lot together, and gives PAR back for every pair of lots that it ends.
 """
 
-from engines.exchange.accounts import Account, Holding
-from engines.exchange.book import Book, Order
-from engines.exchange.matching import Fills
+from engines.exchange.accounts import Holding
+from engines.exchange.book import Book, RestingOrder
 from engines.exchange.state import State
 from schemas.units import PAR_TICKS
 
 
-def funds_after(
-    account: Account,
-    holding: Holding | None,
-    direction: int,
-    fills: Fills,
-    resting_lots: int,
-    cost: int,
-) -> int:
-    """Return the cash that an order with these fills and this rest would leave at least.
-
-    The lots that it closes come first, but only those that no resting order covers: closing
-    a covered lot can make that order need a reserve of its own, of less than PAR. So such a
-    lot counts here as an opening one, which is PAR less than what it brings.
-    """
-    funds = account.cash
-    closing = holding.uncommitted(direction) if holding is not None else 0
-    for maker, lots in fills:
-        closed = lots if lots < closing else closing
-        closing -= closed
-        funds += closed * PAR_TICKS - lots * (PAR_TICKS - maker.level.cost)
-    if resting_lots > closing:
-        funds -= (resting_lots - closing) * cost
-    return funds
-
-
-def cover(order: Order, direction: int) -> int:
+def cover(order: RestingOrder, direction: int) -> int:
     """Let `order` cover the lots that it would close and that no other order covers yet.
 
     Returns how many these are: they need no reserve. The order's own trades, which follow,
@@ -53,10 +27,10 @@ def cover(order: Order, direction: int) -> int:
     return order.cover
 
 
-def leave(state: State, order: Order) -> None:
+def leave(state: State, order: RestingOrder) -> None:
     """Take what is left of `order` out of the book and free its reserve."""
     level = order.level
-    half = level.half
+    side = level.side
     holding = order.owner
     account = holding.account
     release = (order.lots - order.cover) * level.cost
@@ -67,25 +41,25 @@ def leave(state: State, order: Order) -> None:
     if order.cover:
         holding.covered -= order.cover
         del holding.covering[order.id]
-    if half.direction > 0:
+    if side.direction > 0:
         holding.buying -= order.lots
     else:
         holding.selling -= order.lots
-    if level.cost == half.best:
-        book = half.book
+    if level.cost == side.best:
+        book = side.book
         state.touched_books[book.symbol] = book
-    half.remove(order)
+    side.remove(order)
     del state.orders[order.id], account.orders[order.id]
 
 
-def fill_resting(state: State, order: Order, lots: int) -> None:
+def fill_resting(state: State, order: RestingOrder, lots: int) -> None:
     """Let a resting order give `lots` at its own price.
 
     Its covered part goes first: it closes lots and has no reserve. The rest pays out of the
     reserve, also where it too closes lots by now because its owner has traded meanwhile.
     """
     level = order.level
-    half = level.half
+    side = level.side
     holding = order.owner
     account = holding.account
     covered = order.cover if order.cover < lots else lots
@@ -97,15 +71,15 @@ def fill_resting(state: State, order: Order, lots: int) -> None:
     release = (lots - covered) * level.cost
     account.reserved -= release
     account.cash += release
-    if half.direction > 0:
+    if side.direction > 0:
         holding.buying -= lots
     else:
         holding.selling -= lots
-    book = half.book
+    book = side.book
     state.touched_books[book.symbol] = book
-    if half.take(order, lots):
+    if side.take(order, lots):
         del state.orders[order.id], account.orders[order.id]
-    trade(state, holding, half.direction, lots, level.cost)
+    trade(state, holding, side.direction, lots, level.cost)
 
 
 def trade(state: State, holding: Holding, direction: int, lots: int, cost: int) -> None:
@@ -148,19 +122,19 @@ def _uncover(holding: Holding, lots: int) -> None:
 
 def empty(state: State, book: Book) -> None:
     """Cancel every order of `book`, best first."""
-    for half in (book.bids, book.asks):
-        for level in half.walk():
+    for side in (book.bids, book.asks):
+        for level in side.walk():
             for order in level:
                 _cancel_in_place(state, order, level.cost)
-        if half.best:
+        if side.best:
             state.touched_books[book.symbol] = book
-        half.clear()
+        side.clear()
     for holding in book.holdings.values():
         holding.buying = holding.selling = holding.covered = 0
         holding.covering = {}
 
 
-def _cancel_in_place(state: State, order: Order, cost: int) -> None:
+def _cancel_in_place(state: State, order: RestingOrder, cost: int) -> None:
     account = order.owner.account
     release = (order.lots - order.cover) * cost
     account.reserved -= release

@@ -1,16 +1,18 @@
 """Snapshot: the whole state as canonical bytes, and back.
 
 MessagePack of flat rows: accounts are named by their index, and a level is its cost and
-then four integers for each order in the order of time. What can be derived is not written.
+then four integers for each order in the order of time. Derived values are not written.
+
+The codec and the order of the fields stay as they are: hashes of these bytes stand on logs.
 """
 
 from collections.abc import Iterable
 
 import msgspec
 
-from engines.exchange.accounts import Account, Holding
+from engines.exchange.accounts import Account, Holding, OwnOrder
 from engines.exchange.audit import audit
-from engines.exchange.book import Book, Half, Order
+from engines.exchange.book import Book, BookSide, RestingOrder
 from engines.exchange.state import State
 from schemas.policy import ExchangePolicy
 
@@ -116,13 +118,13 @@ def _dump_book(book: Book) -> _BookRow:
     holdings: list[int] = []
     for holding in book.holdings.values():
         holdings += (holding.account.index, holding.lots)
-    bids, asks = _dump_half(book.bids), _dump_half(book.asks)
+    bids, asks = _dump_side(book.bids), _dump_side(book.asks)
     return _BookRow(book.symbol, book.tick_ticks, book.status, holdings, bids, asks)
 
 
-def _dump_half(half: Half) -> list[_LevelRow]:
+def _dump_side(side: BookSide) -> list[_LevelRow]:
     rows: list[_LevelRow] = []
-    for level in half.walk():
+    for level in side.walk():
         flat: list[int] = []
         order = level.head
         while order is not None:
@@ -145,24 +147,24 @@ def _load_book(state: State, accounts: list[Account], row: _BookRow) -> Book:
         index, lots = row.holdings[at : at + 2]
         holding = by_index[index] = Holding(accounts[index], row.symbol, lots)
         book.holdings[holding.account.name] = holding
-    _load_half(state, by_index, book.bids, row.bids)
-    _load_half(state, by_index, book.asks, row.asks)
+    _load_side(state, by_index, book.bids, row.bids)
+    _load_side(state, by_index, book.asks, row.asks)
     for holding in by_index.values():
         if holding.covering:
             _restore_covering(holding, holding.covering.values())
     return book
 
 
-def _load_half(
-    state: State, holdings: dict[int, Holding], half: Half, levels: list[_LevelRow]
+def _load_side(
+    state: State, holdings: dict[int, Holding], side: BookSide, levels: list[_LevelRow]
 ) -> None:
-    buys = half.direction > 0
+    buys = side.direction > 0
     for cost, flat in levels:
         for at in range(0, len(flat), 4):
             order_id, index, lots, cover = flat[at : at + 4]
             owner = holdings[index]
-            order = Order(order_id, owner, lots, cover)
-            half.add(order, cost)
+            order = RestingOrder(order_id, owner, lots, cover)
+            side.add(order, cost)
             state.orders[order_id] = owner.account.orders[order_id] = order
             if cover:
                 owner.covering[order_id] = order
@@ -172,7 +174,7 @@ def _load_half(
                 owner.selling += lots
 
 
-def _restore_covering(holding: Holding, orders: Iterable[Order]) -> None:
+def _restore_covering(holding: Holding, orders: Iterable[OwnOrder]) -> None:
     """Put the covering orders back into the order of time, which is that of their ids."""
     holding.covering = {order.id: order for order in sorted(orders, key=lambda o: o.id)}
     holding.covered = sum(order.cover for order in holding.covering.values())

@@ -1,7 +1,7 @@
 """The exchange's whole state: a function of its own events alone."""
 
 from engines.exchange.accounts import Account, Holding
-from engines.exchange.book import Book, Order
+from engines.exchange.book import Book, RestingOrder
 from engines.exchange.client_ids import ClientIds
 from schemas.policy import ExchangePolicy
 
@@ -37,7 +37,7 @@ class State:
         self.last_cause = 0
         self.accounts: dict[str, Account] = {}
         self.books: dict[str, Book] = {}
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, RestingOrder] = {}
         self.ids = ClientIds()
         self.touched_accounts: dict[str, Account] = {}
         self.touched_holdings: dict[Holding, None] = {}

@@ -1,5 +1,6 @@
-"""What the log's past is: a hash chain over every message, sealed and signed."""
+"""The notary: seals over everything that stands on the log."""
 
-from engines.notary.engine import NotaryEngine, verify_seal
+from engines.notary.engine import NotaryEngine
+from engines.notary.seals import verify_seal
 
 __all__ = ["NotaryEngine", "verify_seal"]

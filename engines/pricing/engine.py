@@ -3,16 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from engines.kernel import Grouping
-from engines.pricing import inputs
-from engines.pricing.prices import Working
-from engines.pricing.state import LOAD, Kept, State
+from engines.kernel import Grouping, apply_event
+from engines.pricing import decide, inputs
+from engines.pricing.evolve import EVENT_HANDLERS
+from engines.pricing.state import PersistedPricingState, State, dump, load
 from schemas import events as all_events
 from schemas import subjects
-from schemas.codec import encode
-from schemas.errors import UnknownRecord
 from schemas.events.pricing import Event, PressureChanged
-from schemas.limits import MAX_GROUP_EVENTS
 from schemas.stored import Stored
 
 DECIDER: Final = "pricing/1"
@@ -42,53 +39,32 @@ class PricingEngine:
 
     def initial(self) -> State:
         """Return the state before any market is listed."""
-        return State(Kept())
+        return State(PersistedPricingState())
 
     def decide(self, state: State, message: Stored, now_ns: int) -> Sequence[Event]:
         """Return what one record changes; `now_ns` plays no part in it.
 
         Raises UnknownRecord for a record that cannot be read or does not fit the past.
         """
-        given = inputs.read(message)
-        if not given.events:
-            return ()
-        working = Working(state, message.sequence, given.time_ns)
-        for event in given.events:
-            working.take(event)
-        return working.events()
+        return decide.judge(state, message.sequence, inputs.read(message))
 
-    def conclude(
+    def on_group_end(
         self, state: State, inputs: Sequence[Stored], now_ns: int
     ) -> Sequence[PressureChanged]:
         """State the pressure of symbols that traded, and of those that time has changed."""
-        names = list(state.kept.fresh)
-        for due in sorted(due for due in state.due if due <= now_ns):
-            names += sorted(name for name in state.due[due] if name not in state.kept.fresh)
-        return [_pressure(state, name, now_ns) for name in names[:MAX_GROUP_EVENTS]]
+        return decide.pressures(state, now_ns)
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: State, event: all_events.Event) -> None:
-        """Apply one of the pricing events. Raises UnknownRecord for another engine's."""
-        if not isinstance(event, Event):
-            raise UnknownRecord(f"pricing does not decide {type(event).__name__}")
-        state.evolve(event)
+        apply_event(self.name, EVENT_HANDLERS, state, event)
 
     def next_due_ns(self, state: State) -> int | None:
-        """Return when the next bucket leaves a window."""
-        if state.kept.fresh:
-            return 0  # more than one group had room for
-        return min(state.due, default=None)
+        return decide.next_due_ns(state)
 
     def dump(self, state: State) -> bytes:
-        """Return the kept state as canonical JSON; its dicts keep the order of the events."""
-        return encode(state.kept)
+        return dump(state)
 
     def load(self, data: bytes) -> State:
-        """Return the state that `dump` wrote."""
-        return State(LOAD(data))
-
-
-def _pressure(state: State, name: str, now_ns: int) -> PressureChanged:
-    symbol = state.symbols[name]
-    buy_1m, sell_1m = symbol.minute.sums(now_ns)
-    buy_1h, sell_1h = symbol.hour.sums(now_ns)
-    return PressureChanged(symbol.traded_in, name, buy_1m, sell_1m, buy_1h, sell_1h)
+        return load(data)

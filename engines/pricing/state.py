@@ -1,27 +1,18 @@
-"""What the pricing engine remembers, and how its own events change that."""
+"""What the pricing engine remembers. `evolve.py` says how its own events change that."""
 
-from typing import Final, assert_never
+from typing import Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from engines.pricing.windows import Window
-from schemas.errors import BrokenInvariant
-from schemas.events.pricing import (
-    Basis,
-    BlendSet,
-    Event,
-    PressureChanged,
-    PriceChanged,
-    ProposalPriced,
-    SmoothingSet,
-    VolumeTraded,
-)
+from engines.pricing.windows import VolumeWindow
+from schemas.codec import encode
+from schemas.events.pricing import Basis
 from schemas.units import MINUTE_NS, SECOND_NS
 
 
 class Price(msgspec.Struct, frozen=True):
-    """What PriceChanged last said."""
+    """The fields of the symbol's last PriceChanged."""
 
     basis: Basis
     ewma_e6: int
@@ -30,12 +21,12 @@ class Price(msgspec.Struct, frozen=True):
     last_trade_ticks: int | None
 
 
-class Symbol(msgspec.Struct):
-    """One market: its blend, its price, and what takers traded lately.
+class PricedSymbol(msgspec.Struct):
+    """One market: its blend, its price, and the recent volume of takers.
 
-    `traded_in` is the message of its last trades: the cause of all pressure they leave.
-    `listed_at_e2` is the RealityScore before it first moved, and not in the dump until it
-    has: hashes of states from when it could not move stand on the log.
+    `traded_in` is the sequence of the message with its last trades: the cause of the pressure
+    that they leave. `listed_at_e2` is the RealityScore before its first move. The dump leaves
+    the field out before that move, because older logs hold hashes of states without it.
     """
 
     market_weight_bp: int
@@ -43,8 +34,8 @@ class Symbol(msgspec.Struct):
     reality_score_e2: int
     price: Price | None = None
     traded_in: int = 0
-    minute: Window = msgspec.field(default_factory=lambda: Window(SECOND_NS))
-    hour: Window = msgspec.field(default_factory=lambda: Window(MINUTE_NS))
+    minute: VolumeWindow = msgspec.field(default_factory=lambda: VolumeWindow(SECOND_NS))
+    hour: VolumeWindow = msgspec.field(default_factory=lambda: VolumeWindow(MINUTE_NS))
     listed_at_e2: int | UnsetType = UNSET
 
     @property
@@ -61,36 +52,38 @@ class Symbol(msgspec.Struct):
         return min(first, second)
 
 
-class Kept(msgspec.Struct):
-    """The part of the state that a snapshot keeps.
+class PersistedPricingState(msgspec.Struct):
+    """The part of the state that a snapshot holds.
 
-    `fresh` holds the symbols whose volume changed since their pressure was last stated.
+    `fresh` holds the symbols whose volume changed since their last PressureChanged.
     """
 
     ewma_alpha_bp: int | None = None
-    symbols: dict[str, Symbol] = {}
+    symbols: dict[str, PricedSymbol] = {}
     fresh: dict[str, None] = {}
 
 
 class State:
-    """The kept state, and an index of when which symbols are due.
+    """The persisted state, and an index of the symbols by when they are due.
 
-    All due times are bounds of buckets, so there are never more than some 120 of them.
+    All due times are bounds of buckets, so the index has at most about 120 of them.
     """
 
-    def __init__(self, kept: Kept) -> None:
-        self.kept = kept
-        self.symbols = kept.symbols
+    def __init__(self, persisted: PersistedPricingState) -> None:
+        self.persisted = persisted
+        self.symbols = persisted.symbols
         self.due: dict[int, dict[str, None]] = {}
-        for name, symbol in kept.symbols.items():
-            self._index(name, symbol)
+        for name, symbol in persisted.symbols.items():
+            self.index(name, symbol)
 
-    def _index(self, name: str, symbol: Symbol) -> None:
+    def index(self, name: str, symbol: PricedSymbol) -> None:
+        """Enter when `symbol` is due, if it is."""
         due = symbol.due_ns()
         if due is not None:
             self.due.setdefault(due, {})[name] = None
 
-    def _unindex(self, name: str, symbol: Symbol) -> None:
+    def unindex(self, name: str, symbol: PricedSymbol) -> None:
+        """Take `symbol` out of the index, before what it is due by changes."""
         due = symbol.due_ns()
         if due is not None:
             names = self.due[due]
@@ -98,60 +91,18 @@ class State:
             if not names:
                 del self.due[due]
 
-    def evolve(self, event: Event) -> None:
-        """Apply one event of the pricing engine."""
-        match event:
-            case SmoothingSet():
-                self.kept.ewma_alpha_bp = event.ewma_alpha_bp
-            case BlendSet():
-                self._blend(event)
-            case PriceChanged():
-                self.symbols[event.symbol].price = Price(
-                    event.basis,
-                    event.ewma_e6,
-                    event.market_price_e2,
-                    event.final_price_e2,
-                    event.last_trade_ticks,
-                )
-            case VolumeTraded():
-                self._enter(event)
-            case PressureChanged():
-                self._state_pressure(event)
-            case ProposalPriced():
-                pass  # it is said for those who decide; no price follows from it
-            case _:
-                assert_never(event)
 
-    def _blend(self, event: BlendSet) -> None:
-        weights = (event.market_weight_bp, event.reality_weight_bp, event.reality_score_e2)
-        symbol = self.symbols.get(event.symbol)
-        if symbol is None:
-            self.symbols[event.symbol] = Symbol(*weights)
-        else:
-            if event.reality_score_e2 != symbol.reality_score_e2:
-                symbol.listed_at_e2 = symbol.listing_score_e2
-            symbol.market_weight_bp, symbol.reality_weight_bp, symbol.reality_score_e2 = weights
-
-    def _enter(self, event: VolumeTraded) -> None:
-        name = event.symbol
-        symbol = self.symbols[name]
-        self._unindex(name, symbol)
-        symbol.minute.add(event.at_ns, event.buy_lots, event.sell_lots)
-        symbol.hour.add(event.at_ns, event.buy_lots, event.sell_lots)
-        self._index(name, symbol)
-        symbol.traded_in = event.cause
-        self.kept.fresh[name] = None
-
-    def _state_pressure(self, event: PressureChanged) -> None:
-        name = event.symbol
-        symbol = self.symbols[name]
-        self._unindex(name, symbol)
-        minute = symbol.minute.shrink(event.buy_lots_1m, event.sell_lots_1m)
-        hour = symbol.hour.shrink(event.buy_lots_1h, event.sell_lots_1h)
-        if not (minute and hour):
-            raise BrokenInvariant(f"the pressure stated for {name} is not what was traded")
-        self._index(name, symbol)
-        self.kept.fresh.pop(name, None)
+_decode: Final = msgspec.json.Decoder(PersistedPricingState).decode
 
 
-LOAD: Final = msgspec.json.Decoder(Kept).decode
+def dump(state: State) -> bytes:
+    """Return the persisted state as canonical JSON; dicts keep the order of the events.
+
+    The codec and the field names stay as they are: hashes of these bytes stand on logs.
+    """
+    return encode(state.persisted)
+
+
+def load(data: bytes) -> State:
+    """Return the state that `dump` wrote."""
+    return State(_decode(data))

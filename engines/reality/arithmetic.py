@@ -11,7 +11,7 @@ from typing import Final
 
 from engines.reality.limits import SPIKE_STD_FLOOR_E2
 from schemas.policy import RealityPolicy, Scoring
-from schemas.units import HUNDREDTHS, WEIGHT_ONE_BP, round_half_even
+from schemas.units import HOUR_NS, HUNDREDTHS, WEIGHT_ONE_BP, round_half_even
 
 _CONTEXT: Final = Context(
     prec=40,
@@ -93,6 +93,11 @@ def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
     variance = count * sum(one * one for one in moves_e2) - total * total
     floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
     return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
+
+
+def token_ns(calls_per_hour: int) -> int:
+    """Return how long the LLM budget's bucket takes to get one more token, rounded up."""
+    return -(-HOUR_NS // calls_per_hour)
 
 
 @cache

@@ -5,10 +5,10 @@ from typing import Final
 
 from schemas import subjects
 from schemas.codec import Codec
-from schemas.errors import InputError, UnknownRecord
+from schemas.errors import InputError
 from schemas.events.exchange import ReviewersChecked
 from schemas.observations import LlmAvailability, LlmCalled, SignalsMeasured
-from schemas.records import EVENT_MESSAGES, Record
+from schemas.records import read
 from schemas.stored import Stored
 
 _SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
@@ -41,20 +41,6 @@ def llm(message: Stored) -> LlmCalled | LlmAvailability | None:
         return None
 
 
-def record(message: Stored) -> Record:
-    """Return the record in `message`.
-
-    Raises UnknownRecord when it cannot be read: then this version must not go on.
-    """
-    try:
-        read = EVENT_MESSAGES.decode(message.payload)
-    except InputError as error:
-        raise UnknownRecord(f"message {message.sequence} on {message.subject}: {error}") from error
-    if read.engine != subjects.last_token(message.subject):
-        raise UnknownRecord(f"a record of {read.engine!r} stands at sequence {message.sequence}")
-    return read
-
-
 def reviewers_checked(message: Stored) -> list[ReviewersChecked]:
     """Return the ReviewersChecked of a record of the exchange.
 
@@ -62,5 +48,5 @@ def reviewers_checked(message: Stored) -> list[ReviewersChecked]:
     """
     if _CHECKED not in message.payload:
         return []
-    events = record(message).events
+    events = read(message).events
     return [event for event in events if type(event) is ReviewersChecked]

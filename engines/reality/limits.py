@@ -15,5 +15,5 @@ SPIKE_STD_FLOOR_E2: Final = 50
 """A symbol that always moved alike is taken to vary by this much, or any move were a spike."""
 MAX_LLM_WAITING: Final = 1_000
 FORGET_EVERY_NS: Final = 600 * SECOND_NS
-MAX_DUES_AT_ONCE: Final = 1_000
+MAX_TIMERS_AT_ONCE: Final = 1_000
 """Timeouts and expiries that one group concludes; the rest follow with the next tick."""

@@ -8,7 +8,7 @@ import msgspec
 from engines.reality.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
 
 
-class Seen(msgspec.Struct, array_like=True):
+class SeenArticles(msgspec.Struct, array_like=True):
     """The articles that had a say, by snapshot_id, in two generations.
 
     `now` collects; when `until_ns` has come, or `now` holds half of MAX_REMEMBERED_ARTICLES,

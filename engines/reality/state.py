@@ -5,13 +5,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from engines.reality.memory import Charge, Charges, Seen
-from engines.reality.timers import Due, Dues, Kind
+from engines.reality.memory import Charge, Charges, SeenArticles
+from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
 from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
 
-Asked = Literal["", "waiting", "used", "invalid", "failed"]
-"""What came of asking the LLM about a story; empty while it was not asked."""
+StoryLlm = Literal["", "waiting", "used", "invalid", "failed"]
+"""The result of asking the LLM about a story; empty before it is asked."""
 
 
 class Score(msgspec.Struct, array_like=True):
@@ -23,7 +23,7 @@ class Score(msgspec.Struct, array_like=True):
     moves_e2: list[int] = []
 
 
-class Known(msgspec.Struct, array_like=True):
+class KnownSource(msgspec.Struct, array_like=True):
     """A source. `until_ns` is the end of its quarantine, 0 for none; `cause` what set it.
 
     `recent_ns` is when its last articles came, of those that its rate counts.
@@ -36,7 +36,7 @@ class Known(msgspec.Struct, array_like=True):
     recent_ns: list[int] = []
 
 
-class Article(msgspec.Struct, array_like=True, frozen=True):
+class WindowArticle(msgspec.Struct, array_like=True, frozen=True):
     """An article of the window: later ones may be similar to it."""
 
     cluster: int
@@ -63,13 +63,13 @@ class Story(msgspec.Struct, array_like=True):
     applied_e2: int = 0
     refused_up_e2: int = 0
     refused_down_e2: int = 0
-    asked: Asked = ""
+    asked: StoryLlm = ""
     impact_e2: int = 0
     confidence_bp: int = 0
     review: str = ""
 
 
-class Cluster(msgspec.Struct, array_like=True):
+class ArticleCluster(msgspec.Struct, array_like=True):
     """A group of articles that tell of the same thing.
 
     `articles` counts all of them, `live` those that are still in the window. `pins` counts
@@ -82,7 +82,7 @@ class Cluster(msgspec.Struct, array_like=True):
     stories: dict[str, Story] = {}
 
 
-class Waiting(msgspec.Struct, array_like=True, frozen=True):
+class PendingRequest(msgspec.Struct, array_like=True, frozen=True):
     """A request to the LLM that has no answer yet."""
 
     cluster: int
@@ -91,7 +91,7 @@ class Waiting(msgspec.Struct, array_like=True, frozen=True):
     deadline_ns: int
 
 
-class Llm(msgspec.Struct, array_like=True):
+class LlmState(msgspec.Struct, array_like=True):
     """Whether the LLM can be asked.
 
     `until_ns` is when a degraded one is tried again, `cause` what last changed the mode.
@@ -104,10 +104,10 @@ class Llm(msgspec.Struct, array_like=True):
     cause: int = 0
     spent_until_ns: int = 0
     outcomes: list[int] = []
-    waiting: dict[str, Waiting] = {}
+    waiting: dict[str, PendingRequest] = {}
 
 
-class Review(msgspec.Struct, array_like=True, frozen=True):
+class OpenReview(msgspec.Struct, array_like=True, frozen=True):
     """A move that waits for a person, as its proposal states it."""
 
     cause: int
@@ -120,7 +120,7 @@ class Review(msgspec.Struct, array_like=True, frozen=True):
     expires_ns: int
 
 
-class Kept(msgspec.Struct):
+class PersistedRealityState(msgspec.Struct):
     """The part of the state that a snapshot keeps.
 
     `ended` are the clusters that nothing can join or needs any more.
@@ -132,87 +132,92 @@ class Kept(msgspec.Struct):
     safeguards: Safeguards = Safeguards()
     llm_policy: LlmPolicy = LlmPolicy()
     scores: dict[str, Score] = {}
-    sources: dict[str, Known] = {}
-    seen: Seen = msgspec.field(default_factory=Seen)
-    window: dict[int, Article] = {}
-    clusters: dict[int, Cluster] = {}
+    sources: dict[str, KnownSource] = {}
+    seen: SeenArticles = msgspec.field(default_factory=SeenArticles)
+    window: dict[int, WindowArticle] = {}
+    clusters: dict[int, ArticleCluster] = {}
     ended: dict[int, None] = {}
     charges: list[Charge] = []
-    llm: Llm = msgspec.field(default_factory=Llm)
-    reviews: dict[str, Review] = {}
+    llm: LlmState = msgspec.field(default_factory=LlmState)
+    reviews: dict[str, OpenReview] = {}
     forgotten_ns: int = 0
     last_cause: int = 0
 
 
 class State:
-    """The kept state, and what follows from it: indexes by source and by time.
+    """The persisted state, and indexes that follow from it: by source and by time.
 
-    `charges` holds what `kept.charges` does in a snapshot. `order` are the articles of the
-    window, oldest first. `reviews_of` are the open reviews of each source, oldest first.
+    While the engine runs, `charges` holds the list that a snapshot has in `persisted.charges`.
+    `order` is the articles of the window, oldest first. `reviews_of` is the open reviews of
+    each source, oldest first.
     """
 
-    def __init__(self, kept: Kept) -> None:
-        self.kept = kept
-        self.charges = Charges(kept.charges)
-        kept.charges = []
-        self.order = deque(kept.window)
+    def __init__(self, persisted: PersistedRealityState) -> None:
+        self.persisted = persisted
+        self.charges = Charges(persisted.charges)
+        persisted.charges = []
+        self.order = deque(persisted.window)
         self.reviews_of: dict[str, dict[str, None]] = {}
-        self.dues = Dues(self._stands)
-        for name, known in kept.sources.items():
-            self.due("source", name, known.until_ns)
-        for hash_, review in kept.reviews.items():
+        self.timers = TimerQueue(self._is_effective)
+        for name, known in persisted.sources.items():
+            self.set_timer("source", name, known.until_ns)
+        for hash_, review in persisted.reviews.items():
             self.index_review(hash_, review)
-        for request_id, waiting in kept.llm.waiting.items():
-            self.due("llm", request_id, waiting.deadline_ns)
-        self.due("mode", "", kept.llm.until_ns)
+        for request_id, request in persisted.llm.waiting.items():
+            self.set_timer("llm", request_id, request.deadline_ns)
+        self.set_timer("mode", "", persisted.llm.until_ns)
 
-    def due(self, kind: Kind, key: str, at_ns: int | None) -> None:
-        """Remember when something ends by itself, if it does."""
+    def set_timer(self, kind: TimerKind, key: str, at_ns: int | None) -> None:
+        """Set a timer, unless `at_ns` is None or 0: then nothing ends by itself."""
         if at_ns:
-            self.dues.add(Due(at_ns, kind, key))
+            self.timers.add(Timer(at_ns, kind, key))
 
-    def index_review(self, hash_: str, review: Review) -> None:
+    def index_review(self, hash_: str, review: OpenReview) -> None:
         """Enter an open review in the indexes."""
         self.reviews_of.setdefault(review.charged, {})[hash_] = None
-        self.due("review", hash_, review.expires_ns)
+        self.set_timer("review", hash_, review.expires_ns)
 
-    def unindex_review(self, hash_: str, review: Review) -> None:
+    def unindex_review(self, hash_: str, review: OpenReview) -> None:
         """Take a review that was closed out of the index by source."""
         hashes = self.reviews_of[review.charged]
         del hashes[hash_]
         if not hashes:
             del self.reviews_of[review.charged]
 
-    def settle(self, cluster_id: int) -> None:
+    def update_ended(self, cluster_id: int) -> None:
         """Note whether a cluster has come to its end, after something about it changed."""
-        cluster = self.kept.clusters[cluster_id]
+        cluster = self.persisted.clusters[cluster_id]
         if cluster.live or cluster.pins:
-            self.kept.ended.pop(cluster_id, None)
+            self.persisted.ended.pop(cluster_id, None)
         else:
-            self.kept.ended[cluster_id] = None
+            self.persisted.ended[cluster_id] = None
 
-    def _stands(self, due: Due) -> bool:
-        kept = self.kept
-        match due.kind:
+    def _is_effective(self, timer: Timer) -> bool:
+        """Tell whether the state still has the end that `timer` was set for."""
+        persisted = self.persisted
+        match timer.kind:
             case "llm":
-                waiting = kept.llm.waiting.get(due.key)
-                return waiting is not None and waiting.deadline_ns == due.at_ns
+                request = persisted.llm.waiting.get(timer.key)
+                return request is not None and request.deadline_ns == timer.at_ns
             case "mode":
-                return kept.llm.until_ns == due.at_ns
+                return persisted.llm.until_ns == timer.at_ns
             case "review":
-                review = kept.reviews.get(due.key)
-                return review is not None and review.expires_ns == due.at_ns
+                review = persisted.reviews.get(timer.key)
+                return review is not None and review.expires_ns == timer.at_ns
             case "source":
-                return kept.sources[due.key].until_ns == due.at_ns
+                return persisted.sources[timer.key].until_ns == timer.at_ns
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(Kept).decode
+_decode: Final = msgspec.msgpack.Decoder(PersistedRealityState).decode
 
 
 def dump(state: State) -> bytes:
-    """Return the kept state as canonical MessagePack; dicts keep the order of the events."""
-    return _encode(msgspec.structs.replace(state.kept, charges=state.charges.all()))
+    """Return the persisted state as canonical MessagePack; dicts keep the order of the events.
+
+    The codec and the field names stay as they are: hashes of these bytes stand on logs.
+    """
+    return _encode(msgspec.structs.replace(state.persisted, charges=state.charges.all()))
 
 
 def load(data: bytes) -> State:

@@ -1,40 +1,39 @@
 """What time alone brings about, soonest first.
 
-An entry is left in the heap when its matter is settled otherwise, and skipped when its turn
-comes: whoever asks says which entries still stand. Entries are ordered by all that they are,
-so what comes first does not depend on how the heap came to be.
+Cancelled timers stay in the heap and are skipped when they come first. Timers compare by all
+their fields, so their order does not depend on how the heap was built.
 """
 
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Literal, NamedTuple
 
-Kind = Literal["llm", "mode", "review", "source"]
+TimerKind = Literal["llm", "mode", "review", "source"]
 
 
-class Due(NamedTuple):
-    """`key` says what of its kind: a request, a proposal's hash, a source."""
+class Timer(NamedTuple):
+    """`key` is a request's id, a proposal's hash or a source, by `kind`; empty for the mode."""
 
     at_ns: int
-    kind: Kind
+    kind: TimerKind
     key: str
 
 
-class Dues:
-    """A heap of dues, of which those count for which `stands` holds."""
+class TimerQueue:
+    """A heap of timers; `is_effective` says which of them are not cancelled."""
 
-    def __init__(self, stands: Callable[[Due], bool]) -> None:
-        self._stands = stands
-        self._heap: list[Due] = []
+    def __init__(self, is_effective: Callable[[Timer], bool]) -> None:
+        self._is_effective = is_effective
+        self._heap: list[Timer] = []
 
-    def add(self, due: Due) -> None:
-        heappush(self._heap, due)
+    def add(self, timer: Timer) -> None:
+        heappush(self._heap, timer)
 
-    def first(self) -> Due | None:
-        """Return the soonest due that stands."""
+    def first(self) -> Timer | None:
+        """Return the soonest effective timer; drop the cancelled ones before it."""
         heap = self._heap
         while heap:
-            if self._stands(heap[0]):
+            if self._is_effective(heap[0]):
                 return heap[0]
             heappop(heap)
         return None

@@ -33,26 +33,26 @@ from schemas.units import to_decimal
 
 _ORDERS: Final = """
     SELECT * FROM orders
-    WHERE account = %s AND order_id < coalesce(%s, 9223372036854775807)
+    WHERE account = $1 AND order_id < coalesce($2, 9223372036854775807)
         {filters}
-    ORDER BY order_id DESC LIMIT %s
+    ORDER BY order_id DESC LIMIT $3
 """
 _FILLS: Final = """
-    (SELECT *, 'taker' AS role FROM trade_history WHERE taker_order_id = %s)
+    (SELECT *, 'taker' AS role FROM trade_history WHERE taker_order_id = $1)
     UNION ALL
-    (SELECT *, 'maker' AS role FROM trade_history WHERE maker_order_id = %s)
-    ORDER BY trade_id DESC LIMIT %s
+    (SELECT *, 'maker' AS role FROM trade_history WHERE maker_order_id = $1)
+    ORDER BY trade_id DESC LIMIT $2
 """
 _POSITIONS: Final = """
     SELECT p.symbol, p.lots, p.sequence, s.status, c.market_price_e2
     FROM positions p LEFT JOIN stocks s USING (symbol) LEFT JOIN scores c USING (symbol)
-    WHERE p.account = %s AND p.lots <> 0 AND p.symbol COLLATE "C" > %s
-    ORDER BY p.symbol COLLATE "C" LIMIT %s
+    WHERE p.account = $1 AND p.lots <> 0 AND p.symbol COLLATE "C" > $2
+    ORDER BY p.symbol COLLATE "C" LIMIT $3
 """
 _ACCOUNT: Final = """
     SELECT a.*, (SELECT count(*) FROM orders o
         WHERE o.account = a.account AND o.status = 'open') AS open_orders
-    FROM accounts a WHERE a.account = %s
+    FROM accounts a WHERE a.account = $1
 """
 
 Status = Annotated[
@@ -81,10 +81,10 @@ def create_own_router(
             checked_symbol(symbol)
         async with store.reading() as reading:
             # What is not asked for is left out, so that Postgres sees which index will do.
-            filters = "AND symbol = %s" if symbol is not None else ""
+            filters = "AND symbol = $4" if symbol is not None else ""
             if status is not None:
                 filters += f" AND status = '{status}'"
-            params = (account, before, *([symbol] if symbol is not None else []), limit + 1)
+            params = (account, before, limit + 1, *([symbol] if symbol is not None else []))
             found = await reading.all(_ORDERS.format(filters=filters), params)
             rows, more = page(found, limit)
             return OrdersOut(
@@ -99,11 +99,11 @@ def create_own_router(
     ) -> OneOrderOut:
         """Return one of one's own orders, with its latest fills."""
         async with store.reading() as reading:
-            query = "SELECT * FROM orders WHERE order_id = %s AND account = %s"
+            query = "SELECT * FROM orders WHERE order_id = $1 AND account = $2"
             row = await reading.one(query, (order_id, account))
             if row is None:
                 raise NotFound(f"{account} has no order {order_id}")
-            fills = await reading.all(_FILLS, (order_id, order_id, MAX_PAGE_ROWS))
+            fills = await reading.all(_FILLS, (order_id, MAX_PAGE_ROWS))
             return OneOrderOut(
                 sequence=reading.sequence,
                 order=_order(row),

@@ -26,7 +26,7 @@ _LOOK_S: Final = HISTORY_LOOK_MS / 1_000
 
 _TIME: Final = """
     SELECT sequence, sequence = (SELECT max(sequence) FROM moments) AS newest FROM moments
-    WHERE time_ns <= %s ORDER BY time_ns DESC, sequence DESC LIMIT 1
+    WHERE time_ns <= $1 ORDER BY time_ns DESC, sequence DESC LIMIT 1
 """
 
 At = Annotated[

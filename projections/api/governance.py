@@ -34,15 +34,15 @@ from projections.store.checkpoint import End
 
 _AUDIT: Final = """
     SELECT * FROM audit_events
-    WHERE (sequence, ordinal) < (%s, %s) {filters}
-    ORDER BY sequence DESC, ordinal DESC LIMIT %s
+    WHERE (sequence, ordinal) < ($1, $2) {filters}
+    ORDER BY sequence DESC, ordinal DESC LIMIT $3
 """
 _DECISIONS: Final = """
     SELECT * FROM decisions
-    WHERE sequence < coalesce(%s, 9223372036854775807) {filters}
-    ORDER BY sequence DESC, decision_hash LIMIT %s
+    WHERE sequence < coalesce($1, 9223372036854775807) {filters}
+    ORDER BY sequence DESC, decision_hash LIMIT $2
 """
-_KEYS: Final = 'SELECT * FROM keys WHERE key COLLATE "C" > %s ORDER BY key COLLATE "C" LIMIT %s'
+_KEYS: Final = 'SELECT * FROM keys WHERE key COLLATE "C" > $1 ORDER BY key COLLATE "C" LIMIT $2'
 
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -65,8 +65,8 @@ def create_governance_router(store: ReadStore) -> APIRouter:
         if symbol is not None:
             checked_symbol(symbol)
         async with store.reading() as reading:
-            filters = "AND symbol = %s" if symbol is not None else ""
-            params = (*cursor, *([symbol] if symbol is not None else []), limit + 1)
+            filters = "AND symbol = $4" if symbol is not None else ""
+            params = (*cursor, limit + 1, *([symbol] if symbol is not None else []))
             found = await reading.all(_AUDIT.format(filters=filters), params)
             rows, more = page(found, limit)
             events = [_audit(row) for row in rows]
@@ -104,7 +104,7 @@ def create_governance_router(store: ReadStore) -> APIRouter:
             rows, more = page(found, limit)
             if more:
                 last = rows[-1]["sequence"]
-                query = f"SELECT * FROM decisions WHERE sequence = %s {filters} ORDER BY 1"
+                query = f"SELECT * FROM decisions WHERE sequence = $1 {filters} ORDER BY 1"
                 rows = [row for row in rows if row["sequence"] != last]
                 rows += await reading.all(query, (last,))
             return DecisionsOut(

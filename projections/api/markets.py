@@ -47,14 +47,14 @@ _MARKETS: Final = """
 """
 _LEVELS: Final = """
     SELECT price_ticks, sum(resting_lots)::bigint AS lots, count(*) AS orders FROM orders
-    WHERE symbol = %s AND side = %s AND status = 'open'
-    GROUP BY price_ticks ORDER BY price_ticks {order} LIMIT %s
+    WHERE symbol = $1 AND side = $2 AND status = 'open'
+    GROUP BY price_ticks ORDER BY price_ticks {order} LIMIT $3
 """
 _BOOK: Final = """
     SELECT s.status, greatest(s.sequence, b.sequence, p.sequence) AS changed_by,
         p.market_price_e2, p.final_price_e2, p.last_trade_ticks
     FROM stocks s LEFT JOIN books b USING (symbol) LEFT JOIN scores p USING (symbol)
-    WHERE s.symbol = %s
+    WHERE s.symbol = $1
 """
 
 Symbol = Annotated[str, Path(max_length=64, examples=["RAIN-OSLO"])]
@@ -97,7 +97,7 @@ def create_market_router(store: ReadStore) -> APIRouter:
     @router.get("/market/{symbol}", summary="One market", responses=errors(404))
     async def market(symbol: Symbol) -> OneMarketOut:
         async with store.reading() as reading:
-            query = f"{_MARKETS} WHERE s.symbol = %s"
+            query = f"{_MARKETS} WHERE s.symbol = $1"
             row = await reading.one(query, (checked_symbol(symbol),))
             if row is None:
                 raise unknown_symbol(symbol)
@@ -137,7 +137,7 @@ def create_market_router(store: ReadStore) -> APIRouter:
         """Return what takers bought and sold in the last minute and hour of log time."""
         async with store.reading() as reading:
             await require_market(reading, symbol)
-            query = "SELECT * FROM scores WHERE symbol = %s"
+            query = "SELECT * FROM scores WHERE symbol = $1"
             row = await reading.one(query, (symbol,)) or {}
             return PressureOut(
                 symbol=symbol,
@@ -152,8 +152,8 @@ def create_market_router(store: ReadStore) -> APIRouter:
         async with store.reading() as reading:
             await require_market(reading, symbol)
             query = (
-                "SELECT * FROM trade_history WHERE symbol = %s AND trade_id < coalesce(%s, "
-                "9223372036854775807) ORDER BY trade_id DESC LIMIT %s"
+                "SELECT * FROM trade_history WHERE symbol = $1 AND trade_id < coalesce($2, "
+                "9223372036854775807) ORDER BY trade_id DESC LIMIT $3"
             )
             rows, more = page(await reading.all(query, (symbol, before, limit + 1)), limit)
             return TradesOut(
@@ -175,8 +175,8 @@ def create_market_router(store: ReadStore) -> APIRouter:
         async with store.reading() as reading:
             await require_market(reading, symbol)
             query = (
-                "SELECT * FROM bars WHERE symbol = %s AND span = %s AND start_ns < coalesce("
-                "%s, 9223372036854775807) ORDER BY start_ns DESC LIMIT %s"
+                "SELECT * FROM bars WHERE symbol = $1 AND span = $2 AND start_ns < coalesce("
+                "$3, 9223372036854775807) ORDER BY start_ns DESC LIMIT $4"
             )
             found = await reading.all(query, (symbol, interval, ends_ns, limit + 1))
             rows, more = page(found, limit)
@@ -193,14 +193,15 @@ def create_market_router(store: ReadStore) -> APIRouter:
 
 async def require_market(reading: Reading, symbol: str) -> None:
     """Raise Refused unless `symbol` is listed."""
-    query = "SELECT 1 FROM stocks WHERE symbol = %s"
+    query = "SELECT 1 FROM stocks WHERE symbol = $1"
     if await reading.one(query, (checked_symbol(symbol),)) is None:
         raise unknown_symbol(symbol)
 
 
 async def _select(reading: Reading, conditions: Conditions, limit: int) -> MarketsOut:
-    query = f'{_MARKETS} WHERE {conditions.text} ORDER BY s.symbol COLLATE "C" LIMIT %s'
-    found = await reading.all(query, (*conditions.params, limit + 1))
+    limited = conditions.parameter(limit + 1)
+    query = f'{_MARKETS} WHERE {conditions.text} ORDER BY s.symbol COLLATE "C" LIMIT {limited}'
+    found = await reading.all(query, conditions.params)
     rows, more = page(found, limit)
     return MarketsOut(
         sequence=reading.sequence,

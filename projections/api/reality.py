@@ -45,38 +45,38 @@ from schemas.limits import MAX_PAGE_ROWS
 
 _LAST: Final = "9223372036854775807"
 _EVENTS: Final = f"""
-    SELECT * FROM events WHERE symbol = %s AND cluster < coalesce(%s, {_LAST})
-    ORDER BY cluster DESC LIMIT %s
+    SELECT * FROM events WHERE symbol = $1 AND cluster < coalesce($2, {_LAST})
+    ORDER BY cluster DESC LIMIT $3
 """
 _ARTICLES: Final = f"""
     SELECT a.* FROM articles a
-    WHERE a.article < coalesce(%s, {_LAST}) {{filters}}
-    ORDER BY a.article DESC LIMIT %s
+    WHERE a.article < coalesce($1, {_LAST}) {{filters}}
+    ORDER BY a.article DESC LIMIT $2
 """
 _ARTICLES_ABOUT: Final = f"""
     SELECT a.* FROM event_articles e JOIN articles a USING (article)
-    WHERE e.article < coalesce(%s, {_LAST}) AND e.symbol = %s {{filters}}
-    ORDER BY e.article DESC LIMIT %s
+    WHERE e.article < coalesce($1, {_LAST}) AND e.symbol = $3 {{filters}}
+    ORDER BY e.article DESC LIMIT $2
 """
 _ASSESSMENTS: Final = """
     SELECT e.*, a.title, a.url, a.published_ns, a.observed_ns
     FROM event_articles e JOIN articles a USING (article)
-    WHERE e.event_id = %s ORDER BY e.article DESC LIMIT %s
+    WHERE e.event_id = $1 ORDER BY e.article DESC LIMIT $2
 """
 _REVIEWS: Final = """
-    SELECT * FROM reviews WHERE (opened, ordinal) < (%s, %s) {filters}
-    ORDER BY opened DESC, ordinal DESC LIMIT %s
+    SELECT * FROM reviews WHERE (opened, ordinal) < ($1, $2) {filters}
+    ORDER BY opened DESC, ordinal DESC LIMIT $3
 """
 _CHANGES: Final = """
-    SELECT * FROM score_changes WHERE (sequence, ordinal) < (%s, %s) {filters}
-    ORDER BY sequence DESC, ordinal DESC LIMIT %s
+    SELECT * FROM score_changes WHERE (sequence, ordinal) < ($1, $2) {filters}
+    ORDER BY sequence DESC, ordinal DESC LIMIT $3
 """
 _CALLS: Final = f"""
-    SELECT * FROM llm_calls WHERE call < coalesce(%s, {_LAST}) ORDER BY call DESC LIMIT %s
+    SELECT * FROM llm_calls WHERE call < coalesce($1, {_LAST}) ORDER BY call DESC LIMIT $2
 """
 _SOURCES: Final = """
-    SELECT * FROM sources WHERE source COLLATE "C" > %s
-    ORDER BY source COLLATE "C" LIMIT %s
+    SELECT * FROM sources WHERE source COLLATE "C" > $1
+    ORDER BY source COLLATE "C" LIMIT $2
 """
 
 Id = Annotated[str, Path(max_length=64, pattern=r"^[!-~]*$")]
@@ -110,7 +110,7 @@ def _add_events(router: APIRouter, store: ReadStore) -> None:
     async def event(event_id: Id) -> OneEventOut:
         """Return an event with its articles, the LLM's calls, reviews and score changes."""
         async with store.reading() as reading:
-            row = await reading.one("SELECT * FROM events WHERE event_id = %s", (event_id,))
+            row = await reading.one("SELECT * FROM events WHERE event_id = $1", (event_id,))
             if row is None:
                 raise NotFound(f"there is no event {event_id}")
 
@@ -118,15 +118,15 @@ def _add_events(router: APIRouter, store: ReadStore) -> None:
                 return await reading.all(query, (event_id, MAX_PAGE_ROWS))
 
             calls = await of_it(
-                "SELECT * FROM llm_calls WHERE request_id = %s ORDER BY call DESC LIMIT %s"
+                "SELECT * FROM llm_calls WHERE request_id = $1 ORDER BY call DESC LIMIT $2"
             )
             reviews = await of_it(
-                "SELECT * FROM reviews WHERE event_id = %s "
-                "ORDER BY opened DESC, ordinal DESC LIMIT %s"
+                "SELECT * FROM reviews WHERE event_id = $1 "
+                "ORDER BY opened DESC, ordinal DESC LIMIT $2"
             )
             changes = await of_it(
-                "SELECT * FROM score_changes WHERE event_id = %s "
-                "ORDER BY sequence DESC, ordinal DESC LIMIT %s"
+                "SELECT * FROM score_changes WHERE event_id = $1 "
+                "ORDER BY sequence DESC, ordinal DESC LIMIT $2"
             )
             return OneEventOut(
                 sequence=reading.sequence,
@@ -146,7 +146,7 @@ def _add_events(router: APIRouter, store: ReadStore) -> None:
         filters, params = _symbol_filter(symbol)
         async with store.reading() as reading:
             query = _CHANGES.format(filters=filters)
-            rows, more = page(await reading.all(query, (*cursor, *params, limit + 1)), limit)
+            rows, more = page(await reading.all(query, (*cursor, limit + 1, *params)), limit)
             changes = [change_out(row) for row in rows]
             return ScoreChangesOut(
                 sequence=reading.sequence,
@@ -182,8 +182,11 @@ def _add_articles(router: APIRouter, store: ReadStore) -> None:
         """
         _, about = _symbol_filter(symbol)
         query = _ARTICLES_ABOUT if about else _ARTICLES
-        filters = "AND a.source = %s" if source is not None else ""
-        params = (before, *about, *([source] if source is not None else []), limit + 1)
+        params: list[Any] = [before, limit + 1, *about]
+        filters = ""
+        if source is not None:
+            params.append(source)
+            filters = f"AND a.source = ${len(params)}"
         async with store.reading() as reading:
             rows, more = page(await reading.all(query.format(filters=filters), params), limit)
             return ArticlesOut(
@@ -206,7 +209,7 @@ def _add_articles(router: APIRouter, store: ReadStore) -> None:
     @router.get("/sources/{source}", summary="One source", responses=errors(404))
     async def source(source: Id) -> OneSourceOut:
         async with store.reading() as reading:
-            row = await reading.one("SELECT * FROM sources WHERE source = %s", (source,))
+            row = await reading.one("SELECT * FROM sources WHERE source = $1", (source,))
             if row is None:
                 raise NotFound(f"there is no source {source}")
             return OneSourceOut(sequence=reading.sequence, source=source_out(row))
@@ -230,7 +233,7 @@ def _add_reviews(router: APIRouter, store: ReadStore) -> None:
             filters += f" AND status = '{state}'"
         async with store.reading() as reading:
             query = _REVIEWS.format(filters=filters)
-            rows, more = page(await reading.all(query, (*cursor, *params, limit + 1)), limit)
+            rows, more = page(await reading.all(query, (*cursor, limit + 1, *params)), limit)
             last = f"{rows[-1]['opened']}-{rows[-1]['ordinal']}" if more else None
             return ReviewsOut(
                 sequence=reading.sequence, reviews=[review_out(row) for row in rows], next=last
@@ -240,11 +243,11 @@ def _add_reviews(router: APIRouter, store: ReadStore) -> None:
     async def review(proposal_hash: Id) -> OneReviewOut:
         """Return one review, and once it is over what the audit keeps of it."""
         async with store.reading() as reading:
-            query = "SELECT * FROM reviews WHERE proposal_hash = %s"
+            query = "SELECT * FROM reviews WHERE proposal_hash = $1"
             row = await reading.one(query, (proposal_hash,))
             if row is None:
                 raise NotFound(f"there is no review {proposal_hash}")
-            query = "SELECT * FROM llm_audit WHERE proposal_hash = %s"
+            query = "SELECT * FROM llm_audit WHERE proposal_hash = $1"
             audit = await reading.one(query, (proposal_hash,))
             return OneReviewOut(
                 sequence=reading.sequence,
@@ -257,4 +260,4 @@ def _symbol_filter(symbol: str | None) -> tuple[str, tuple[str, ...]]:
     """Return a condition and its parameter, of which there are none without a symbol."""
     if symbol is None:
         return "", ()
-    return "AND symbol = %s", (checked_symbol(symbol),)
+    return "AND symbol = $4", (checked_symbol(symbol),)

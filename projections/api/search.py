@@ -23,10 +23,10 @@ SourceReputation = Annotated[
 
 _SPANS_NS: Final = {"1h": HOUR_NS, "24h": DAY_NS, "7d": 7 * DAY_NS, "30d": 30 * DAY_NS}
 _WORDS: Final = (
-    "(strpos(lower(s.symbol), lower(%s)) > 0 OR strpos(lower(s.name), lower(%s)) > 0 "
-    "OR EXISTS (SELECT 1 FROM unnest(s.aliases) a WHERE strpos(lower(a), lower(%s)) > 0))"
+    "(strpos(lower(s.symbol), lower({0})) > 0 OR strpos(lower(s.name), lower({0})) > 0 "
+    "OR EXISTS (SELECT 1 FROM unnest(s.aliases) a WHERE strpos(lower(a), lower({0})) > 0))"
 )
-_SINCE: Final = "SELECT 1 FROM events e WHERE e.symbol = s.symbol AND e.changed_ns >= %s"
+_SINCE: Final = "SELECT 1 FROM events e WHERE e.symbol = s.symbol AND e.changed_ns >= {}"
 _TRUST: Final = "SELECT avg(e.trust_bp) FROM events e WHERE e.symbol = s.symbol"
 
 
@@ -34,26 +34,31 @@ class Conditions:
     """Conditions on a market `s`, and their parameters."""
 
     def __init__(self, after: str | None) -> None:
-        self._texts = ['s.symbol COLLATE "C" > %s']
-        self.params: list[Any] = [after or ""]
+        self.params: list[Any] = []
+        self._texts: list[str] = []
+        self.add('s.symbol COLLATE "C" > {}', after or "")
 
     @property
     def text(self) -> str:
         return " AND ".join(self._texts)
 
     def add(self, text: str, *params: Any) -> None:
-        """Ask for one thing more; `text` is this package's own."""
-        self._texts.append(text)
-        self.params += params
+        """Ask for one thing more; `text` is this package's own, with `{}` for each parameter."""
+        self._texts.append(text.format(*map(self.parameter, params)))
+
+    def parameter(self, value: Any) -> str:
+        """Add a parameter to the query and return what stands for it there."""
+        self.params.append(value)
+        return f"${len(self.params)}"
 
     def equal(self, wanted: dict[str, str | None]) -> None:
         for column, value in wanted.items():
             if value is not None:
-                self.add(f"s.{column} = %s", value)
+                self.add(f"s.{column} = {{}}", value)
 
     def words(self, q: str | None) -> None:
         if q:
-            self.add(_WORDS, q, q, q)
+            self.add(_WORDS, q)
 
     async def events(
         self, reading: Reading, recency: str | None, source_reputation: str | None
@@ -67,6 +72,6 @@ class Conditions:
             return
         least_bp = int(Decimal(source_reputation) * WEIGHT_ONE_BP)
         if since is None:
-            self.add(f"({_TRUST}) >= %s", least_bp)
+            self.add(f"({_TRUST}) >= {{}}", least_bp)
         else:
-            self.add(f"({_TRUST} AND e.changed_ns >= %s) >= %s", since, least_bp)
+            self.add(f"({_TRUST} AND e.changed_ns >= {{}}) >= {{}}", since, least_bp)

@@ -4,20 +4,20 @@ Where a request asked for a sequence (see `api.at`), the same queries read the h
 as of that sequence instead.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, Final
 
+import asyncpg
 import msgspec
-import psycopg
-from psycopg.rows import dict_row
-from psycopg_pool import AsyncConnectionPool
 
 from projections.history.schemas import LIVE_HISTORY_QUERY, LiveHistory
 from projections.history.versions import history_digest
 from projections.limits import READ_POOL_CONNECTIONS, READ_STATEMENT_S, READ_WAIT_S, STORE_TIMEOUT_S
 from projections.store.checkpoint import End
+from projections.store.postgres import DRIVER_ERRORS, PooledConnection, may_pass, transaction
 from projections.store.projection import Projection
 from projections.store.schemas import LIVE_QUERY, Live, model_digest
 from projections.tables import PROJECTIONS
@@ -30,27 +30,27 @@ decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 AT: ContextVar[int | None] = ContextVar("at", default=None)
 """The sequence as of which the request at hand is answered, None for now."""
 
-Connection = psycopg.AsyncConnection[dict[str, Any]]
 Row = dict[str, Any]
 
 
 class Reading:
     """The read model exactly as of log sequence `sequence`, whatever is projected meanwhile."""
 
-    def __init__(self, connection: Connection, live: Live | LiveHistory, sequence: int) -> None:
+    def __init__(
+        self, connection: PooledConnection, live: Live | LiveHistory, sequence: int
+    ) -> None:
         self._connection = connection
         self.live = live
         self.sequence = sequence
 
     async def all(self, query: str, params: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of `query`, which is made only of this package's own text."""
-        cursor = await self._connection.execute(query.encode(), params)
-        return await cursor.fetchall()
+        return [dict(row) for row in await self._connection.fetch(query, *params)]
 
     async def one(self, query: str, params: Sequence[Any] = ()) -> Row | None:
         """Return the first row of `query`, or None."""
-        cursor = await self._connection.execute(query.encode(), params)
-        return await cursor.fetchone()
+        row = await self._connection.fetchrow(query, *params)
+        return None if row is None else dict(row)
 
     async def log_time_ns(self) -> int:
         """Return the log's time as of this view: that of the engines' last record."""
@@ -64,27 +64,30 @@ class ReadStore:
     def __init__(self, dsn: str, projections: Sequence[Projection] = PROJECTIONS) -> None:
         self._digest = model_digest(projections)
         self._history_digest = history_digest(projections)
-        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
-            dsn,
-            connection_class=psycopg.AsyncConnection[dict[str, Any]],
-            kwargs={
-                "row_factory": dict_row,
-                "application_name": "read api",
-                "connect_timeout": STORE_TIMEOUT_S,
-                "options": f"-c statement_timeout={READ_STATEMENT_S * _MILLISECONDS}",
-            },
-            configure=_configure,
-            min_size=1,
-            max_size=READ_POOL_CONNECTIONS,
-            timeout=READ_WAIT_S,
-            open=False,
-        )
+        self._dsn = dsn
+        self._pool: asyncpg.Pool | None = None
 
     async def open(self) -> None:
-        await self._pool.open(wait=False)
+        """Make the pool. It connects when it is first read from, and again after a failure."""
+        self._pool = await asyncpg.create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=READ_POOL_CONNECTIONS,
+            reset=_leave_as_it_is,
+            timeout=STORE_TIMEOUT_S,
+            server_settings={
+                "application_name": "read api",
+                "statement_timeout": str(READ_STATEMENT_S * _MILLISECONDS),
+            },
+        )
 
     async def close(self) -> None:
-        await self._pool.close()
+        """Close the pool, after STORE_TIMEOUT_S whatever is still being read."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STORE_TIMEOUT_S):
+                    await pool.close()
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reading]:
@@ -106,57 +109,72 @@ class ReadStore:
             yield await self._history(connection)
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
+    async def _transaction(self) -> AsyncIterator[PooledConnection]:
+        pool = self._pool
+        if pool is None:
+            raise _unreachable()
+        connection = await _acquire(pool)
         try:
-            async with self._pool.connection() as connection, connection.transaction():
+            async with transaction(connection, snapshot=True, readonly=True):
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise StoreUnavailable("the read models cannot be reached") from error
+        except DRIVER_ERRORS as error:
+            if not may_pass(error):
+                raise
+            raise _unreachable() from error
+        finally:
+            with suppress(*DRIVER_ERRORS):  # one that broke has left the pool already
+                await pool.release(connection)
 
-    async def _view(self, connection: Connection) -> Reading:
+    async def _view(self, connection: PooledConnection) -> Reading:
         try:
-            cursor = await connection.execute(LIVE_QUERY.encode())
-        except psycopg.errors.UndefinedTable as error:
+            row = await connection.fetchrow(LIVE_QUERY)
+        except asyncpg.UndefinedTableError as error:
             raise StoreUnavailable("nothing has been projected yet") from error
-        row = await cursor.fetchone()
         if row is None:
             raise StoreUnavailable("nothing has been projected yet")
-        live = Live(row["model"], row["digest"], row["switch"])
+        live = Live(*row)
         if live.digest != self._digest:
             # Not a halt: whoever serves this also takes orders, which need no tables.
             raise StoreUnavailable(f"the read model {live.schema} is of another version")
-        await connection.execute(f"SET LOCAL search_path TO {live.schema}".encode())
-        cursor = await connection.execute("SELECT sequence FROM checkpoint")
-        checkpoint = await cursor.fetchone()
-        if checkpoint is None:
+        await connection.execute(f"SET LOCAL search_path TO {live.schema}")
+        sequence = await connection.fetchval("SELECT sequence FROM checkpoint")
+        if sequence is None:
             raise StoreUnavailable(f"the read model {live.schema} has no checkpoint")
-        return Reading(connection, live, int(checkpoint["sequence"]))
+        return Reading(connection, live, sequence)
 
-    async def _history(self, connection: Connection) -> Reading:
+    async def _history(self, connection: PooledConnection) -> Reading:
         try:
-            cursor = await connection.execute(LIVE_HISTORY_QUERY.encode())
-        except psycopg.errors.UndefinedTable as error:
+            row = await connection.fetchrow(LIVE_HISTORY_QUERY)
+        except asyncpg.UndefinedTableError as error:
             raise StoreUnavailable("there is no history yet") from error
-        row = await cursor.fetchone()
         if row is None:
             raise StoreUnavailable("the history has not caught up yet")
-        live = LiveHistory(row["model"], row["digest"], row["switch"])
+        live = LiveHistory(*row)
         if live.digest != self._history_digest:
             raise StoreUnavailable(f"{live.schema} is of another version")
-        await connection.execute(f"SET LOCAL search_path TO {live.schema}".encode())
-        cursor = await connection.execute("SELECT through FROM progress")
-        progress = await cursor.fetchone()
-        return Reading(connection, live, int(progress["through"]) if progress else 0)
+        await connection.execute(f"SET LOCAL search_path TO {live.schema}")
+        through = await connection.fetchval("SELECT through FROM progress")
+        return Reading(connection, live, through or 0)
 
-    async def _view_at(self, connection: Connection, at: int) -> Reading:
+    async def _view_at(self, connection: PooledConnection, at: int) -> Reading:
         history = await self._history(connection)
         if history.sequence < at or not isinstance(history.live, LiveHistory):
             raise StoreUnavailable(f"the history is at sequence {history.sequence} yet")
-        await connection.execute(f"SET LOCAL search_path TO {history.live.views}".encode())
-        await connection.execute(f"SET LOCAL everything.at TO '{at}'".encode())
+        await connection.execute(f"SET LOCAL search_path TO {history.live.views}")
+        await connection.execute(f"SET LOCAL everything.at TO '{at}'")
         return Reading(connection, history.live, at)
 
 
-async def _configure(connection: Connection) -> None:
-    await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-    await connection.set_read_only(True)
+async def _acquire(pool: asyncpg.Pool) -> PooledConnection:
+    try:
+        return await pool.acquire(timeout=READ_WAIT_S)
+    except (*DRIVER_ERRORS, OSError) as error:
+        raise _unreachable() from error
+
+
+async def _leave_as_it_is(connection: asyncpg.Connection) -> None:
+    """Spare a pooled connection the driver's own reset: reads only SET LOCAL."""
+
+
+def _unreachable() -> StoreUnavailable:
+    return StoreUnavailable("the read models cannot be reached")

@@ -16,19 +16,18 @@ import structlog
 
 from projections.feeds.channels import PROGRESS
 from projections.feeds.fold import Draft, FeedFold
-from projections.feeds.lease import RETRY_PAUSE_S, Office
+from projections.feeds.lease import Office
 from projections.feeds.outbox import Batch, Outbox, Progress, decode_progress
 from projections.feeds.ports import FeedLog
-from schemas.errors import LogDiverged, LogUnavailable
+from schemas.errors import LogDiverged
 from schemas.feed import decode_envelope
-from schemas.limits import CONNECT_ATTEMPTS, MAX_ATOMIC_BATCH, READ_BATCH
+from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import feed as feed_subject
-from streams.log.ports import Clock, Log, Reader
-
-POLL_S = 1.0
+from streams.log.cursor import Cursor
+from streams.log.ports import Clock, Log
 
 
 class Feeds:
@@ -45,7 +44,8 @@ class Feeds:
         self._chains = Chains(EVENT_MESSAGES.decode)
         self._fold = FeedFold()
         self._outbox = Outbox(log.shard)
-        self._reader: Reader | None = None
+        self._cursor = Cursor(log, [f"{log.shard}.evt.*"])
+        self._messages = self._cursor.follow(retry=clock)
         self._sequence = 0
         self._records = 0
         self._storing: asyncio.Task[None] | None = None
@@ -142,32 +142,15 @@ class Feeds:
             await storing
 
     async def _poll(self) -> list[Stored]:
-        """Return the next records; reopen the reader when the log was out of reach."""
-        for attempt in range(1, CONNECT_ATTEMPTS + 1):
-            try:
-                if self._reader is None:
-                    records = f"{self._log.shard}.evt.*"
-                    self._reader = await self._log.open_reader([records], self._sequence)
-                messages = await self._reader.poll(READ_BATCH, POLL_S)
-            except LogUnavailable:
-                await self._drop_reader()
-                if attempt == CONNECT_ATTEMPTS:
-                    raise
-                await self._clock.sleep(RETRY_PAUSE_S)
-                continue
-            if not messages or (self._storing and self._storing.done()):
-                await self._stored()
-            return messages
-        raise AssertionError("unreachable")
-
-    async def _drop_reader(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.close()
+        """Return the next records, [] if none came for a while."""
+        messages = await anext(self._messages)
+        if not messages or (self._storing and self._storing.done()):
+            await self._stored()
+        return messages
 
     async def _close(self) -> None:
         storing, self._storing = self._storing, None
         if storing is not None:
             storing.cancel()
             await asyncio.gather(storing, return_exceptions=True)
-        await self._drop_reader()
+        await self._cursor.close()

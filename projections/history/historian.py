@@ -16,19 +16,18 @@ from projections.history.writer import HistoryWriter, Told
 from projections.limits import (
     HISTORY_BATCH_EVENTS,
     HISTORY_BATCH_MESSAGES,
-    HISTORY_IDLE_S,
     STORE_ATTEMPTS,
     STORE_BACKOFF_S,
 )
 from projections.store.checkpoint import Follower, check_past
-from projections.store.postgres import Connection, connect
+from projections.store.postgres import Connection, connect, disconnect
 from projections.store.projection import Projection
 from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import Halt, LogDiverged, StoreUnavailable
-from schemas.limits import READ_BATCH
 from schemas.stored import Stored
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _logger = structlog.get_logger(service="historian")
@@ -106,7 +105,7 @@ class Historian:
             _logger.info("following", schema=writer.schema, sequence=writer.through)
             await self._follow(connection, writer)
         finally:
-            await connection.close()
+            await disconnect(connection)
 
     async def _check_past(self, writer: HistoryWriter) -> None:
         """Check that the log is still the one that was followed, and as long at least.
@@ -119,19 +118,20 @@ class Historian:
             raise LogDiverged(f"sequence {writer.through} was seen, and the log ends at {last}")
 
     async def _follow(self, connection: Connection, writer: HistoryWriter) -> None:
-        reader = await self._log.open_reader([f"{self._log.shard}.>"], writer.through)
         follower = Follower(writer.checkpoint)
-        try:
-            while True:
-                if not self._live and writer.through >= await self._log.last_sequence():
-                    await switch_history(connection, writer.number, writer.through)
-                    self._live = True
-                messages = await reader.poll(READ_BATCH, HISTORY_IDLE_S)
+        async with Cursor(self._log, [f"{self._log.shard}.>"], writer.through) as cursor:
+            await self._go_live(connection, writer)
+            async for messages in cursor.follow():
                 await self._take(writer, follower, messages)
                 if not messages:
                     await writer.check_office()
-        finally:
-            await reader.close()
+                await self._go_live(connection, writer)
+
+    async def _go_live(self, connection: Connection, writer: HistoryWriter) -> None:
+        """Switch reads to this history once it has caught up with the log."""
+        if not self._live and writer.through >= await self._log.last_sequence():
+            await switch_history(connection, writer.number, writer.through)
+            self._live = True
 
     async def _take(
         self, writer: HistoryWriter, follower: Follower, messages: Sequence[Stored]

@@ -16,7 +16,7 @@ from projections.history.versions import (
     views_schema,
 )
 from projections.limits import HISTORIES_KEPT
-from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.postgres import Connection, transaction, typed_errors
 from projections.store.projection import Projection
 
 _CONTROL_DDL: Final = (
@@ -68,34 +68,32 @@ async def ensure_history(connection: Connection, projections: Sequence[Projectio
     """Return the number of the newest history of this version; make one if there is none."""
     digest_ = history_digest(projections)
     with typed_errors("look for the history"):
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-            exists = await fetch_one(
-                connection, "SELECT 1 FROM pg_namespace WHERE nspname = 'history'"
+        async with transaction(connection):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
+            exists = await connection.fetchrow(
+                "SELECT 1 FROM pg_namespace WHERE nspname = 'history'"
             )
             if exists is None:
                 for statement in _CONTROL_DDL:
-                    await connection.execute(statement.encode())
-            row = await fetch_one(
-                connection,
-                "SELECT number FROM history.models WHERE digest = %s AND state <> 'dropped' "
+                    await connection.execute(statement)
+            row = await connection.fetchrow(
+                "SELECT number FROM history.models WHERE digest = $1 AND state <> 'dropped' "
                 "ORDER BY number DESC LIMIT 1",
-                (digest_,),
+                digest_,
             )
             return await _make(connection, projections, digest_) if row is None else int(row[0])
 
 
 async def _make(connection: Connection, projections: Sequence[Projection], digest_: str) -> int:
-    row = await fetch_one(
-        connection,
+    row = await connection.fetchrow(
         "INSERT INTO history.models (number, digest, state) "
-        "SELECT coalesce(max(number), 0) + 1, %s, 'building' FROM history.models "
+        "SELECT coalesce(max(number), 0) + 1, $1::text, 'building' FROM history.models "
         "RETURNING number",
-        (digest_,),
+        digest_,
     )
     number = int(row[0]) if row else 0
     for statement in history_ddl(number, projections):
-        await connection.execute(statement.encode())
+        await connection.execute(statement)
     return number
 
 
@@ -105,33 +103,35 @@ async def switch_history(connection: Connection, number: int, sequence: int) -> 
     Those before it are dropped, all but HISTORIES_KEPT.
     """
     with typed_errors("switch the history"):
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
-            live = await fetch_one(connection, LIVE_HISTORY_QUERY)
+        async with transaction(connection):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
+            live = await connection.fetchrow(LIVE_HISTORY_QUERY)
             if live is not None and live[0] == number:
                 return False
             await connection.execute(
-                "UPDATE history.models SET state = 'ready' WHERE number = %s", (number,)
+                "UPDATE history.models SET state = 'ready' WHERE number = $1", number
             )
             await connection.execute(
                 "INSERT INTO history.switches (number, model, reason, sequence) "
-                "SELECT coalesce(max(number), 0) + 1, %s, 'caught up', %s FROM history.switches",
-                (number, sequence),
+                "SELECT coalesce(max(number), 0) + 1, $1::bigint, 'caught up', $2::bigint "
+                "FROM history.switches",
+                number,
+                sequence,
             )
             await _drop_old(connection, number)
     return True
 
 
 async def _drop_old(connection: Connection, number: int) -> None:
-    cursor = await connection.execute(
+    rows = await connection.fetch(
         "SELECT m.number FROM history.models m LEFT JOIN history.switches s "
-        "ON s.model = m.number WHERE m.state <> 'dropped' AND m.number <> %s "
+        "ON s.model = m.number WHERE m.state <> 'dropped' AND m.number <> $1 "
         "GROUP BY m.number ORDER BY max(s.number) DESC NULLS LAST, m.number DESC",
-        (number,),
+        number,
     )
-    for (old,) in (await cursor.fetchall())[HISTORIES_KEPT - 1 :]:
-        schemas = f"{views_schema(int(old))}, {history_schema(int(old))}"
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schemas} CASCADE".encode())
+    for (old,) in rows[HISTORIES_KEPT - 1 :]:
+        schemas = f"{views_schema(old)}, {history_schema(old)}"
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schemas} CASCADE")
         await connection.execute(
-            "UPDATE history.models SET state = 'dropped' WHERE number = %s", (old,)
+            "UPDATE history.models SET state = 'dropped' WHERE number = $1", old
         )

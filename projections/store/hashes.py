@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
-from projections.store.postgres import Connection, typed_errors
+from projections.store.postgres import Connection, touched, typed_errors
 from projections.store.projection import Projection, Table
 from projections.store.schemas import schema_name
 
@@ -24,16 +24,17 @@ async def hash_table(connection: Connection, model: int, table: Table) -> TableH
 async def hash_in(connection: Connection, schema: str, table: Table) -> TableHash:
     """Hash one table, or the view of it, that stands in `schema`."""
     query = (
-        f"COPY (SELECT {', '.join(table.columns)} FROM {schema}.{table.name} "
-        f"ORDER BY {table.canonical_order()}) TO STDOUT"
+        f"SELECT {', '.join(table.columns)} FROM {schema}.{table.name} "
+        f"ORDER BY {table.canonical_order()}"
     )
-    total, rows = sha256(), 0
+    total = sha256()
+
+    async def take(block: bytes) -> None:
+        total.update(block)
+
     with typed_errors(f"hash {table.name}"):
-        async with connection.cursor() as cursor, cursor.copy(query.encode()) as copy:
-            async for block in copy:
-                total.update(block)
-                rows += bytes(block).count(b"\n")
-    return TableHash(rows, total.hexdigest())
+        status = await connection.copy_from_query(query, output=take, format="text")
+    return TableHash(touched(status), total.hexdigest())
 
 
 async def hash_model(
@@ -55,11 +56,11 @@ async def hash_model(
 async def _columns(connection: Connection, model: int) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     with typed_errors("list columns"):
-        cursor = await connection.execute(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE table_schema = %s",
-            (schema_name(model),),
+        rows = await connection.fetch(
+            "SELECT table_name::text, column_name::text FROM information_schema.columns "
+            "WHERE table_schema::text = $1",
+            schema_name(model),
         )
-        for table, column in await cursor.fetchall():
-            found.setdefault(str(table), set()).add(str(column))
+        for table, column in rows:
+            found.setdefault(table, set()).add(column)
     return found

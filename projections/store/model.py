@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
+import asyncpg
 import msgspec
-import psycopg
 
 from projections.store.checkpoint import Batch, Checkpoint, End
-from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.postgres import Connection, Statements, transaction, typed_errors
 from projections.store.projection import Change, Projection, Row, Step, gather
 from projections.store.schemas import (
     Live,
@@ -22,12 +22,12 @@ _decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 
 _READ = "SELECT sequence, message_hash, chain, ends, epoch FROM checkpoint"
 _TAKE_OFFICE = (
-    "UPDATE checkpoint SET epoch = epoch + 1, writer = %s "
+    "UPDATE checkpoint SET epoch = epoch + 1, writer = $1 "
     "RETURNING sequence, message_hash, chain, ends, epoch"
 )
 _ADVANCE = (
-    "UPDATE checkpoint SET sequence = %s, message_hash = %s, chain = %s, ends = %s "
-    "WHERE epoch = %s AND sequence = %s"
+    "UPDATE checkpoint SET sequence = $1, message_hash = $2, chain = $3, ends = $4 "
+    "WHERE epoch = $5 AND sequence = $6"
 )
 
 
@@ -46,6 +46,7 @@ class Model:
         self, connection: Connection, model: int, projections: Sequence[Projection]
     ) -> None:
         self._connection = connection
+        self._statements = Statements(connection)
         self._model = model
         self._projections = tuple(projections)
         self._staged: set[str] = set()
@@ -73,7 +74,7 @@ class Model:
         """
         with typed_errors("open the read model"):
             await self._connection.execute(
-                f"SET search_path TO {schema_name(self._model)}, pg_temp".encode()
+                f"SET search_path TO {schema_name(self._model)}, pg_temp"
             )
             # Losing the last commits in a crash of Postgres loses nothing: the checkpoint
             # goes back with the rows, and the log still has what they were made of.
@@ -83,11 +84,11 @@ class Model:
             await self._connection.execute("SET enable_hashjoin TO off")
             await self._connection.execute("SET enable_mergejoin TO off")
             if epoch is None:
-                async with self._connection.transaction():
+                async with transaction(self._connection):
                     await self._connection.execute("SET LOCAL synchronous_commit TO on")
-                    row = await fetch_one(self._connection, _TAKE_OFFICE, (writer,))
+                    row = await self._connection.fetchrow(_TAKE_OFFICE, writer)
             else:
-                row = await fetch_one(self._connection, _READ)
+                row = await self._connection.fetchrow(_READ)
         if row is None:
             raise BrokenInvariant("the read model has no checkpoint")
         self._checkpoint, self._epoch = _checkpoint(row), int(row[4])
@@ -97,7 +98,7 @@ class Model:
     async def venue_id(self) -> str | None:
         """Return the id of the venue whose log was projected, if it got that far."""
         with typed_errors("read the venue"):
-            row = await fetch_one(self._connection, "SELECT venue_id FROM venue")
+            row = await self._connection.fetchrow("SELECT venue_id FROM venue")
         return str(row[0]) if row else None
 
     async def commit(self, batch: Batch, *, must_be_live: bool) -> None:
@@ -110,7 +111,7 @@ class Model:
         # Stages are made outside of the transaction, so that they outlive its failure.
         await self._make_stages(changes)
         with typed_errors(f"project up to sequence {batch.checkpoint.sequence}"):
-            async with self._connection.transaction():
+            async with transaction(self._connection):
                 if must_be_live:
                     await self._check_live(await live_while_committing(self._connection))
                 await self._advance(batch.checkpoint)
@@ -135,25 +136,23 @@ class Model:
 
     async def _check_epoch(self) -> None:
         try:
-            row = await fetch_one(self._connection, "SELECT epoch FROM checkpoint")
-        except psycopg.errors.UndefinedTable:
+            row = await self._connection.fetchrow("SELECT epoch FROM checkpoint")
+        except asyncpg.UndefinedTableError:
             row = None
         if row is None or row[0] != self._epoch:
             raise Fenced(f"another projector has taken office in {schema_name(self._model)}")
 
     async def _advance(self, to: Checkpoint) -> None:
-        cursor = await self._connection.execute(
+        advanced = await self._statements.run(
             _ADVANCE,
-            (
-                to.sequence,
-                to.message_hash,
-                to.chain,
-                encode(to.ends).decode(),
-                self._epoch,
-                self._checkpoint.sequence,
-            ),
+            to.sequence,
+            to.message_hash,
+            to.chain,
+            encode(to.ends).decode(),
+            self._epoch,
+            self._checkpoint.sequence,
         )
-        if cursor.rowcount != 1:
+        if advanced != 1:
             raise Fenced(
                 f"the checkpoint of {schema_name(self._model)} is no longer at "
                 f"{self._checkpoint.sequence} in epoch {self._epoch}"
@@ -164,7 +163,7 @@ class Model:
             for step in (change.step for change in changes):
                 needed = step.statement is not None and not step.rare
                 if needed and step.name not in self._staged:
-                    await self._connection.execute(step.stage_ddl().encode())
+                    await self._connection.execute(step.stage_ddl())
                     self._staged.add(step.name)
 
     async def _apply(self, change: Change) -> None:
@@ -173,38 +172,29 @@ class Model:
             await self._copy(step.table.name, tuple(step.columns), change.rows)
             return
         if step.rare:
-            query, rows = step.rare_statement(), step.rare_rows(change.rows)
-            cursor = await self._connection.execute(query.encode(), (rows,))
+            rows = step.rare_rows(change.rows)
+            changed = await self._statements.run(step.rare_statement(), rows)
         else:
             await self._stage(step, change.rows)
-            cursor = await self._connection.execute(step.statement.encode())
-        if step.exact and cursor.rowcount != len(change.rows):
+            changed = await self._statements.run(step.statement)
+        if step.exact and changed != len(change.rows):
             raise BrokenInvariant(
-                f"{step.name}: {len(change.rows)} rows to change, {cursor.rowcount} found"
+                f"{step.name}: {len(change.rows)} rows to change, {changed} found"
             )
 
     async def _stage(self, step: Step, rows: Sequence[Row]) -> None:
         if step.name in self._used:
-            await self._connection.execute(f"TRUNCATE {step.stage}".encode())
+            await self._connection.execute(f"TRUNCATE {step.stage}")
         self._used.add(step.name)
         await self._copy(step.stage, tuple(step.columns), rows)
 
     async def _copy(
         self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]
     ) -> None:
-        statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN".encode()
-        async with (
-            self._connection.cursor() as cursor,
-            cursor.copy(statement) as copy,
-        ):
-            for row in rows:
-                await copy.write_row(row)
-
-    async def close(self) -> None:
-        await self._connection.close()
+        await self._connection.copy_records_to_table(table, records=rows, columns=columns)
 
 
-def _checkpoint(row: tuple[Any, ...]) -> Checkpoint:
+def _checkpoint(row: asyncpg.Record) -> Checkpoint:
     sequence, message_hash, chain, ends = row[:4]
     return Checkpoint(int(sequence), message_hash, chain, _decode_ends(ends))
 
@@ -213,7 +203,7 @@ async def read_checkpoint(connection: Connection, model: int) -> Checkpoint:
     """Return a read model's checkpoint, as the connection's transaction sees it."""
     query = f"SELECT sequence, message_hash, chain, ends FROM {schema_name(model)}.checkpoint"
     with typed_errors("read the checkpoint"):
-        row = await fetch_one(connection, query)
+        row = await connection.fetchrow(query)
     if row is None:
         raise BrokenInvariant(f"{schema_name(model)} has no checkpoint")
     return _checkpoint(row)

@@ -90,7 +90,7 @@ class Step:
 
     def rare_statement(self) -> str:
         """Return the step as one statement without a stage; its one parameter is `rare_rows`."""
-        rows = f"SELECT * FROM json_to_recordset(%s) AS r({self._nullable()})"
+        rows = f"SELECT * FROM json_to_recordset($1) AS r({self._nullable()})"
         names = ", ".join(self.columns)
         new = f"INSERT INTO {self.table.name} ({names}) SELECT {names} FROM {self.stage}"
         return f"WITH {self.stage} AS ({rows}) {self.statement or new}"

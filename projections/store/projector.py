@@ -15,19 +15,19 @@ import structlog
 
 from projections.limits import (
     PROJECT_BATCH_RECORDS,
-    PROJECT_IDLE_S,
     STORE_ATTEMPTS,
     STORE_BACKOFF_S,
 )
 from projections.store.checkpoint import Checkpoint, Follower, check_past
 from projections.store.model import Model, Switched
-from projections.store.postgres import connect
+from projections.store.postgres import connect, disconnect
 from projections.store.projection import Projection
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import StoreUnavailable
 from schemas.stored import Stored
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _logger = structlog.get_logger(service="projector")
@@ -113,20 +113,15 @@ class Projector:
             self._checkpoint = model.checkpoint
             await check_past(self._log, model.checkpoint, await model.venue_id())
             _logger.info("following", schema=live.schema, sequence=self._checkpoint.sequence)
-            reader = await self._log.open_reader(
-                projected_subjects(self._log.shard), self._checkpoint.sequence
-            )
-            try:
-                follower = Follower(model.checkpoint)
-                while True:
-                    messages = await reader.poll(PROJECT_BATCH_RECORDS, PROJECT_IDLE_S)
+            wanted, after = projected_subjects(self._log.shard), self._checkpoint.sequence
+            follower = Follower(model.checkpoint)
+            async with Cursor(self._log, wanted, after, batch=PROJECT_BATCH_RECORDS) as cursor:
+                async for messages in cursor.follow():
                     await self._project(model, follower, messages)
                     if not messages:
                         await model.check_office()
-            finally:
-                await reader.close()
         finally:
-            await connection.close()
+            await disconnect(connection)
 
     async def _project(self, model: Model, follower: Follower, messages: Sequence[Stored]) -> None:
         for batch in follower.batches(messages):

@@ -17,13 +17,17 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, NamedTuple
 
-import psycopg
-
 from projections.limits import CATCH_UP_ROUNDS, PROJECT_BATCH_RECORDS, READ_MODELS_KEPT
 from projections.store.checkpoint import Batch, Checkpoint, Follower, check_past
 from projections.store.hashes import TableHash, hash_model
 from projections.store.model import Model, read_checkpoint
-from projections.store.postgres import Connection, connect, fetch_one, typed_errors
+from projections.store.postgres import (
+    Connection,
+    connect,
+    disconnect,
+    transaction,
+    typed_errors,
+)
 from projections.store.projection import Projection
 from projections.store.projector import projected_subjects
 from projections.store.schemas import (
@@ -39,8 +43,8 @@ from projections.store.schemas import (
     schema_name,
 )
 from projections.tables import PROJECTIONS
-from schemas.errors import LogGap, NotFound, SchemaDrift, StoreUnavailable
-from schemas.limits import LOG_REQUEST_TIMEOUT_S
+from schemas.errors import NotFound, SchemaDrift, StoreUnavailable
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _REBUILT_WHOLE: Final = "rebuild"
@@ -170,14 +174,13 @@ async def rollback(dsn: str, *, reason: str = "rollback") -> Live:
     async with _only_rebuild(dsn) as control:
         live = await _require_live(control)
         with typed_errors("roll back"):
-            async with control.transaction():
+            async with transaction(control):
                 await hold_switches(control)
-                row = await fetch_one(
-                    control,
+                row = await control.fetchrow(
                     "SELECT m.number FROM control.switches s "
                     "JOIN control.models m ON m.number = s.model "
-                    "WHERE m.state = 'ready' AND m.number <> %s ORDER BY s.number DESC LIMIT 1",
-                    (live.model,),
+                    "WHERE m.state = 'ready' AND m.number <> $1 ORDER BY s.number DESC LIMIT 1",
+                    live.model,
                 )
                 if row is None:
                     raise SchemaDrift("there is no earlier read model to roll back to")
@@ -239,15 +242,14 @@ async def _copy_others(
     """
     others = [one for projection in projections for one in projection.tables if one.name != table]
     with typed_errors("copy the other tables"):
-        async with control.transaction():
-            await control.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        async with transaction(control, snapshot=True):
             there = (await read_checkpoint(control, live.model)).sequence
             await builder.build(there)
             for one in others:
                 fresh, columns = f"{builder.schema}.{one.name}", ", ".join(one.columns)
                 rows = f"SELECT {columns} FROM {live.schema}.{one.name}"
-                await control.execute(f"TRUNCATE {fresh}".encode())
-                await control.execute(f"INSERT INTO {fresh} ({columns}) {rows}".encode())
+                await control.execute(f"TRUNCATE {fresh}")
+                await control.execute(f"INSERT INTO {fresh} ({columns}) {rows}")
 
 
 @asynccontextmanager
@@ -256,20 +258,19 @@ async def _only_rebuild(dsn: str) -> AsyncIterator[Connection]:
     connection = await connect(dsn, "rebuild")
     try:
         with typed_errors("begin a rebuild"):
-            row = await fetch_one(connection, "SELECT pg_try_advisory_lock(%s)", (_REBUILDING,))
-            if not (row and row[0]):
+            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _REBUILDING):
                 raise StoreUnavailable("another rebuild is running")
             if await find_live(connection) is not None:
                 await _drop_leftovers(connection)
         yield connection
     finally:
-        await connection.close()
+        await disconnect(connection)
 
 
 async def _drop_leftovers(connection: Connection) -> None:
-    cursor = await connection.execute("SELECT number FROM control.models WHERE state = 'building'")
-    for (number,) in await cursor.fetchall():
-        await drop_model(connection, int(number))
+    rows = await connection.fetch("SELECT number FROM control.models WHERE state = 'building'")
+    for (number,) in rows:
+        await drop_model(connection, number)
 
 
 @asynccontextmanager
@@ -278,12 +279,10 @@ async def _snapshot(dsn: str) -> AsyncIterator[Connection]:
     connection = await connect(dsn, "rebuild snapshot")
     try:
         with typed_errors("read the live model"):
-            await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
-            await connection.set_read_only(True)
-            async with connection.transaction():
+            async with transaction(connection, snapshot=True, readonly=True):
                 yield connection
     finally:
-        await connection.close()
+        await disconnect(connection)
 
 
 class _Builder:
@@ -315,7 +314,7 @@ class _Builder:
         try:
             await model.open("rebuild")
         except BaseException:
-            await connection.close()
+            await disconnect(connection)
             raise
         return cls(log, connection, model, progress or (lambda _: None))
 
@@ -328,21 +327,12 @@ class _Builder:
         if self.checkpoint.sequence >= target:
             return
         follower = Follower(self.checkpoint)
-        reader = await self._log.open_reader(
-            projected_subjects(self._log.shard), self.checkpoint.sequence
-        )
-        try:
-            while self.checkpoint.sequence < target:
-                messages = await reader.poll(PROJECT_BATCH_RECORDS, LOG_REQUEST_TIMEOUT_S)
-                wanted = [message for message in messages if message.sequence <= target]
-                for batch in follower.batches(wanted):
+        wanted = projected_subjects(self._log.shard)
+        after = self.checkpoint.sequence
+        async with Cursor(self._log, wanted, after, batch=PROJECT_BATCH_RECORDS) as cursor:
+            async for messages in cursor.read_to(target):
+                for batch in follower.batches(messages):
                     await self._commit(batch, target)
-                if len(wanted) < len(messages) or not messages:
-                    break
-        finally:
-            await reader.close()
-        if self.checkpoint.sequence != target:
-            raise LogGap(f"the message at sequence {target} did not come")
 
     async def _commit(self, batch: Batch, target: int) -> None:
         await self._model.commit(batch, must_be_live=False)
@@ -354,10 +344,10 @@ class _Builder:
         """Tell Postgres what is in the fresh tables, so that the first reads are fast."""
         with typed_errors("analyze the fresh read model"):
             for table in (table for one in projections for table in one.tables):
-                await self.connection.execute(f"ANALYZE {table.name}".encode())
+                await self.connection.execute(f"ANALYZE {table.name}")
 
     async def close(self) -> None:
-        await self.connection.close()
+        await disconnect(self.connection)
 
 
 async def _switch(control: Connection, live: Live, builder: _Builder, reason: str) -> None:
@@ -368,7 +358,7 @@ async def _switch(control: Connection, live: Live, builder: _Builder, reason: st
             break
         await builder.build(there)
     with typed_errors("switch"):
-        async with control.transaction():
+        async with transaction(control):
             await hold_switches(control)
             at = await read_checkpoint(control, live.model)
             await builder.build(at.sequence)
@@ -379,9 +369,9 @@ async def _switch(control: Connection, live: Live, builder: _Builder, reason: st
 
 async def _drop_old(control: Connection) -> None:
     """Drop the models that were live longest ago, all but READ_MODELS_KEPT."""
-    cursor = await control.execute(
+    rows = await control.fetch(
         "SELECT m.number FROM control.models m JOIN control.switches s ON s.model = m.number "
         "WHERE m.state = 'ready' GROUP BY m.number ORDER BY max(s.number) DESC"
     )
-    for (number,) in (await cursor.fetchall())[READ_MODELS_KEPT:]:
-        await drop_model(control, int(number))
+    for (number,) in rows[READ_MODELS_KEPT:]:
+        await drop_model(control, number)

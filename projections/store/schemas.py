@@ -9,7 +9,7 @@ mismatch is a SchemaDrift, and a rebuild the way out of it.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from projections.store.postgres import Connection, fetch_one, typed_errors
+from projections.store.postgres import Connection, transaction, typed_errors
 from projections.store.projection import Projection
 from schemas.chain import digest
 from schemas.errors import SchemaDrift, StoreUnavailable
@@ -91,13 +91,12 @@ async def find_live(connection: Connection) -> Live | None:
     """Return the live read model, or None when there is none yet."""
     with typed_errors("find the live read model"):
         # Not by to_regclass, which may still say no after another process has made it.
-        exists = await fetch_one(
-            connection,
+        exists = await connection.fetchrow(
             "SELECT 1 FROM pg_tables WHERE schemaname = 'control' AND tablename = 'switches'",
         )
         if exists is None:
             return None
-        row = await fetch_one(connection, LIVE_QUERY)
+        row = await connection.fetchrow(LIVE_QUERY)
     return Live(*row) if row else None
 
 
@@ -128,20 +127,19 @@ async def _make_first(
     connection: Connection, projections: Sequence[Projection], digest_: str
 ) -> Live:
     with typed_errors("make the first read model"):
-        async with connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MAKING,))
+        async with transaction(connection):
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
             live = await find_live(connection)
             if live is not None:
                 return live
-            stray = await fetch_one(
-                connection,
+            stray = await connection.fetchrow(
                 "SELECT nspname FROM pg_namespace WHERE nspname = 'control' "
                 "OR nspname ~ '^rm_[0-9]+$' ORDER BY nspname LIMIT 1",
             )
             if stray is not None:
                 raise SchemaDrift(f"schema {stray[0]} exists, but no read model is live")
             for statement in _CONTROL_DDL:
-                await connection.execute(statement.encode())
+                await connection.execute(statement)
             model = await make_model(connection, projections)
             await finish_model(connection, model)
             await record_switch(connection, model, "first start", 0)
@@ -150,35 +148,32 @@ async def _make_first(
 
 async def make_model(connection: Connection, projections: Sequence[Projection]) -> int:
     """Make an empty read model beside whatever exists, and return its number."""
-    row = await fetch_one(
-        connection,
+    row = await connection.fetchrow(
         "INSERT INTO control.models (number, digest, state) "
-        "SELECT coalesce(max(number), 0) + 1, %s, 'building' FROM control.models "
+        "SELECT coalesce(max(number), 0) + 1, $1::text, 'building' FROM control.models "
         "RETURNING number",
-        (model_digest(projections),),
+        model_digest(projections),
     )
     model = int(row[0]) if row else 0
-    async with connection.transaction():
-        await connection.execute(f"CREATE SCHEMA {schema_name(model)}".encode())
-        await connection.execute(f"SET LOCAL search_path TO {schema_name(model)}".encode())
+    async with transaction(connection):
+        await connection.execute(f"CREATE SCHEMA {schema_name(model)}")
+        await connection.execute(f"SET LOCAL search_path TO {schema_name(model)}")
         for statement in model_ddl(projections):
-            await connection.execute(statement.encode())
+            await connection.execute(statement)
     return model
 
 
 async def finish_model(connection: Connection, model: int) -> None:
     """Say that a read model is whole, so that it may become live."""
-    await connection.execute(
-        "UPDATE control.models SET state = 'ready' WHERE number = %s", (model,)
-    )
+    await connection.execute("UPDATE control.models SET state = 'ready' WHERE number = $1", model)
 
 
 async def drop_model(connection: Connection, model: int) -> None:
     """Drop a read model that is not live; `control` remembers that it was there."""
-    async with connection.transaction():
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schema_name(model)} CASCADE".encode())
+    async with transaction(connection):
+        await connection.execute(f"DROP SCHEMA IF EXISTS {schema_name(model)} CASCADE")
         await connection.execute(
-            "UPDATE control.models SET state = 'dropped' WHERE number = %s", (model,)
+            "UPDATE control.models SET state = 'dropped' WHERE number = $1", model
         )
 
 
@@ -186,8 +181,11 @@ async def record_switch(connection: Connection, model: int, reason: str, sequenc
     """Make `model` the live one, by a new row of the history."""
     await connection.execute(
         "INSERT INTO control.switches (number, model, reason, sequence) "
-        "SELECT coalesce(max(number), 0) + 1, %s, %s, %s FROM control.switches",
-        (model, reason, sequence),
+        "SELECT coalesce(max(number), 0) + 1, $1::bigint, $2::text, $3::bigint "
+        "FROM control.switches",
+        model,
+        reason,
+        sequence,
     )
 
 
@@ -199,7 +197,7 @@ async def hold_switches(connection: Connection) -> None:
 async def live_while_committing(connection: Connection) -> Live:
     """Return the live read model; no switch can happen before this transaction ends."""
     await connection.execute("LOCK TABLE control.switches IN ROW EXCLUSIVE MODE")
-    row = await fetch_one(connection, LIVE_QUERY)
+    row = await connection.fetchrow(LIVE_QUERY)
     if row is None:
         raise StoreUnavailable("no read model is live")
     return Live(*row)

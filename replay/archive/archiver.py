@@ -15,11 +15,8 @@ from typing import Any, NamedTuple
 from replay.archive.founding import Founding, founding_of, seal_of
 from replay.archive.segments import End, Seal, Segment, SegmentFolder, SegmentWriter, Start
 from replay.archive.segments_check import chain_at
-from replay.archive.sequential_reader import Steps
 from replay.limits import (
     ARCHIVE_ATTEMPTS,
-    ARCHIVE_PATIENCE,
-    ARCHIVE_POLL_S,
     SEGMENT_AFTER_NS,
     SEGMENT_BYTES,
     SEGMENT_MESSAGES,
@@ -32,10 +29,10 @@ from schemas.errors import (
     LogUnavailable,
     NotFound,
 )
-from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
-from streams.log.ports import Clock, Log, Reader
+from streams.log.cursor import Cursor
+from streams.log.ports import Clock, Log
 
 
 class Bounds(NamedTuple):
@@ -70,10 +67,10 @@ class Archiver:
         return {"phase": "archiving", "sequence": self.archived, "segments": self.written}
 
     async def tick(self) -> None:
-        """Take what is sealed, waiting ARCHIVE_POLL_S for it, and write what makes a segment."""
+        """Take what is sealed, waiting READ_POLL_S for it, and write what makes a segment."""
         async with self._whole():
             walk = await self._begun()
-            await self._take_seals(walk)
+            await self._take_seals(walk, await anext(walk.seals.follow()))
             if walk.full(self._clock.now_ns()):
                 self._cut(walk)
 
@@ -89,7 +86,8 @@ class Archiver:
                 last = await self._log.last(events(self._log.shard, NOTARY))
                 if last is None and not unsealed:
                     raise NotFound("nothing on this log is sealed yet")
-                await self._take_seals_to(walk, 0 if last is None else last.sequence)
+                async for seals in walk.seals.read_to(0 if last is None else last.sequence):
+                    await self._take_seals(walk, seals)
                 if walk.pending:
                     self._cut(walk)
                 if unsealed:
@@ -173,32 +171,21 @@ class Archiver:
         stands = await self._log.get(seal.sequence) if seal is not None else None
         if stands is not None and seal is not None and stands.payload == seal.record.encode():
             return
-        chain, steps = bytes.fromhex(GENESIS_HASH), Steps(self._log, 0)
-        try:
-            async for messages in steps.to(end.last):
+        chain = bytes.fromhex(GENESIS_HASH)
+        async with Cursor(self._log, [f"{self._log.shard}.>"]) as cursor:
+            async for messages in cursor.read_to(end.last):
                 for message in messages:
                     chain = link(chain, *message)
-        finally:
-            await steps.close()
         if chain.hex() != end.chain:
             raise LogDiverged(f"the log up to sequence {end.last} is not what was archived of it")
 
     # -- going on --------------------------------------------------------------------
 
-    async def _take_seals(self, walk: "_Walk") -> None:
-        for message in await walk.seals():
+    async def _take_seals(self, walk: "_Walk", seals: list[Stored]) -> None:
+        for message in seals:
             await walk.take(message, self._clock.now_ns())
             if walk.full(self._clock.now_ns()):
                 self._cut(walk)
-
-    async def _take_seals_to(self, walk: "_Walk", sequence: int) -> None:
-        silences = 0
-        while walk.seals_at < sequence:
-            before = walk.seals_at
-            await self._take_seals(walk)
-            silences = 0 if walk.seals_at > before else silences + 1
-            if silences > ARCHIVE_PATIENCE:
-                raise LogUnavailable(f"the seal at sequence {sequence} does not come")
 
     def _cut(self, walk: "_Walk") -> None:
         """Make a segment of what was taken, up to the last seal."""
@@ -234,12 +221,11 @@ class _Walk:
         self._chain = chain
         self._since_ns = 0
         self._writer: SegmentWriter | None = None
-        self._steps = Steps(log, after)
-        self._seals: Reader | None = None
+        self._cursor = Cursor(log, [f"{log.shard}.>"], after)
         self._tails: dict[Segment, End] = {}
         self.seal: Seal | None = None
-        self.seals_at = after
-        """Up to where the seals on the log have been taken."""
+        self.seals = Cursor(log, [events(log.shard, NOTARY)], after)
+        """The seals that were not taken yet."""
 
     async def open(self, tails: dict[Segment, End]) -> None:
         """Begin to read. `tails` are unsealed ends that were archived once: see `_meet`."""
@@ -248,21 +234,18 @@ class _Walk:
         reaches = await self._log.last_sequence()
         if reaches < ends:
             raise LogDiverged(f"the log ends at {reaches}, and was archived up to {ends}")
-        subjects = [events(self._log.shard, NOTARY)]
-        self._seals = await self._log.open_reader(subjects, self.last)
 
     async def close(self) -> None:
         """Let go of the log, and of what is not a segment yet."""
-        await self._steps.close()
-        if self._seals is not None:
-            await self._seals.close()
+        await self._cursor.close()
+        await self.seals.close()
         if self._writer is not None:
             self._writer.close()
 
     @property
     def last(self) -> int:
         """The last message that was taken."""
-        return self._steps.at
+        return self._cursor.position
 
     @property
     def pending(self) -> bool:
@@ -278,18 +261,12 @@ class _Walk:
             or now_ns - self._since_ns >= bounds.after_ns
         )
 
-    async def seals(self) -> list[Stored]:
-        """Return the next seals on the log, [] if none came."""
-        assert self._seals is not None
-        return await self._seals.poll(READ_BATCH, ARCHIVE_POLL_S)
-
     async def take(self, message: Stored, now_ns: int) -> None:
         """Take all that a seal covers. Raises LogDiverged unless it is what was sealed."""
         try:
             seal = seal_of(message, self._log.shard, self._founding.notary_key)
         except InputError as error:
             raise LogDiverged(f"sequence {message.sequence} is no good seal: {error}") from error
-        self.seals_at = message.sequence
         if seal.through <= self.last:
             return
         first = self.last + 1
@@ -308,7 +285,7 @@ class _Walk:
             shard, venue_id = self._log.shard, self._founding.venue_id
             start = Start(shard, venue_id, self.last + 1, self._chain)
             self._writer = self._folder.open_writer(start)
-        async for messages in self._steps.to(last):
+        async for messages in self._cursor.read_to(last):
             self._add(self._writer, messages)
 
     def _add(self, writer: SegmentWriter, messages: list[Stored]) -> None:

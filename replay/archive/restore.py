@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from itertools import islice
 
 from replay.archive.segments_check import Archive, Progress
-from replay.archive.sequential_reader import Steps
 from replay.limits import RESTORE_BATCH_BYTES
 from schemas.errors import Fenced, InputError
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.stored import Stored
+from streams.log.cursor import Cursor
 from streams.log.ports import Fence, Log
 
 
@@ -41,9 +41,8 @@ async def restore(log: Log, archive: Archive, progress: Progress | None = None) 
 async def _compare(log: Log, messages: Iterator[Stored], end: int) -> Stored | None:
     """Go along `messages` to where the log ends; return the last one that stands there."""
     last = None
-    steps = Steps(log, 0)
-    try:
-        async for some in steps.to(end):
+    async with Cursor(log, [f"{log.shard}.>"]) as cursor:
+        async for some in cursor.read_to(end):
             for stands, archived in zip(some, _next(messages, len(some)), strict=True):
                 if stands != archived:
                     raise InputError(
@@ -51,8 +50,6 @@ async def _compare(log: Log, messages: Iterator[Stored], end: int) -> Stored | N
                         f"{stands.sequence} on {stands.subject} differs"
                     )
                 last = stands
-    finally:
-        await steps.close()
     return last
 
 

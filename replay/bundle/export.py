@@ -23,24 +23,22 @@ from engines.kernel import Engine, fold, recorded_state_hash
 from replay.archive.founding import founding_of, seal_of
 from replay.archive.segments import Frames, Seal, frame
 from replay.archive.segments_check import Progress
-from replay.archive.sequential_reader import Steps
-from replay.limits import ARCHIVE_PATIENCE, ARCHIVE_POLL_S, MAX_BUNDLE_BYTES, MAX_BUNDLE_MESSAGES
+from replay.limits import MAX_BUNDLE_BYTES, MAX_BUNDLE_MESSAGES
 from schemas.chain import GENESIS_HASH, link
 from schemas.codec import encode
 from schemas.errors import (
     InputError,
     LogDiverged,
-    LogUnavailable,
     MalformedMessage,
     NotFound,
     TooLarge,
 )
 from schemas.events.notary import Sealed
-from schemas.limits import READ_BATCH
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _DIGEST_BYTES: Final = 64
@@ -229,21 +227,10 @@ async def _seals_around(
 async def _records(log: Log, engine: str) -> AsyncGenerator[Stored, None]:
     """Yield all that stands on an engine's subject by now."""
     subject = events(log.shard, engine)
-    last = await log.last(subject)
-    if last is None:
-        return
-    reader, at, silences = await log.open_reader([subject], 0), 0, 0
-    try:
-        while at < last.sequence:
-            messages = await reader.poll(READ_BATCH, ARCHIVE_POLL_S)
-            silences = 0 if messages else silences + 1
-            if silences > ARCHIVE_PATIENCE:
-                raise LogUnavailable(f"nothing comes behind sequence {at}")
+    async with Cursor(log, [subject]) as cursor:
+        async for messages in cursor.read_to(await cursor.end()):
             for message in messages:
-                at = message.sequence
                 yield message
-    finally:
-        await reader.close()
 
 
 async def _prelude(log: Log, engine: Engine[Any], manifest: Manifest) -> Held | None:
@@ -273,7 +260,7 @@ async def _write(
 ) -> None:
     """Have `path` appear when it is whole."""
     partial = path.with_name(path.name + ".partial")
-    steps = Steps(log, manifest.start - 1)
+    cursor = Cursor(log, [f"{log.shard}.>"], manifest.start - 1)
     try:
         with partial.open("wb") as file:
             out = _Out(file)
@@ -284,19 +271,21 @@ async def _write(
                     out.add(frame(Stored(at, STATE + engine, held.state)))
                 out.add(b"".join(map(frame, held.records)))
             last = bytes.fromhex(manifest.chain)
-            async for messages in steps.to(manifest.end):
+            async for messages in cursor.read_to(manifest.end):
                 for message in messages:
                     last = link(last, *message)
                     out.add(frame(message))
                 if progress is not None:
-                    progress(steps.at - manifest.start + 1, manifest.end - manifest.start + 1)
+                    progress(
+                        cursor.position - manifest.start + 1, manifest.end - manifest.start + 1
+                    )
             if last.hex() != chain:
                 what = f"messages {manifest.start} to {manifest.end}"
                 raise LogDiverged(f"{what} are not what was sealed; nothing was exported")
             out.finish()
         partial.replace(path)
     finally:
-        await steps.close()
+        await cursor.close()
         partial.unlink(missing_ok=True)
 
 

@@ -6,9 +6,8 @@ nearest travel snapshot that the log bears out; both lead to the same state.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -20,20 +19,18 @@ from replay.travel.limits import (
 )
 from replay.travel.snapshot_store import Shelf
 from schemas.chain import digest
-from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
-from schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, READ_BATCH
+from schemas.errors import InputError, LogDiverged
 from schemas.record_chain import Head
-from schemas.records import EVENT_MESSAGES, check_hash
+from schemas.records import EVENT_MESSAGES, check_hash, read
 from schemas.stored import Stored
 from schemas.subjects import events
 from streams.host.snapshots import Snapshot, SnapshotHeader
-from streams.log.ports import Log, Reader
+from streams.log.cursor import Batches, Cursor
+from streams.log.ports import Log
 
 S = TypeVar("S")
 
 log = structlog.get_logger(__name__)
-
-_IDLE_S: Final = 0.5
 
 
 class EngineMoment(NamedTuple):
@@ -66,8 +63,7 @@ class Track(Generic[S]):
     def __init__(self, log_: Log, engine: Engine[S]) -> None:
         self._log = log_
         self._subject = events(log_.shard, engine.name)
-        self._reader: Reader | None = None
-        self._ahead: deque[Stored] = deque()
+        self._cursor = Cursor(log_, [self._subject])
         self._hash = ""
         self.engine = engine
         self.state: S = engine.initial()
@@ -85,6 +81,7 @@ class Track(Generic[S]):
             if head is not None:
                 self.state, self.head = self.engine.load(snapshot.data), head
                 self.sequence, self._hash = snapshot.header.sequence, snapshot.header.state_hash
+                self._cursor = Cursor(self._log, [self._subject], self.sequence)
                 return True
             snapshot = await asyncio.to_thread(shelf.before, snapshot.header.sequence - 1)
         return False
@@ -92,7 +89,7 @@ class Track(Generic[S]):
     async def to(self, sequence: int) -> None:
         """Fold every record up to `sequence`, which is on the log.
 
-        Raises LogDiverged or UnknownRecord for a record that does not fit, LogUnavailable
+        Raises LogDiverged, LogGap or UnknownRecord for a record that does not fit, LogUnavailable
         when the log does not give what it holds.
         """
         async for message in self.up_to(sequence):
@@ -104,28 +101,17 @@ class Track(Generic[S]):
         The log is asked for the last of them first: to find that there is none, a reader
         would have to look through all that stands between here and the next record.
         """
-        end: int | None = None
-        while True:
-            if self._ahead:
-                if self._ahead[0].sequence > sequence:
-                    if end is not None and self.sequence < end:
-                        raise LogDiverged(f"sequence {end} is on the log and no reader gets it")
-                    return
-                yield self._ahead.popleft()
-                continue
-            if end is None:
-                last = await self._log.last(self._subject, sequence)
-                end = 0 if last is None else last.sequence
-            if self.sequence >= end:
-                return
-            await self._read_on()
+        end, exact = sequence, False
+        if not self._cursor.has_read(sequence):
+            last = await self._log.last(self._subject, sequence)
+            end, exact = (0 if last is None else last.sequence), True
+        async for messages in self._cursor.read_to(end, exact=exact):
+            for message in messages:
+                yield message
 
     def apply(self, message: Stored) -> int:
         """Fold one record, and return how many events it has."""
-        try:
-            record = EVENT_MESSAGES.decode(message.payload)
-        except InputError as error:
-            raise UnknownRecord(f"sequence {message.sequence}: {error}") from error
+        record = read(message)
         try:
             self.head = fold(self.engine, self.state, self.head, record, message.payload)
         except LogDiverged as error:
@@ -150,25 +136,13 @@ class Track(Generic[S]):
         header = SnapshotHeader(name, code, head.number, self.sequence, head.hash, self._hash)
         return Snapshot(header, data)
 
-    async def poll(self, wait_s: float) -> list[Stored]:
-        """Return the next records that were not folded yet, [] if none come within `wait_s`."""
-        if self._reader is None:
-            self._reader = await self._log.open_reader([self._subject], self.sequence)
-        return await self._reader.poll(READ_BATCH, wait_s)
+    def follow(self) -> Batches:
+        """Yield the records that were not folded yet, without end; see `Cursor.follow`."""
+        return self._cursor.follow()
 
     async def close(self) -> None:
         """Let go of the log."""
-        reader, self._reader = self._reader, None
-        if reader is not None:
-            await reader.close()
-
-    async def _read_on(self) -> None:
-        """Wait for the next records, which are on the log."""
-        for _ in range(FOLD_PATIENCE):
-            self._ahead.extend(await self.poll(FOLD_POLL_S))
-            if self._ahead:
-                return
-        raise LogUnavailable(f"nothing of {self._subject} comes behind {self.sequence}")
+        await self._cursor.close()
 
     async def _head_at(self, header: SnapshotHeader) -> Head | None:
         """Return the head that a snapshot was taken at, None if the log does not hold it."""
@@ -308,8 +282,8 @@ class Keeper:
         shelf = self._shelves[track.engine.name]
         await track.resume(shelf, await self._log.last_sequence())
         since = _Since(track.sequence)
-        while True:
-            for message in await track.poll(_IDLE_S):
+        async for messages in track.follow():
+            for message in messages:
                 await self._take(track, shelf, since, message)
                 await asyncio.sleep(0)
 

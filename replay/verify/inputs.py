@@ -1,17 +1,12 @@
 """An engine's inputs, read again from the log as its records cover them."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from replay.limits import MAX_VERIFY_WAITING_BYTES
-from schemas.errors import LogUnavailable
-from schemas.limits import READ_BATCH
 from schemas.stored import Stored
 from schemas.subjects import covering, matches
-from streams.log.ports import Log, Reader
-
-_ANSWER_S: Final = 1.0
-_SILENCES: Final = 20
+from streams.log.cursor import Cursor
+from streams.log.ports import Log
 
 IsInert = Callable[[Stored], bool]
 
@@ -22,8 +17,7 @@ class Inputs:
     def __init__(self, log: Log, reads: Sequence[str]) -> None:
         self._log = log
         self._reads = reads
-        self._reader: Reader | None = None
-        self._ahead: list[Stored] = []
+        self._cursor = Cursor(log, [covering(reads)])
         self._known: dict[str, bool] = {}
         self.taken = 0
 
@@ -35,15 +29,11 @@ class Inputs:
         """
         found: list[Stored] = []
         held = 0
-        while not found or found[-1].sequence < last:
-            if not self._ahead and not await self._more(last):
+        # A record that was forged may name an input that is none.
+        async for messages in self._cursor.read_to(last, exact=False):
+            if not messages and not await self._is_input_at(last):
                 break
-            within = self._ahead
-            if within[-1].sequence > last:
-                within = [message for message in within if message.sequence <= last]
-                if not within:
-                    break
-            self._ahead = self._ahead[len(within) :]
+            within = [message for message in messages if self._is_input(message.subject)]
             self.taken += len(within)
             found += within
             held += sum([len(message.payload) for message in within])
@@ -61,27 +51,11 @@ class Inputs:
 
     async def close(self) -> None:
         """Let go of the log."""
-        if self._reader is not None:
-            await self._reader.close()
+        await self._cursor.close()
 
-    async def _more(self, last: int) -> bool:
-        """Read on; False when nothing up to `last` is left, as `last` is no input itself."""
-        if self._reader is None:
-            self._reader = await self._log.open_reader([covering(self._reads)], 0)
-        silences = 0
-        while silences < _SILENCES:
-            messages = await self._reader.poll(READ_BATCH, _ANSWER_S)
-            self._ahead = [message for message in messages if self._is_input(message.subject)]
-            if self._ahead:
-                return True
-            if messages and messages[-1].sequence >= last:
-                return False
-            if not messages:
-                silences += 1
-                end = await self._log.get(last)
-                if end is None or not self._is_input(end.subject):
-                    return False
-        raise LogUnavailable(f"sequence {last} cannot be read")
+    async def _is_input_at(self, sequence: int) -> bool:
+        message = await self._log.get(sequence)
+        return message is not None and self._is_input(message.subject)
 
 
 def _thinned(inputs: list[Stored], is_inert: IsInert) -> list[Stored]:

@@ -11,7 +11,7 @@ seal elsewhere passes it as an anchor.
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from engines.kernel import Engine
 from replay.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE
@@ -23,13 +23,9 @@ from schemas import subjects
 from schemas.chain import Chain
 from schemas.errors import EverythingError, LogDiverged, LogGap, OperatingError
 from schemas.events.governance import VenueFounded
-from schemas.limits import READ_BATCH
 from schemas.stored import Stored
-from streams.log.ports import Log, Reader
-
-_POLL_S: Final = 5.0
-_SILENCES: Final = 6
-"""Polls in a row that may bring nothing although there must be more."""
+from streams.log.cursor import Batches, Cursor
+from streams.log.ports import Log
 
 Progress = Callable[[int, int], None]
 """Called now and then with the sequence reached and the one to reach."""
@@ -61,7 +57,6 @@ class _Walk:
         self._readers: dict[str, tuple[str, ...]] = {}
         self._records: dict[str, EngineCheck[Any]] = {}
         self._epochs: dict[str, EngineCheck[Any]] = {}
-        self._silences = 0
         self._unknown: dict[str, None] = {}
         self._alike: dict[tuple[str, str], int] = {}
         self._events = f"{shard}.evt."
@@ -83,15 +78,11 @@ class _Walk:
         if not end:
             return
         self.report.end = end
-        reader = await self._log.open_reader([f"{self._log.shard}.>"], 0)
-        try:
-            while self.report.through < end:
-                if not await self._some(reader, end):
-                    break
+        async with Cursor(self._log, [f"{self._log.shard}.>"]) as cursor:
+            batches = cursor.read_to(end)
+            while await self._some(batches, end):
                 if progress is not None:
                     progress(self.report.through, end)
-        finally:
-            await reader.close()
 
     async def finish(self) -> None:
         """Put together what the checks have counted."""
@@ -132,25 +123,16 @@ class _Walk:
             self.report.unable.append(f"sequence {until}: the log ends at {last}")
         return min(until or last, last)
 
-    async def _some(self, reader: Reader, end: int) -> bool:
+    async def _some(self, batches: Batches, end: int) -> bool:
         """Check the next messages; False when there are no more to be had."""
         try:
-            messages = await reader.poll(READ_BATCH, _POLL_S)
+            messages = await anext(batches, None)
         except (LogGap, LogDiverged) as error:
             await self._up_to_the_gap(end, error)
             return False
-        self._silences = 0 if messages else self._silences + 1
-        if self._silences >= _SILENCES:
-            note = f"nothing can be read behind sequence {self.report.through}"
-            self.report.unable.append(note)
+        if messages is None:
             return False
         for message in messages:
-            if message.sequence > end:
-                return False
-            if message.sequence != self.report.through + 1:
-                note = f"sequence {message.sequence} follows {self.report.through}"
-                self._tell(Finding(kind="gap", sequence=self.report.through + 1, note=note))
-                return False
             await self._take(message)
         return True
 

@@ -184,7 +184,7 @@ class Fork:
 
     def _carried(self, hash_: str) -> str:
         """Return the review of the fork that is about the same story and symbol, if one is open."""
-        then, now = self._past.kept.reviews, self._reality.state.kept.reviews
+        then, now = self._past.persisted.reviews, self._reality.state.persisted.reviews
         asked = then.get(hash_)
         if hash_ in now or asked is None:
             return hash_

@@ -9,7 +9,7 @@ from schemas.chain import digest
 from schemas.codec import encode
 from schemas.events.governance import PolicySet
 from schemas.events.reality import ImpactAssessed, LlmAnswered, ScoreChanged
-from schemas.policy import Rules
+from schemas.policy import RealityRules
 from schemas.units import SCORE_MAX_E2, round_half_even, to_decimal, to_fraction
 
 
@@ -152,7 +152,7 @@ class Scores:
             node.flaws.append(f"not as the policy has it: {', '.join(wrong)}")
 
 
-def _wrong(impact: ImpactAssessed, told: Told, rules: Rules) -> list[str]:
+def _wrong(impact: ImpactAssessed, told: Told, rules: RealityRules) -> list[str]:
     """Return the numbers of an assessment that do not follow from the others."""
     policy = rules.reality
     weight_e4 = arithmetic.weight_e4(impact.trust_bp, impact.related, impact.age_ns, policy.tau_ns)

@@ -216,10 +216,11 @@ class TopsChanged(Message, tag="tops_changed/1", frozen=True):
 
 
 class ReviewersChecked(Message, tag="reviewers_checked/1", frozen=True):
-    """Whether those who approved a move have an interest in the symbol (their accounts
-    hold it or have orders in it): `barred` are the accounts that do, empty if none.
+    """The conflicts of interest among those who approved a move, found for reality.
 
-    It repeats what the approval said, so that whoever applies it need look nowhere else.
+    `barred` names their accounts that hold the symbol or have orders in it; it is empty if
+    there is no conflict. The event repeats the approval's fields, so that the reality engine
+    applies it without looking at another message.
     """
 
     cause: int

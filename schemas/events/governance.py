@@ -167,7 +167,7 @@ class MarketResolved(Message, tag="market_resolved/1", frozen=True):
 
 
 class CreditsMinted(Message, tag="credits_minted/1", frozen=True):
-    """Whether the account exists is for the exchange to say."""
+    """Credits to create in an account; the exchange checks that the account exists."""
 
     cause: int
     account: str

@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 from schemas.errors import LogUnavailable
 from streams.broker import limits, roles
 from streams.broker.logins import Logins
+from streams.log import nats_client
 
 _QUEUE: Final = "door"
 _RECONNECT_EVERY_S: Final = 0.1
@@ -50,21 +51,18 @@ async def start(url: str, seed: str, logins: Logins) -> Callout:
 
     Raises LogUnavailable when the server cannot be reached or does not know the key.
     """
-    connection = Client()
+    connection = await nats_client.connect(
+        url,
+        name="door",
+        seed=seed,
+        inbox_prefix=roles.door().inbox,
+        within_s=limits.LOGIN_TIMEOUT_S,
+        reconnect_every_s=_RECONNECT_EVERY_S,
+        on_error=_on_error,
+    )
     callout = Callout(connection, logins)
     try:
-        # nats-py would try the first connection for ever, too, a wrong key included.
         async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
-            await connection.connect(
-                url,
-                name="door",
-                nkeys_seed_str=seed,
-                inbox_prefix=roles.door().inbox,
-                max_reconnect_attempts=-1,
-                # typed as whole seconds, and only slept for
-                reconnect_time_wait=_RECONNECT_EVERY_S,  # type: ignore[arg-type]
-                error_cb=_on_error,
-            )
             await connection.subscribe(
                 roles.CALLOUT_SUBJECT,
                 queue=_QUEUE,

@@ -8,11 +8,11 @@ from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Starting
-from streams.gateway.jobs import Jobs, NoJobs
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.services import Services, no_service_keys
 from streams.gateway.sessions import Sessions
 from streams.gateway.tail import Tail
+from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.ports import Clock, Log
 
 
@@ -39,7 +39,7 @@ class GatewayContext:
     on_halt: Callable[[EverythingError], None]
     directory: Directory = field(default_factory=Directory)
     outcomes: Outcomes = field(default_factory=Outcomes)
-    jobs: Jobs = field(default_factory=NoJobs)
+    jobs: JobQueue = field(default_factory=NoJobQueue)
     service_keys: ServiceKeys = field(default=no_service_keys, repr=False)
 
     def __post_init__(self) -> None:

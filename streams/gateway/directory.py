@@ -65,7 +65,7 @@ class Directory:
                 if isinstance(event, governance.Event):
                     self._fold_governance(event)
         # most of the exchange's records open no account: do not decode those
-        elif arrived.head.engine == EXCHANGE and _OPENED in arrived.payload:
+        elif arrived.head.engine == EXCHANGE and _OPENED in arrived.stored.payload:
             for event in arrived.events:
                 if isinstance(event, AccountOpened):
                     self._key_of[event.account] = event.public_key

@@ -31,9 +31,9 @@ class _Recent:
 
     def add(self, arrived: Arrived) -> None:
         self._records.append(arrived)
-        self._bytes += len(arrived.payload)
+        self._bytes += len(arrived.stored.payload)
         while len(self._records) > RECENT_RECORDS or self._bytes > RECENT_RECORD_BYTES:
-            self._bytes -= len(self._records.popleft().payload)
+            self._bytes -= len(self._records.popleft().stored.payload)
 
     def find(self, cause: int) -> Arrived | None:
         for arrived in reversed(self._records):

@@ -22,10 +22,9 @@ from schemas.errors import (
     Halt,
     InputError,
     LogDiverged,
-    LogUnavailable,
     UnknownRecord,
 )
-from schemas.limits import FOLD_PATIENCE, FOLD_POLL_S, GENESIS_POLL_MS, READ_BATCH
+from schemas.limits import GENESIS_POLL_MS
 from schemas.record_chain import Head
 from schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
 from schemas.stored import Stored
@@ -34,7 +33,8 @@ from schemas.subjects import events as events_subject
 from streams.host.gc_control import ManualCollection
 from streams.host.limits import SNAPSHOT_EVERY_EVENTS, SNAPSHOT_EVERY_RECORDS
 from streams.host.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
-from streams.log.ports import Clock, Log, Reader
+from streams.log.cursor import Cursor
+from streams.log.ports import Clock, Log
 
 S = TypeVar("S")
 
@@ -159,20 +159,17 @@ async def take_office(
         await _recorded(setup, anchor)
     office = await _from_snapshot(setup)
     subjects = (setup.events_subject, setup.epoch_subject)
-    reader = await setup.log.open_reader(subjects, office.read)
-    try:
+    async with Cursor(setup.log, subjects, office.read) as cursor:
         last = await setup.log.last(setup.events_subject)
         if last is not None:
-            await _fold_to(office, reader, last.sequence, stop)
+            await _fold_to(office, cursor, last.sequence, stop)
         if office.folded >= setup.snapshot_every or office.folded_events >= SNAPSHOT_EVERY_EVENTS:
             await save_snapshot(setup, office.state, office.head, office.sequence)
         now_ns = setup.clock.now_ns()
         payload = encode(Epoch(setup.engine.name, setup.writer, setup.engine.decider, now_ns))
         announce(payload)
         sequence = await setup.log.send(setup.epoch_subject, payload)
-        await _fold_to(office, reader, sequence, stop)
-    finally:
-        await reader.close()
+        await _fold_to(office, cursor, sequence, stop)
     if office.epoch > sequence:
         raise Fenced(f"another writer took office at sequence {office.epoch}")
     return office
@@ -186,18 +183,13 @@ async def _genesis(setup: Setup[S], stop: asyncio.Event) -> None:
         await setup.clock.sleep(GENESIS_POLL_MS / MILLISECONDS)
 
 
-async def _fold_to(office: Office[S], reader: Reader, sequence: int, stop: asyncio.Event) -> None:
-    """Fold until the message at `sequence`, which is known to be there, has been read."""
-    empty = 0
-    while office.read < sequence:
+async def _fold_to(office: Office[S], cursor: Cursor, sequence: int, stop: asyncio.Event) -> None:
+    """Fold all messages up to the one at `sequence`, which is on the log."""
+    async for messages in cursor.read_to(sequence):
         if stop.is_set():
             raise StoppedEarly
-        messages = await reader.poll(READ_BATCH, FOLD_POLL_S)
         for message in messages:
             office.apply(message)
-        empty = 0 if messages else empty + 1
-        if empty >= FOLD_PATIENCE:
-            raise LogUnavailable(f"sequence {sequence} did not come")
 
 
 async def _recorded(setup: Setup[S], anchor: Anchor) -> tuple[Head, str | None]:

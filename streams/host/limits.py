@@ -34,6 +34,3 @@ COLLECT_EVERY_RECORDS: Final = 500
 # -- seals -----------------------------------------------------------------------------
 SCRUB_MESSAGES_PER_S: Final = 20_000
 """How fast the notary's process reads the log again, at most."""
-SCRUB_POLL_S: Final = 1
-SCRUB_PATIENCE: Final = 30
-"""Polls without a message, although there are some, before a walk is given up."""

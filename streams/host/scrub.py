@@ -7,13 +7,13 @@ runs: a message that is missing is a LogGap, one that is not what was sealed Log
 """
 
 from schemas.chain import Chain
-from schemas.errors import InputError, LogDiverged, LogUnavailable, UnknownRecord
+from schemas.errors import LogDiverged
 from schemas.events.notary import Sealed
-from schemas.limits import READ_BATCH
-from schemas.records import EVENT_MESSAGES
+from schemas.records import read
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
-from streams.host.limits import SCRUB_MESSAGES_PER_S, SCRUB_PATIENCE, SCRUB_POLL_S
+from streams.host.limits import SCRUB_MESSAGES_PER_S
+from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 
 
@@ -25,31 +25,20 @@ async def scrub(log: Log, clock: Clock) -> int:
     """
     end = await log.last_sequence()
     seals = events(log.shard, NOTARY)
-    chain, at, silences = Chain(), 0, 0
-    reader = await log.open_reader([f"{log.shard}.>"], 0)
-    try:
-        while at < end:
-            messages = await reader.poll(READ_BATCH, SCRUB_POLL_S)
+    chain = Chain()
+    async with Cursor(log, [f"{log.shard}.>"]) as cursor:
+        async for messages in cursor.read_to(end):
             for message in messages:
                 chain.add(message)
-                at = message.sequence
                 if message.subject == seals:
                     _compare(chain, message)
-            silences = 0 if messages else silences + 1
-            if silences > SCRUB_PATIENCE:
-                raise LogUnavailable(f"nothing comes behind sequence {at}, the log ends at {end}")
             await clock.sleep(len(messages) / SCRUB_MESSAGES_PER_S)
-    finally:
-        await reader.close()
     return end
 
 
 def _compare(chain: Chain, message: Stored) -> None:
     """Raise LogDiverged unless a seal's chain hash is that of the messages that were read."""
-    try:
-        record = EVENT_MESSAGES.decode(message.payload)
-    except InputError as error:
-        raise UnknownRecord(f"sequence {message.sequence}: {error}") from error
+    record = read(message)
     for seal in record.events:
         if not isinstance(seal, Sealed):
             continue

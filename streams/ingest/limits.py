@@ -62,6 +62,8 @@ CONSUMER_CHECK_S: Final = 10
 MAX_ACK_PENDING: Final = 1_000
 """Messages of a consumer that are handed out, or put off, and not yet done."""
 SCHEDULE_EVERY_S: Final = 1
+SCHEDULE_ATTEMPTS: Final = 60
+"""Times in a row that asking for what is due may fail before the scheduler ends."""
 FAILING_BACKOFF: Final = 8
 """A source that keeps failing is asked this many times more rarely, at most."""
 

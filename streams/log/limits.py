@@ -40,3 +40,13 @@ MAX_PULL_BYTES: Final = 2 * MAX_PAYLOAD_BYTES
 """Bytes that one pull may bring, so that large records do not fill the memory."""
 READER_IDLE_S: Final = 60
 """The server forgets a reader that has not pulled for this long."""
+
+# -- the cursor ------------------------------------------------------------------------
+READ_POLL_S: Final = 1
+"""How long a cursor waits for the next message before it says that none came."""
+READ_PATIENCE: Final = 30
+"""Empty polls in a row after which a cursor stops waiting for a message that is on the log."""
+REOPEN_ATTEMPTS: Final = 60
+"""Times in a row that a follower opens the log again,"""
+REOPEN_PAUSE_S: Final = 1
+"""with this pause before each."""

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engines.exchange.accounts import Account, Holding
-from engines.exchange.book import Book, Order
+from engines.exchange.book import Book, RestingOrder
+from engines.exchange.decide.matching import match
+from engines.exchange.decide.orders import judge
 from engines.exchange.engine import ExchangeEngine
 from engines.exchange.limits import MAX_MINTED_CENTS, MAX_TRADES_PER_ORDER
-from engines.exchange.matching import match
-from engines.exchange.orders import judge
 from engines.exchange.state import State
 from engines.kernel import decide_group, write
 from schemas.codec import encode
@@ -121,7 +121,7 @@ def book_alone(work: list[Operation]) -> Timed:
     """Match, rest and cancel in the book; nobody owns anything."""
     book = Book("X", 1)
     nobody = Holding(Account(0, "nobody", ""), "X")
-    orders: dict[int, Order] = {}
+    orders: dict[int, RestingOrder] = {}
     trades: list[Trade] = []
 
     def run() -> None:
@@ -129,7 +129,7 @@ def book_alone(work: list[Operation]) -> Timed:
             if cancels >= 0:
                 order = orders.pop(cancels, None)
                 if order is not None:
-                    order.level.half.remove(order)
+                    order.level.side.remove(order)
                 continue
             if buys:
                 own, other, cost = book.bids, book.asks, price
@@ -143,7 +143,7 @@ def book_alone(work: list[Operation]) -> Timed:
                     if other.take(maker, taken):
                         del orders[maker.id]
             if lots:
-                order = orders[number] = Order(number, nobody, lots)
+                order = orders[number] = RestingOrder(number, nobody, lots)
                 own.add(order, cost)
 
     return Timed(timed(run), trades)

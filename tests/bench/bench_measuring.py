@@ -23,7 +23,7 @@ from streams.ingest.limits import EMBEDDING_DIMENSIONS, MEASURE_BATCH
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.measurer import Measurer, load
 from streams.ingest.measuring.vectors import Vector, quantise
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.clock import SystemClock
 from tests.bench.rig import machine
 from tests.simulated.log import SimulatedServer
@@ -135,7 +135,7 @@ def searching(size: int) -> list[tuple[str, ...]]:
     """Return what windows of `size` articles cost, as rows of a table."""
     made = stories(size + QUERIES)
     given, sought = made[:size], made[size:]
-    window, before_mb = Window(1), memory_mb()
+    window, before_mb = EmbeddingWindow(1), memory_mb()
 
     def fill() -> None:
         for number, one in enumerate(given):

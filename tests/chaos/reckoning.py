@@ -7,8 +7,6 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import psycopg
-
 from schemas import subjects
 from schemas.commands import ORDER_COMMANDS, PlaceOrders
 from schemas.errors import InputError
@@ -20,6 +18,7 @@ from schemas.stored import Stored
 from schemas.units import PAR_TICKS
 from streams.log.nats_log import NatsLog
 from tests.chaos.ledger import Ledger
+from tests.support.postgres import fetch
 
 _POLL_S: Final = 10
 _EXAMPLES: Final = 5
@@ -242,27 +241,14 @@ def check_money(book: LogBook, reckoning: Reckoning) -> None:
 
 def check_postgres(book: LogBook, dsn: str, reckoning: Reckoning) -> None:
     """The read models say what the log says."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        live = connection.execute(
-            "SELECT model FROM control.switches ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        assert live is not None
-        connection.execute(f"SET search_path TO rm_{int(live[0])}".encode())
-        money = {
-            account: (cash, reserved)
-            for account, cash, reserved in connection.execute(
-                "SELECT account, cash_cents, reserved_cents FROM accounts"
-            )
-        }
-        positions = {
-            (account, symbol): lots
-            for account, symbol, lots in connection.execute(
-                "SELECT account, symbol, lots FROM positions WHERE lots <> 0"
-            )
-        }
-        counts = connection.execute(
-            "SELECT (SELECT count(*) FROM trade_history), (SELECT count(*) FROM orders)"
-        ).fetchone()
+    (live,) = fetch(dsn, "SELECT model FROM control.switches ORDER BY number DESC LIMIT 1")
+    schema = f"rm_{live[0]}"
+    balances = "SELECT account, cash_cents, reserved_cents FROM accounts"
+    money = {row[0]: (row[1], row[2]) for row in fetch(dsn, balances, schema=schema)}
+    held = "SELECT account, symbol, lots FROM positions WHERE lots <> 0"
+    positions = {(row[0], row[1]): row[2] for row in fetch(dsn, held, schema=schema)}
+    both = "SELECT (SELECT count(*) FROM trade_history), (SELECT count(*) FROM orders)"
+    (counts,) = fetch(dsn, both, schema=schema)
     if money != book.money:
         different = {
             name for name in money.keys() | book.money if money.get(name) != book.money.get(name)
@@ -270,7 +256,6 @@ def check_postgres(book: LogBook, dsn: str, reckoning: Reckoning) -> None:
         reckoning.blame("Postgres: balances differ", sorted(different)[:_EXAMPLES])
     if positions != {key: lots for key, lots in book.positions.items() if lots}:
         reckoning.blame("Postgres: positions differ", len(positions))
-    assert counts is not None
     orders = book.placed + book.rejected
     if counts[1] != orders:
         reckoning.blame("Postgres: orders", f"{counts[1]} of {orders}")

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 import typer
 from nats.aio.client import Client as NatsClient
@@ -28,7 +27,9 @@ from deploy.cli.app import app
 from schemas import subjects
 from schemas.feed import Envelope, decode_envelope
 from streams.broker import roles
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.postgres import fetch
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -187,23 +188,15 @@ def test_a_stock_nats_client_heard_it(walk: Walk) -> None:
 
 def test_postgres_has_it(walk: Walk) -> None:
     dsn = walk.venue.place.database_url
-    with psycopg.connect(dsn, autocommit=True) as connection:
 
-        def settled() -> bool:
-            row = connection.execute(LIVE).fetchone()
-            assert row is not None
-            connection.execute(f"SET search_path TO rm_{int(row[0])}".encode())
-            found = connection.execute("SELECT count(*) FROM trade_history").fetchone()
-            return found is not None and found[0] == 1
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        (live,) = fetch(dsn, LIVE)
+        return [tuple(row) for row in fetch(dsn, query, schema=f"rm_{live[0]}")]
 
-        wait_for("the projector has the trade", settled)
-        trade = connection.execute(
-            "SELECT price_ticks, quantity_lots, taker_account, maker_account FROM trade_history"
-        ).fetchone()
-        positions = connection.execute(
-            "SELECT account, symbol, lots FROM positions ORDER BY account"
-        ).fetchall()
+    trades = "SELECT price_ticks, quantity_lots, taker_account, maker_account FROM trade_history"
+    (trade,) = wait_for("the projector has the trade", lambda: rows(trades))
     assert trade == (6250, 4, "bob", "alice")
+    positions = rows("SELECT account, symbol, lots FROM positions ORDER BY account")
     assert positions == [("alice", SYMBOL, 4), ("bob", SYMBOL, -4)]
 
 

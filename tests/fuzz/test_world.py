@@ -16,7 +16,7 @@ from schemas.observations import FetchProblem
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.asking.answers import read_answer
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots import Rules
+from streams.ingest.fetching.robots import RobotsRules
 from streams.ingest.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.charsets import decode
@@ -133,7 +133,7 @@ def test_any_bytes_become_text_unless_nobody_knows_the_charset(body: bytes, char
 )
 def test_any_robots_file_says_yes_or_no_and_a_pause(text: bytes, path: str) -> None:
     began = time.monotonic()
-    rules = Rules("", Protego.parse(text.decode("utf-8", "replace")), 0)
+    rules = RobotsRules("", Protego.parse(text.decode("utf-8", "replace")), 0)
     assert rules.allow(f"https://a.example/{path}", "EverythingMarket") in (True, False)
     assert 0 <= rules.delay_s("EverythingMarket") <= MAX_OBEYED_DELAY_S
     assert time.monotonic() - began < WITHIN_S
@@ -156,9 +156,9 @@ def test_an_answer_is_within_its_bounds_or_none(data: bytes) -> None:
 
 async def test_the_reader_process_survives_what_it_reads() -> None:
     """The process that reads hostile documents answers each in time, and the next one too."""
-    from streams.ingest.sources.reader import Reader
+    from streams.ingest.sources.reader import DocumentReader
 
-    reader = Reader()
+    reader = DocumentReader()
     try:
         for part in PARTS:
             async with asyncio.timeout(30):

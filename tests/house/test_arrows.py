@@ -112,7 +112,7 @@ def test_wrong_arrow_is_caught(name: str, text: str) -> None:
         ("streams.host.host", "from engines.kernel import Engine"),
         (
             "projections.x",
-            "from streams.log.ports import Log\nimport psycopg",
+            "from streams.log.ports import Log\nimport asyncpg",
         ),
         (
             "replay.x",

@@ -6,9 +6,10 @@ from typing import Final
 
 import pytest
 
-from tests.house.source import ROOT, Module, files, modules
+from tests.house.source import ROOT, Module, files, modules, parse
 
-MAX_MODULE_LINES: Final = 500
+MAX_MODULE_LINES: Final = 800
+"""A file is cut where a concept ends; one that is longer holds more than one."""
 
 _REGISTRIES: Final = tuple(
     ".".join(parts)
@@ -63,7 +64,15 @@ def test_the_project_has_files() -> None:
 ALL_MODULES = [*modules(), *modules("tests")]
 
 
+def is_too_long(module: Module) -> bool:
+    return module.text.count("\n") > MAX_MODULE_LINES
+
+
 @pytest.mark.parametrize("module", ALL_MODULES, ids=[module.name for module in ALL_MODULES])
 def test_module_length(module: Module) -> None:
-    lines = module.text.count("\n")
-    assert lines <= MAX_MODULE_LINES
+    assert not is_too_long(module)
+
+
+def test_planted_long_module_is_caught() -> None:
+    assert is_too_long(parse("m", "x = 1\n" * (MAX_MODULE_LINES + 1)))
+    assert not is_too_long(parse("m", "x = 1\n" * MAX_MODULE_LINES))

@@ -14,8 +14,8 @@ from projections.store.projector import projected_subjects
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas.subjects import matches
-from tests.projections.reading import wait_until
 from tests.simulated.log import SimulatedServer
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager
@@ -46,7 +46,7 @@ async def hashes_at(dsn: str, sequence: int, number: int = 1) -> dict[str, Table
     """Return the hash of every table as a history has it at `sequence`."""
     connection = await connect(dsn, "test")
     try:
-        await connection.execute(f"SET everything.at = '{sequence}'".encode())
+        await connection.execute(f"SET everything.at = '{sequence}'")
         return {
             table.name: await hash_in(connection, views_schema(number), table)
             for projection in PROJECTIONS
@@ -60,11 +60,10 @@ async def checkpoint_at(dsn: str, sequence: int) -> dict[str, str]:
     """Return what the view of the checkpoint says at `sequence`."""
     connection = await connect(dsn, "test")
     try:
-        await connection.execute(f"SET everything.at = '{sequence}'".encode())
-        cursor = await connection.execute(
-            b"SELECT message_hash, chain, ends FROM history_1_at.checkpoint"
+        await connection.execute(f"SET everything.at = '{sequence}'")
+        row = await connection.fetchrow(
+            "SELECT message_hash, chain, ends FROM history_1_at.checkpoint"
         )
-        row = await cursor.fetchone()
     finally:
         await connection.close()
     assert row is not None

@@ -1,12 +1,9 @@
 """Helpers: run projectors against a simulated log, and read what they made."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-
-import psycopg
-from psycopg.rows import dict_row
 
 from projections.store.hashes import TableHash, hash_model
 from projections.store.postgres import connect
@@ -16,18 +13,8 @@ from projections.tables import PROJECTIONS
 from schemas.stored import Stored
 from schemas.subjects import matches
 from tests.simulated.log import SimulatedServer
-
-WAIT_S = 30
-
-
-async def wait_until(condition: Callable[[], bool], *tasks: asyncio.Task[Any]) -> None:
-    """Wait for `condition`; a task that ends with an error before ends the wait with it."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            for task in tasks:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.005)
+from tests.support.postgres import fetch, run
+from tests.support.waiting import wait_until
 
 
 def projected(server: SimulatedServer) -> list[Stored]:
@@ -77,11 +64,8 @@ async def hashes(dsn: str) -> dict[str, TableHash]:
 
 def rows(dsn: str, query: str, schema: str = "rm_1") -> list[dict[str, Any]]:
     """Run one query in a read model's schema."""
-    with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        connection.execute(f"SET search_path TO {schema}".encode())
-        return list(connection.execute(query.encode()).fetchall())
+    return [dict(row) for row in fetch(dsn, query, schema=schema)]
 
 
 def execute(dsn: str, statement: str) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(statement.encode())
+    run(dsn, statement)

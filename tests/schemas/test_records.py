@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from schemas import signatures
 from schemas.chain import GENESIS_HASH, digest, link
 from schemas.codec import encode
-from schemas.errors import BadSignature, InputError, LogDiverged
+from schemas.errors import BadSignature, InputError, LogDiverged, UnknownRecord
 from schemas.events import Event
 from schemas.events.exchange import BookHalted, CommandRefused, OrdersCancelled
-from schemas.records import EVENT_MESSAGES, Record, body, check_hash, seal
+from schemas.records import EVENT_MESSAGES, Record, body, check_hash, read, seal
+from schemas.stored import Stored
 
 SEED = signatures.seed_from(b"1" * 32)
 KEY = signatures.public_key(SEED)
@@ -99,3 +100,15 @@ def test_moving_a_byte_from_subject_to_payload_changes_the_link() -> None:
     before = bytes(32)
     assert link(before, 1, "ab", b"c") != link(before, 1, "a", b"bc")
     assert link(before, 11, "a", b"") != link(before, 1, "1a", b"")
+
+
+def test_a_record_is_read_from_its_own_subject_only() -> None:
+    assert read(Stored(7, "main.evt.exchange", PLAIN)) == EVENT_MESSAGES.decode(PLAIN)
+    with pytest.raises(UnknownRecord, match=r"sequence 7: a record of 'exchange' on main.evt.pri"):
+        read(Stored(7, "main.evt.pricing", PLAIN))
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"type":"record/9"}', PLAIN[:-1]])
+def test_a_record_that_cannot_be_read_halts_and_says_where(data: bytes) -> None:
+    with pytest.raises(UnknownRecord, match=r"sequence 7 on main.evt.exchange: "):
+        read(Stored(7, "main.evt.exchange", data))

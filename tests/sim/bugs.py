@@ -13,17 +13,18 @@ from unittest.mock import patch
 
 import msgspec
 
-from engines.exchange import conclude as conclude_module
 from engines.exchange import money
 from engines.exchange.client_ids import ClientIds
+from engines.exchange.decide import group_end
 from engines.exchange.engine import ExchangeEngine
-from engines.governance import people
+from engines.governance.decide import people
 from engines.kernel import fold
 from projections.feeds.lease import Office as FeedsOffice
 from projections.feeds.outbox import Outbox
 from projections.feeds.process import Feeds
 from projections.store import model as model_module
 from projections.store.model import Model
+from projections.store.postgres import transaction
 from projections.store.projection import gather
 from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
 from schemas.record_chain import Chains, Head
@@ -276,7 +277,7 @@ def past_unchecked() -> list[Patch]:
 
 @_bug("client ids are forgotten after seconds", "wire")
 def ids_forgotten_early() -> list[Patch]:
-    return [(conclude_module, "REMEMBER_IDS_NS", SECOND_NS)]
+    return [(group_end, "REMEMBER_IDS_NS", SECOND_NS)]
 
 
 @_bug("ids are forgotten where they should only grow older", "leaps")
@@ -318,12 +319,12 @@ def cancelled_twice() -> list[Patch]:
 
 @_bug("the exchange reads the clock instead of its group's time", "calm")
 def clock_read() -> list[Patch]:
-    conclude = ExchangeEngine.conclude
+    on_group_end = ExchangeEngine.on_group_end
 
     def hasty(self: Any, state: Any, inputs: Any, now_ns: int) -> Any:
-        return conclude(self, state, inputs, MachineClock.true_now_ns())
+        return on_group_end(self, state, inputs, MachineClock.true_now_ns())
 
-    return [(ExchangeEngine, "conclude", hasty)]
+    return [(ExchangeEngine, "on_group_end", hasty)]
 
 
 @_bug("one person may sign twice", "calm")
@@ -384,11 +385,11 @@ def checkpoint_apart() -> list[Patch]:
     async def commit(self: Any, batch: Any, *, must_be_live: bool) -> None:
         changes = gather(self._projections, batch.entries)
         await self._make_stages(changes)
-        async with self._connection.transaction():
+        async with transaction(self._connection):
             self._used.clear()
             for change in changes:
                 await self._apply(change)
-        async with self._connection.transaction():
+        async with transaction(self._connection):
             await self._advance(batch.checkpoint)
         self._checkpoint = batch.checkpoint
 
@@ -413,8 +414,8 @@ def projected_twice() -> list[Patch]:
 
 @_bug("a replaced projector goes on, because its office is not looked at", "zombies")
 def projector_unfenced() -> list[Patch]:
-    careless = model_module._ADVANCE.replace("epoch = %s AND", "%s >= 0 AND")
-    careless = careless.replace("AND sequence = %s", "AND %s >= 0")
+    careless = model_module._ADVANCE.replace("epoch = $5 AND", "$5 >= 0 AND")
+    careless = careless.replace("AND sequence = $6", "AND $6 >= 0")
 
     async def unchecked(self: Any) -> None: ...
 

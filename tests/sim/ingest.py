@@ -19,11 +19,12 @@ from schemas.errors import AppendUnknown, OperatingError
 from schemas.jobs import Job
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.sources import Source
-from streams.ingest.fetching.fetcher import Fetcher, Means
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
+from streams.ingest.fetching.http import HttpResponse
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
-from streams.ingest.jobs.ports import Queue
-from streams.ingest.jobs.registry import Following
+from streams.ingest.jobs.queue import QueueName
+from streams.ingest.jobs.registry import SourceRegistry
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Delivery, Later, Verdict
 from streams.ingest.measuring.measurer import Measurer
@@ -124,7 +125,7 @@ class OfLog(Durable):
 
 
 class Queues:
-    """The work queue of ingest: `ports.Jobs`, as a server has it."""
+    """The work queue of ingest: `JobQueue`, as a server has it."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -132,7 +133,7 @@ class Queues:
         self._last = 0
         self.durables = {name: Durable(world) for name in ("source", "page", "browser")}
 
-    async def put(self, queue: Queue, job: Job, job_id: str = "") -> None:
+    async def put(self, queue: QueueName, job: Job, job_id: str = "") -> None:
         """Have `job` done; the answer may be lost."""
         await asyncio.sleep(0)
         if strikes(self._world):
@@ -212,25 +213,23 @@ class Ingest:
 
     async def _fetcher(self, world: World, life: Life) -> None:
         log, clock = world.connect(life), world.clock("fetcher")
-        following = Following(log, clock)
+        registry = SourceRegistry(log, clock)
         fetcher = Fetcher(
-            Means(
-                log=log,
+            FetcherDeps(
+                sources=registry.known,
+                downloader=Downloader(self._get, read_here),
+                journal=FetchJournal(log, clock),
                 jobs=self._queues,
-                clock=clock,
-                registry=following.registry,
-                get=self._get,
-                read=read_here,
             )
         )
 
         async def serve(durable: Durable) -> None:
-            await following.caught_up()
+            await registry.caught_up()
             await durable.serve(lambda some: fetcher.handle(some[0]), 1)
 
         async def work() -> None:
             durables = self._queues.durables
-            await together(following.run(), serve(durables["source"]), serve(durables["page"]))
+            await together(registry.run(), serve(durables["source"]), serve(durables["page"]))
 
         await until(life.stop, work())
 
@@ -243,7 +242,7 @@ class Ingest:
         await asyncio.sleep(0.1)
         page = feed(*self._sites.get(source.source, []))
         told = {name.lower(): value for name, value in page.headers.items()}
-        return Fetched(Answer(url, page.status, told, page.body), "f" * 64)
+        return Fetched(HttpResponse(url, page.status, told, page.body), "f" * 64)
 
 
 async def _aside(work: Callable[[], list[SignalsMeasured]]) -> list[SignalsMeasured]:

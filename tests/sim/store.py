@@ -1,6 +1,6 @@
 """The read model's database in a simulation: the real projector's SQL, on SQLite in memory.
 
-The projector's own code runs as it is, down to its statements; this stands where psycopg
+The projector's own code runs as it is, down to its statements; this stands where asyncpg
 does. The two dialects differ in little, see `_translate`. Transactions follow one another,
 as they do on the checkpoint's row, and one whose connection dies is rolled back.
 """
@@ -10,12 +10,11 @@ import json
 import random
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any, Final
 
-import psycopg
+import asyncpg
 
 from projections.store.projection import Projection
 from projections.store.schemas import Live, model_ddl
@@ -23,7 +22,7 @@ from tests.sim.plan import Storing
 
 LIVE: Final = Live(1, "simulated", 1)
 
-_RECORDSET: Final = re.compile(r"json_to_recordset\(\?\) AS r\(([^)]*)\)")
+_RECORDSET: Final = re.compile(r"json_to_recordset\((\?\d+)\) AS r\(([^)]*)\)")
 _IGNORED: Final = ("SET ", "LOCK ")
 
 
@@ -43,20 +42,20 @@ class Store:
         self.lock = asyncio.Lock()
 
     def run(self, statement: str, values: Any = ()) -> sqlite3.Cursor:
-        """Run one statement; raises what psycopg would."""
+        """Run one statement; raises what asyncpg would."""
         try:
             return self._database.execute(statement, values)
         except sqlite3.OperationalError as error:
             raise AssertionError(f"{error}: not SQLite's words: {statement}") from error
         except sqlite3.IntegrityError as error:
-            raise psycopg.errors.IntegrityError(str(error)) from error
+            raise asyncpg.IntegrityConstraintViolationError(str(error)) from error
 
     def fill(self, statement: str, rows: Iterable[Any]) -> None:
         """Run one statement for each row."""
         try:
             self._database.executemany(statement, rows)
         except sqlite3.IntegrityError as error:
-            raise psycopg.errors.IntegrityError(str(error)) from error
+            raise asyncpg.IntegrityConstraintViolationError(str(error)) from error
 
     def rows(self) -> dict[str, list[Any]]:
         """Return every table's rows in the order of its key."""
@@ -78,7 +77,7 @@ class Store:
 
 
 class Connection:
-    """Stands for a psycopg connection: as much of it as the projector uses."""
+    """Stands for an asyncpg connection: as much of it as the projector uses."""
 
     def __init__(self, store: Store, rates: Storing, dice: random.Random) -> None:
         self._store = store
@@ -99,12 +98,29 @@ class Connection:
         """Let nothing more go wrong."""
         self._rates = Storing()
 
-    async def execute(self, query: bytes | str, values: Any = None) -> "Cursor":
+    async def execute(self, query: str, *values: Any) -> str:
+        """Run a statement and return its status."""
+        return (await self.run(query, values))[1]
+
+    async def fetch(self, query: str, *values: Any) -> list[Any]:
+        """Run a statement and return its rows."""
+        return (await self.run(query, values))[0]
+
+    async def fetchrow(self, query: str, *values: Any) -> Any:
+        """Return the first row, or None."""
+        rows = await self.fetch(query, *values)
+        return rows[0] if rows else None
+
+    async def prepare(self, query: str) -> "Statement":
+        """Return a statement that can be run again and again."""
+        return Statement(self, query)
+
+    async def run(self, query: str, values: Sequence[Any]) -> tuple[list[Any], str]:
         """Run a statement, in the transaction if there is one."""
-        statement = _translate(query if isinstance(query, str) else query.decode())
+        statement = _translate(query)
         await asyncio.sleep(0)
         if statement.startswith(_IGNORED):
-            return Cursor(self, None)
+            return [], ""
         if self._inside:
             self._check()
             return self._run(statement, values)
@@ -112,44 +128,48 @@ class Connection:
             self._check()
             return self._run(statement, values)
 
-    def _run(self, statement: str, values: Any) -> "Cursor":
-        result = self._store.run(statement, _plain(values or ()))
-        changed = result.rowcount
+    def _run(self, statement: str, values: Sequence[Any]) -> tuple[list[Any], str]:
+        result = self._store.run(statement, _plain(values))
+        rows = result.fetchall() if result.description else []
+        changed = len(rows) if rows else result.rowcount
         if statement.startswith("WITH "):  # of which the driver does not say it
             changed = self._store.run("SELECT changes()").fetchone()[0]
-        return Cursor(self, result, changed)
+        return rows, f"DONE {max(changed, 0)}"
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[None]:
-        """Do what is inside as one, or not at all."""
+    def transaction(self, *, isolation: str | None, readonly: bool) -> "Transaction":
+        """Return what does all until its end as one, or not at all."""
+        return Transaction(self)
+
+    async def begin(self) -> None:
+        """Begin a transaction."""
         self._check()
         await self._store.lock.acquire()
         self._inside = True
         self._store.run("BEGIN")
-        try:
-            yield
-            self._check()
-        except BaseException:
-            if self._inside:
-                self._leave("ROLLBACK")
-            raise
+
+    async def commit(self) -> None:
+        """End it; the answer may get lost."""
+        self._check()
         self._leave("COMMIT")
         if self._strikes(self._rates.answer_lost_e4):
-            raise psycopg.OperationalError("the connection broke after the commit")
+            raise asyncpg.ConnectionDoesNotExistError("the connection broke after the commit")
 
-    def cursor(self) -> "Cursor":
-        """Return a cursor to copy with."""
-        return Cursor(self, None)
+    async def rollback(self) -> None:
+        """Undo it, if the connection's end has not."""
+        if self._inside:
+            self._leave("ROLLBACK")
 
-    def copy(self, query: str, rows: list[Any]) -> None:
+    async def copy_records_to_table(
+        self, table: str, *, records: Sequence[Any], columns: Sequence[str]
+    ) -> None:
         """Bring rows in."""
         self._check()
-        target = query.removeprefix("COPY ").removesuffix(" FROM STDIN")
-        self._stages.append(target.partition(" ")[0])
-        holes = ", ".join("?" * (target.count(",") + 1))
-        self._store.fill(f"INSERT INTO {target} VALUES ({holes})", map(_plain, rows))
+        self._stages.append(table)
+        holes = ", ".join("?" * len(columns))
+        statement = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({holes})"
+        self._store.fill(statement, map(_plain, records))
 
-    async def close(self) -> None:
+    async def close(self, *, timeout: float | None = None) -> None:
         """Hang up."""
         self.die()
 
@@ -164,57 +184,57 @@ class Connection:
 
     def _check(self) -> None:
         if not self._alive:
-            raise psycopg.OperationalError("the connection is closed")
+            raise asyncpg.ConnectionDoesNotExistError("the connection is closed")
         if self._strikes(self._rates.fails_e4):
             self.die()
-            raise psycopg.OperationalError("the server closed the connection")
+            raise asyncpg.ConnectionDoesNotExistError("the server closed the connection")
 
     def _strikes(self, rate_e4: int) -> bool:
         return bool(rate_e4) and self._dice.randrange(10_000) < rate_e4
 
 
-class Cursor:
-    """A statement's result, or a way to copy rows in."""
+class Statement:
+    """A prepared statement."""
 
-    def __init__(
-        self, connection: Connection, result: sqlite3.Cursor | None, changed: int = -1
-    ) -> None:
+    def __init__(self, connection: Connection, query: str) -> None:
         self._connection = connection
-        self._rows = result.fetchall() if result is not None and result.description else []
-        self.rowcount = len(self._rows) if self._rows else changed
+        self._query = query
+        self._status = ""
 
-    async def fetchone(self) -> Any:
-        """Return the first row, or None."""
-        return self._rows[0] if self._rows else None
+    async def fetch(self, *values: Any) -> list[Any]:
+        """Run it and return its rows."""
+        rows, self._status = await self._connection.run(self._query, values)
+        return rows
 
-    @asynccontextmanager
-    async def copy(self, query: bytes) -> AsyncIterator["Copy"]:
-        """Gather rows and bring them in at the end."""
-        copy = Copy()
-        yield copy
-        self._connection.copy(query.decode(), copy.rows)
-
-    async def __aenter__(self) -> "Cursor":
-        return self
-
-    async def __aexit__(self, *error: object) -> None: ...
+    def get_statusmsg(self) -> str:
+        """Return what the last run said at its end."""
+        return self._status
 
 
-class Copy:
-    """Rows on their way in."""
+class Transaction:
+    """One transaction of a connection."""
 
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    async def write_row(self, row: Any) -> None:
-        """Add one."""
-        self.rows.append(row)
+    async def start(self) -> None:
+        """Begin."""
+        await self._connection.begin()
+
+    async def commit(self) -> None:
+        """Keep what was done."""
+        await self._connection.commit()
+
+    async def rollback(self) -> None:
+        """Undo what was done."""
+        await self._connection.rollback()
 
 
 @cache
 def _translate(statement: str) -> str:
     """Say in SQLite's words what a statement of the projector says in Postgres's."""
-    text = " ".join(statement.split()).replace("%s", "?")
+    text = " ".join(statement.split())
+    text = re.sub(r"\$(\d+)", r"?\1", text)
     text = _RECORDSET.sub(_each, text)
     text = text.replace('COLLATE "C"', "").replace("TRUNCATE ", "DELETE FROM ")
     if text.startswith("CREATE TEMP TABLE"):
@@ -227,11 +247,11 @@ def _translate(statement: str) -> str:
 def _each(found: "re.Match[str]") -> str:
     """Return a subquery that makes rows of a JSON list, as json_to_recordset does."""
     columns = []
-    for column in found[1].split(", "):
+    for column in found[2].split(", "):
         name, _, kind = column.partition(" ")
         value = f"json_extract(value, '$.{name}')"
         columns.append(f"{f'joined({value})' if kind.endswith('[]') else value} AS {name}")
-    return f"(SELECT {', '.join(columns)} FROM json_each(?)) AS r"
+    return f"(SELECT {', '.join(columns)} FROM json_each({found[1]})) AS r"
 
 
 def _joined(text: str | None) -> str | None:

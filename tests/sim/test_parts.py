@@ -4,9 +4,10 @@ import asyncio
 import random
 from typing import Any
 
-import psycopg
+import asyncpg
 import pytest
 
+from projections.store.postgres import transaction
 from projections.tables import PROJECTIONS
 from schemas.stored import Stored
 from tests.sim.checks import account_for
@@ -73,15 +74,15 @@ def test_what_a_dying_connection_had_not_committed_is_gone() -> None:
     async def main() -> None:
         store = Store(PROJECTIONS)
         one, two = _connection(store), _connection(store)
-        with pytest.raises(psycopg.OperationalError):
-            async with one.transaction():
+        with pytest.raises(asyncpg.PostgresConnectionError):
+            async with transaction(one):
                 await one.execute("UPDATE checkpoint SET sequence = 5")
-                waiting = asyncio.ensure_future(two.execute("SELECT sequence FROM checkpoint"))
+                waiting = asyncio.ensure_future(two.fetchrow("SELECT sequence FROM checkpoint"))
                 await asyncio.sleep(1)
                 assert not waiting.done(), "it sees what is not committed"
                 one.die()
-        assert await (await waiting).fetchone() == (0,)
-        async with two.transaction():
+        assert await waiting == (0,)
+        async with transaction(two):
             await two.execute("UPDATE checkpoint SET sequence = 6")
         assert store.checkpoint() == 6
 
@@ -92,8 +93,8 @@ def test_a_lost_answer_leaves_the_commit_standing() -> None:
     async def main() -> None:
         store = Store(PROJECTIONS)
         one = _connection(store, Storing(answer_lost_e4=10_000))
-        with pytest.raises(psycopg.OperationalError, match="after the commit"):
-            async with one.transaction():
+        with pytest.raises(asyncpg.PostgresConnectionError, match="after the commit"):
+            async with transaction(one):
                 await one.execute("UPDATE checkpoint SET sequence = 5")
         assert store.checkpoint() == 5
 

@@ -34,6 +34,7 @@ class AppendFault(NamedTuple):
 class DeliveryFault(NamedTuple):
     """What happens to one poll: it takes `delay_s` longer, gives at most `at_most`, or fails.
 
+    A `silent` one waits for its whole time and gives nothing, although there is something.
     On its way to the reader a message may come `twice`, be `skipped`, or be `swapped` with
     the next one. The reader sees it by the deliveries' numbers; its caller never does.
     """
@@ -41,6 +42,7 @@ class DeliveryFault(NamedTuple):
     delay_s: float = 0.0
     at_most: int | None = None
     fails: bool = False
+    silent: bool = False
     twice: bool = False
     skipped: bool = False
     swapped: bool = False
@@ -99,6 +101,7 @@ class Rates(NamedTuple):
     poll_delay_e4: int = 0
     poll_short_e4: int = 0
     poll_fails_e4: int = 0
+    poll_silent_e4: int = 0
     delivery_twice_e4: int = 0
     delivery_skipped_e4: int = 0
     delivery_swapped_e4: int = 0
@@ -141,6 +144,7 @@ class SeededFaults(Faults):
             delay_s=self._delay("poll_delay", rates.poll_delay_e4),
             at_most=self._random.randint(1, 3) if short else None,
             fails=self._strikes("poll_fails", rates.poll_fails_e4),
+            silent=self._strikes("poll_silent", rates.poll_silent_e4),
             twice=self._strikes("delivery_twice", rates.delivery_twice_e4),
             skipped=self._strikes("delivery_skipped", rates.delivery_skipped_e4),
             swapped=self._strikes("delivery_swapped", rates.delivery_swapped_e4),

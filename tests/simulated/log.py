@@ -407,7 +407,11 @@ class SimulatedReader:
         ends = asyncio.get_running_loop().time() + timeout_s
         found: list[Stored] = []
         while not found and await self._waited(ends):
-            found = await self._fetch(max_messages)
+            fault = self._log.faults.on_poll(self._log.name)
+            if fault.silent:
+                await asyncio.sleep(timeout_s)
+                break
+            found = await self._fetch(max_messages, fault)
         self._log.at("poll done")
         if found:
             self._position = found[-1].sequence
@@ -430,8 +434,7 @@ class SimulatedReader:
             await self._log.hold()
         return True
 
-    async def _fetch(self, max_messages: int) -> list[Stored]:
-        fault = self._log.faults.on_poll(self._log.name)
+    async def _fetch(self, max_messages: int, fault: DeliveryFault) -> list[Stored]:
         if fault.delay_s:
             await asyncio.sleep(fault.delay_s)
         self._log.reach()

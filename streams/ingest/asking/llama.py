@@ -29,7 +29,7 @@ SEED: Final = 1
 
 
 class LlamaCpp:
-    """Implements `llm.Llm`. Made by `open_llama`."""
+    """Implements `llm.LanguageModel`. Made by `open_llama`."""
 
     def __init__(self, library: Any, file: ModelFile, *, threads: int = LLM_THREADS) -> None:
         """Load the model. Raises what llama.cpp does when it cannot."""
@@ -55,11 +55,11 @@ class LlamaCpp:
         return self._file.name
 
     def fits(self, prompt: str) -> bool:
-        """Tell whether `prompt` leaves room for an answer. See `llm.Llm`."""
+        """Tell whether `prompt` leaves room for an answer. See `llm.LanguageModel`."""
         return len(self._tokens(prompt)) <= LLM_CONTEXT_TOKENS - MAX_LLM_TOKENS
 
     async def ask(self, prompt: str, schema: Mapping[str, Any], within_s: float) -> Said:
-        """Return what the model says. See `llm.Llm`."""
+        """Return what the model says. See `llm.LanguageModel`."""
         call = _Call(time.monotonic() + within_s)
         loop = asyncio.get_running_loop()
         try:

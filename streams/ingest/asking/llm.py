@@ -19,7 +19,7 @@ class NoLlm(NamedTuple):
     reason: str
 
 
-class Llm(Protocol):
+class LanguageModel(Protocol):
     """A model that is asked one question at a time and remembers none."""
 
     @property

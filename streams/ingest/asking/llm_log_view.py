@@ -2,23 +2,23 @@
 
 from collections.abc import Callable
 
-from schemas.errors import InputError, LogUnavailable, UnknownRecord
+from schemas.errors import InputError
 from schemas.events.governance import MarketEdited, MarketListed
-from schemas.limits import FOLD_PATIENCE, READ_BATCH, TAIL_POLL_S
 from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
-from schemas.records import EVENT_MESSAGES
+from schemas.records import read
 from schemas.stored import Stored
 from schemas.subjects import GOVERNANCE, events, llm
 from streams.ingest.limits import MAX_REMEMBERED_ANSWERS
+from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 
-class Knowledge:
+class LlmLogView:
     """A fold of `log`, brought up to its end whenever that is asked for."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
-        self._read: dict[str, int] = {}
+        self._records = Cursor(log, [events(log.shard, GOVERNANCE)])
+        self._observations = Cursor(log, [llm(log.shard)])
         self._names: dict[str, list[tuple[int, str]]] = {}
         self._answered: dict[tuple[int, str], None] = {}  # a set in the order of arrival
         self.availability: LlmAvailability | None = None
@@ -30,8 +30,8 @@ class Knowledge:
         Raises UnknownRecord, LogUnavailable when what stands on the log does not come, and
         what a reader raises.
         """
-        await self._follow(events(self._log.shard, GOVERNANCE), self._take_record)
-        await self._follow(llm(self._log.shard), self._take_observation)
+        await _take_all(self._records, self._take_record)
+        await _take_all(self._observations, self._take_observation)
 
     def is_answered(self, request: int, request_id: str) -> bool:
         """Tell whether an answer to this request stands on the log."""
@@ -42,31 +42,8 @@ class Knowledge:
         names = [name for at, name in self._names.get(symbol, ()) if at < sequence]
         return names[-1] if names else symbol
 
-    async def _follow(self, subject: str, take: Callable[[Stored], None]) -> None:
-        last = await self._log.last(subject)
-        after = self._read.get(subject, 0)
-        if last is None or last.sequence <= after:
-            return
-        reader = await self._log.open_reader([subject], after)
-        silent = 0
-        try:
-            while after < last.sequence:
-                found = await reader.poll(READ_BATCH, TAIL_POLL_S)
-                silent = 0 if found else silent + 1
-                if silent >= FOLD_PATIENCE:
-                    raise LogUnavailable(f"{subject}: {last.sequence} does not come")
-                for stored in found:
-                    take(stored)
-                    self._read[subject] = after = stored.sequence
-        finally:
-            await reader.close()
-
     def _take_record(self, stored: Stored) -> None:
-        try:
-            record = EVENT_MESSAGES.decode(stored.payload)
-        except InputError as error:
-            raise UnknownRecord(f"sequence {stored.sequence}: {error}") from error
-        for event in record.events:
+        for event in read(stored).events:
             if isinstance(event, MarketListed | MarketEdited):
                 names = self._names.setdefault(event.symbol, [])
                 names.append((stored.sequence, event.name))
@@ -85,3 +62,13 @@ class Knowledge:
                 self.availability = observation
             case _:
                 pass
+
+
+async def _take_all(cursor: Cursor, take: Callable[[Stored], None]) -> None:
+    """Hand `take` what was appended since, and close the reader until the next time."""
+    try:
+        async for messages in cursor.read_to(await cursor.end()):
+            for stored in messages:
+                take(stored)
+    finally:
+        await cursor.close()

@@ -13,7 +13,7 @@ import structlog
 from schemas.subjects import REALITY, events, log_stream
 from streams.ingest.asking.asker import Asker, announce
 from streams.ingest.asking.llama import open_llama
-from streams.ingest.asking.llm import Llm, NoLlm
+from streams.ingest.asking.llm import LanguageModel, NoLlm
 from streams.ingest.jobs.services import Bus, Consumer
 from streams.ingest.limits import LLM_ACK_S
 from streams.log.ports import Clock, Log
@@ -22,7 +22,7 @@ DURABLE: Final = "llm"
 SWITCHED_OFF: Final = "LLM_MODE is disabled"
 STOPPED: Final = "the worker was stopped"
 
-Load = Callable[[], Llm | NoLlm]
+LoadModel = Callable[[], LanguageModel | NoLlm]
 _log = structlog.get_logger(__name__)
 
 
@@ -33,7 +33,7 @@ class LlmSettings(NamedTuple):
     model: Path
     sha256: str | None
 
-    def load(self) -> Llm | NoLlm:
+    def load(self) -> LanguageModel | NoLlm:
         """Return the model, or why there is none. Takes seconds; call it in a thread."""
         return open_llama(self.model, self.sha256) if self.enabled else NoLlm(SWITCHED_OFF)
 
@@ -52,7 +52,9 @@ def consumer(shard: str, ack_wait_s: int = LLM_ACK_S) -> Consumer:
 class AskingService:
     """One worker: `run` it with a Bus of its own."""
 
-    def __init__(self, log: Log, clock: Clock, load: Load, *, ack_wait_s: int = LLM_ACK_S) -> None:
+    def __init__(
+        self, log: Log, clock: Clock, load: LoadModel, *, ack_wait_s: int = LLM_ACK_S
+    ) -> None:
         self._log = log
         self._ack_wait_s = ack_wait_s
         self._clock = clock
@@ -77,7 +79,7 @@ class AskingService:
         finally:
             await llm.close()
 
-    async def _answer(self, llm: Llm, bus: Bus, stop: asyncio.Event) -> None:
+    async def _answer(self, llm: LanguageModel, bus: Bus, stop: asyncio.Event) -> None:
         self._asker = asker = Asker(self._log, self._clock, llm, stop)
         bus.consume(consumer(self._log.shard, self._ack_wait_s), asker.handle)
         await asker.say_enabled()

@@ -35,41 +35,42 @@ _WEB_PORTS: Final = (80, 443)
 _FIRST_FREE_PORT: Final = 1_024
 
 
-class Place(NamedTuple):
+class Endpoint(NamedTuple):
     """A host and port, as a url names them."""
 
     host: str
     port: int
 
 
-def place_of(url: str) -> Place:
+def endpoint_of(url: str) -> Endpoint:
     """Return where `url` leads. Raises Unfetched(BAD_URL) if that is nowhere."""
     wrong = url_problem(url)
     if wrong is not None:
         raise Unfetched(FetchProblem.BAD_URL, wrong)
     parts = urlsplit(url)
-    return Place(host_of(url), parts.port or (443 if parts.scheme.lower() == "https" else 80))
+    return Endpoint(host_of(url), parts.port or (443 if parts.scheme.lower() == "https" else 80))
 
 
-def own_place(source: Source) -> Place | None:
+def own_endpoint(source: Source) -> Endpoint | None:
     """Return the one place on this machine that may be talked to for `source`, if any."""
-    return place_of(source.url) if source.allow_loopback else None
+    return endpoint_of(source.url) if source.allow_loopback else None
 
 
-def check_url(url: str, own: Place | None) -> None:
+def check_url(url: str, own: Endpoint | None) -> None:
     """Raise Unfetched(BAD_URL) unless `url` is one that a stranger may send us to.
 
     A page could otherwise have us say things to a mail or database server.
     """
-    place = place_of(url)
-    if place != own and place.port not in _WEB_PORTS and place.port < _FIRST_FREE_PORT:
-        raise Unfetched(FetchProblem.BAD_URL, f"port {place.port} is not the web's")
+    endpoint = endpoint_of(url)
+    port = endpoint.port
+    if endpoint != own and port not in _WEB_PORTS and port < _FIRST_FREE_PORT:
+        raise Unfetched(FetchProblem.BAD_URL, f"port {port} is not the web's")
 
 
 class Guard(httpcore.AsyncNetworkBackend):
     """Connects to public addresses, and to `own` on this machine if that is given."""
 
-    def __init__(self, resolve: Resolve, dial: Dial, own: Place | None = None) -> None:
+    def __init__(self, resolve: Resolve, dial: Dial, own: Endpoint | None = None) -> None:
         self._resolve = resolve
         self._dial = dial
         self._own = own
@@ -111,7 +112,7 @@ class Guard(httpcore.AsyncNetworkBackend):
             raise Unfetched(FetchProblem.UNRESOLVED, "the host has no address") from error
         if not found:
             raise Unfetched(FetchProblem.UNRESOLVED, "the host has no address")
-        allowed = is_loopback if Place(host, port) == self._own else is_public
+        allowed = is_loopback if Endpoint(host, port) == self._own else is_public
         addresses = []
         for text in found:
             address = parse(text)

@@ -21,8 +21,8 @@ from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.guard import (
     Dial,
+    Endpoint,
     Guard,
-    Place,
     Resolve,
     check_url,
     dial,
@@ -60,7 +60,7 @@ class Agent:
         }
 
 
-class Answer(NamedTuple):
+class HttpResponse(NamedTuple):
     """What came back from `url`. Header names are lower case."""
 
     url: str
@@ -95,13 +95,13 @@ class Http:
         self,
         url: str,
         *,
-        own: Place | None = None,
+        own: Endpoint | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_FETCH_BYTES,
         within_s: float = FETCH_TOTAL_S,
         cut: bool = False,
-    ) -> Answer:
-        """Return the answer to a GET, whatever its status. Raises Unfetched.
+    ) -> HttpResponse:
+        """Return the response to a GET, whatever its status. Raises Unfetched.
 
         `own` is the one place on this machine that may be talked to. A body longer than
         `max_bytes` is TOO_LARGE, or is cut there with `cut`.
@@ -117,7 +117,7 @@ class Http:
             ):
                 told = _headers(response.headers)
                 body = await _body(response, told, max_bytes, cut)
-                return Answer(url, response.status, told, body)
+                return HttpResponse(url, response.status, told, body)
         except TimeoutError as error:
             raise Unfetched(FetchProblem.TOO_SLOW, f"not done in {within_s:g} s") from error
         except httpcore.TimeoutException as error:
@@ -178,9 +178,9 @@ async def _inflated(response: httpcore.Response, told: Mapping[str, str]) -> Asy
         raise Unfetched(FetchProblem.UNREACHABLE, "the body ends too soon", response.status)
 
 
-def retry_after_s(answer: Answer, now_ns: int) -> float:
-    """Return how long the answer asks to be left alone, within MAX_OBEYED_DELAY_S; 0 if not."""
-    text = answer.headers.get("retry-after", "").strip()
+def retry_after_s(response: HttpResponse, now_ns: int) -> float:
+    """Return how long the response asks to be left alone, within MAX_OBEYED_DELAY_S; 0 if not."""
+    text = response.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(min(int(text[:10]), MAX_OBEYED_DELAY_S))
     try:

@@ -1,10 +1,19 @@
-"""From items to observations: what is new in a document, and how it stands on the log."""
+"""From items to observations: what is new in a document, and how the log tells of it.
+
+The functions are pure. `FetchJournal` is what the fetcher knows of the log: it reads what
+earlier fetches left there, and appends what this one brought.
+"""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from schemas import articles
+import structlog
+
+from schemas import articles, subjects
 from schemas.chain import digest
+from schemas.codec import Message, encode
+from schemas.errors import OperatingError
+from schemas.jobs import FetchSource
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import (
     OBSERVATIONS,
@@ -16,12 +25,20 @@ from schemas.observations import (
 from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.texts import clean
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.http import HttpResponse
+from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.raw_store import RawStore
 from streams.ingest.limits import MAX_VALIDATOR_CHARS
 from streams.ingest.sources.model import Item
+from streams.log.ports import Clock, Log
 
 ITEM_ID_CHARS: Final = 16
+
+Addressed = tuple[str, Message]
+"""An observation behind the subject that it goes to."""
+
+_log = structlog.get_logger(__name__)
 
 
 def item_id(item: Item) -> str:
@@ -40,8 +57,8 @@ def unseen(items: Sequence[Item], last: SourceListed | None) -> list[Item]:
     return list(reversed(fresh.values()))
 
 
-class Circumstances(NamedTuple):
-    """How an article came in."""
+class Provenance(NamedTuple):
+    """How an article came in. `raw` names the bytes that are kept, if any are."""
 
     via: Via
     observed_ns: int
@@ -49,7 +66,7 @@ class Circumstances(NamedTuple):
     raw: str
 
 
-def article(source: Source, item: Item, how: Circumstances) -> ArticleObserved:
+def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
     """Return the observation of `item`; its texts are plain and printable already."""
     url = item.link or source.url
     title = item.title or item.text[:MAX_TITLE_CHARS].strip()
@@ -71,22 +88,24 @@ def article(source: Source, item: Item, how: Circumstances) -> ArticleObserved:
     )
 
 
-def listing(source: Source, items: Sequence[Item], answer: Answer, listed_ns: int) -> SourceListed:
+def listing(
+    source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
+) -> SourceListed:
     """Return the memory of a document, for the next fetch of it."""
     return SourceListed(
         source=source.source,
         url=source.url,
-        body_hash=digest(answer.body),
-        etag=_validator(answer, "etag"),
-        last_modified=_validator(answer, "last-modified"),
+        body_hash=digest(response.body),
+        etag=_validator(response, "etag"),
+        last_modified=_validator(response, "last-modified"),
         items=list(dict.fromkeys(item_id(item) for item in items)),
         listed_ns=listed_ns,
     )
 
 
-def _validator(answer: Answer, name: str) -> str:
+def _validator(response: HttpResponse, name: str) -> str:
     """Return a validator that can be sent back as it came, or an empty one."""
-    text = answer.headers.get(name, "")
+    text = response.headers.get(name, "")
     fit = len(text) <= MAX_VALIDATOR_CHARS and text.isascii() and text.isprintable()
     return text if fit else ""
 
@@ -119,14 +138,16 @@ class Attempt(NamedTuple):
     page: bool
     started_ns: int
 
-    def ended(self, ended_ns: int, answer: Answer | None = None, **told: object) -> SourceFetched:
+    def ended(
+        self, ended_ns: int, response: HttpResponse | None = None, **told: object
+    ) -> SourceFetched:
         """Return how it went, with `told` in the fields that say so."""
         fields: dict[str, object] = {
             "outcome": "fetched",
             "problem": "",
             "detail": "",
-            "status": answer.status if answer is not None else 0,
-            "body_bytes": len(answer.body) if answer is not None else 0,
+            "status": response.status if response is not None else 0,
+            "body_bytes": len(response.body) if response is not None else 0,
             "items": 0,
             "new_articles": 0,
             "robots_hash": "",
@@ -150,3 +171,74 @@ class Attempt(NamedTuple):
             detail=error.detail,
             status=error.status,
         )
+
+
+class FetchJournal:
+    """What the log says of fetches, and how more is said. `raw` is None if no bytes are kept."""
+
+    def __init__(self, log: Log, clock: Clock, raw: RawStore | None = None) -> None:
+        self.clock = clock
+        self._log = log
+        self._raw = raw
+        self._started_ns: dict[str, int] = {}
+
+    # -- what stands there ---------------------------------------------------------------
+
+    async def is_served(self, job: FetchSource) -> bool:
+        """Tell whether the source's document was fetched since the job was due."""
+        started_ns = self._started_ns.get(job.source)
+        if started_ns is None:
+            stored = await self._log.last(subjects.fetches(self._log.shard, job.source))
+            started_ns = source_started_ns(stored)
+        return started_ns is not None and job.due_ns <= started_ns
+
+    async def last_listing(self, source: Source) -> SourceListed | None:
+        """Return the listing that the last fetch of the source's document left."""
+        stored = await self._log.last(subjects.listings(self._log.shard, source.source))
+        return last_listing(stored, source)
+
+    # -- what is to be said --------------------------------------------------------------
+
+    def article(self, source: Source, item: Item, how: Provenance) -> Addressed:
+        """Return the observation of one article."""
+        return subjects.articles(self._log.shard), article(source, item, how)
+
+    def listing(
+        self, source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
+    ) -> Addressed:
+        """Return the memory of a document."""
+        listed = listing(source, items, response, listed_ns)
+        return subjects.listings(self._log.shard, source.source), listed
+
+    def ended(self, attempt: Attempt, fetched: Fetched, **told: object) -> Addressed:
+        """Return that a fetch brought a response."""
+        now_ns, robots_hash = self.clock.now_ns(), fetched.robots_hash
+        seen = attempt.ended(now_ns, fetched.response, robots_hash=robots_hash, **told)
+        return subjects.fetches(self._log.shard, attempt.source), seen
+
+    def failed(self, attempt: Attempt, error: Unfetched) -> Addressed:
+        """Return that a fetch brought nothing, and why."""
+        seen = attempt.failed(self.clock.now_ns(), error)
+        return subjects.fetches(self._log.shard, attempt.source), seen
+
+    # -- saying it -----------------------------------------------------------------------
+
+    async def keep_raw(self, body: bytes) -> str:
+        """Keep the bytes and return their name; "" if not, as articles count for more."""
+        name = digest(body)
+        if self._raw is None:
+            return ""
+        try:
+            await self._raw.put(name, body)
+        except OperatingError as error:
+            _log.warning("bytes not kept", code=error.code)
+            return ""
+        return name
+
+    async def append(self, attempt: Attempt, observed: Sequence[Addressed]) -> None:
+        """Append all or nothing. Raises an OperatingError."""
+        if not observed:
+            return
+        await self._log.append_batch([(subject, encode(one)) for subject, one in observed])
+        if not attempt.page:
+            self._started_ns[attempt.source] = attempt.started_ns

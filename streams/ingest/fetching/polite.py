@@ -7,11 +7,11 @@ from typing import Final, NamedTuple
 
 from schemas.observations import FetchProblem
 from schemas.sources import Source, host_of
-from streams.ingest.fetching.guard import Dial, Resolve, dial, own_place
-from streams.ingest.fetching.http import Agent, Answer, Http, retry_after_s
+from streams.ingest.fetching.guard import Dial, Resolve, dial, own_endpoint
+from streams.ingest.fetching.http import Agent, Http, HttpResponse, retry_after_s
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots import Robots, Rules
+from streams.ingest.fetching.robots import Robots, RobotsRules
 from streams.ingest.fetching.throttle import Throttle
 from streams.ingest.limits import FETCH_TOTAL_S, MAX_HELD_REDIRECT_S, MAX_HELD_TURN_S, MAX_REDIRECTS
 from streams.log.ports import Clock
@@ -22,9 +22,9 @@ _WAIT_STATUSES: Final = frozenset({429, 503})
 
 
 class Fetched(NamedTuple):
-    """An answer of 2xx or 304, and the SHA-256 of the robots.txt of the host that gave it."""
+    """A response of 2xx or 304, and the SHA-256 of the robots.txt of the host that gave it."""
 
-    answer: Answer
+    response: HttpResponse
     robots_hash: str
 
 
@@ -40,7 +40,7 @@ class Polite:
     async def get(
         self, source: Source, url: str, *, who: str, headers: Mapping[str, str] | None = None
     ) -> Fetched:
-        """Return what is at `url`, following redirects. Raises Unfetched, or Busy.
+        """Return what is at `url`, following redirects. Raises Unfetched, or HostBusy.
 
         `who` names the job, so that it finds its turn again. Time that is waited for turns
         does not count towards FETCH_TOTAL_S.
@@ -53,50 +53,52 @@ class Polite:
             host = host_of(url)
             async with contextlib.AsyncExitStack() as stack:
                 # A redirect within a host is the same visit. On a host that it leads to, the
-                # first hop would have to be asked again for each Busy.
+                # first hop would have to be asked again for each HostBusy.
                 if host not in visited:
                     delay_s = self._delay_s(source, rules)
                     turn = self.throttle.turn(host, delay_s, who, held_s)
                     await stack.enter_async_context(turn)
                 visited.add(host)
                 held_s = MAX_HELD_REDIRECT_S
-                answer, spent_s = await self._exchange(source, url, headers, left_s)
+                response, spent_s = await self._exchange(source, url, headers, left_s)
             left_s = max(left_s - spent_s, 0.0)
-            if answer.status not in _REDIRECTS:
-                return Fetched(self._good(answer), rules.hash)
-            url = _target(answer)
+            if response.status not in _REDIRECTS:
+                return Fetched(self._good(response), rules.hash)
+            url = _target(response)
         raise Unfetched(FetchProblem.TOO_MANY_REDIRECTS, f"more than {MAX_REDIRECTS}")
 
     async def _exchange(
         self, source: Source, url: str, headers: Mapping[str, str] | None, within_s: float
-    ) -> tuple[Answer, float]:
+    ) -> tuple[HttpResponse, float]:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
-        answer = await self.http.get(url, own=own_place(source), headers=headers, within_s=within_s)
-        return answer, loop.time() - started_s
+        response = await self.http.get(
+            url, own=own_endpoint(source), headers=headers, within_s=within_s
+        )
+        return response, loop.time() - started_s
 
-    async def allowed(self, source: Source, url: str) -> Rules:
+    async def allowed(self, source: Source, url: str) -> RobotsRules:
         """Return the rules that allow `url`. Raises Unfetched(ROBOTS) if they do not."""
-        rules = await self.robots.rules(url, own_place(source))
+        rules = await self.robots.rules(url, own_endpoint(source))
         if not rules.allow(url, self.http.agent.product):
             raise Unfetched(FetchProblem.ROBOTS, "disallowed" if rules.parsed else "unreadable")
         return rules
 
-    def _delay_s(self, source: Source, rules: Rules) -> float:
+    def _delay_s(self, source: Source, rules: RobotsRules) -> float:
         return max(float(source.crawl_delay_s), rules.delay_s(self.http.agent.product))
 
-    def _good(self, answer: Answer) -> Answer:
-        if 200 <= answer.status < 300 or answer.status == _NOT_MODIFIED:
-            return answer
-        if answer.status in _WAIT_STATUSES:
-            pause_s = retry_after_s(answer, self._clock.now_ns())
+    def _good(self, response: HttpResponse) -> HttpResponse:
+        if 200 <= response.status < 300 or response.status == _NOT_MODIFIED:
+            return response
+        if response.status in _WAIT_STATUSES:
+            pause_s = retry_after_s(response, self._clock.now_ns())
             if pause_s:
-                self.throttle.hold(host_of(answer.url), pause_s)
-        raise Unfetched(FetchProblem.HTTP_STATUS, "", answer.status)
+                self.throttle.hold(host_of(response.url), pause_s)
+        raise Unfetched(FetchProblem.HTTP_STATUS, "", response.status)
 
 
-def _target(answer: Answer) -> str:
-    target = absolute(answer.url, answer.headers.get("location", ""))
+def _target(response: HttpResponse) -> str:
+    target = absolute(response.url, response.headers.get("location", ""))
     if not target:
-        raise Unfetched(FetchProblem.BAD_URL, "a redirect to no web address", answer.status)
+        raise Unfetched(FetchProblem.BAD_URL, "a redirect to no web address", response.status)
     return target

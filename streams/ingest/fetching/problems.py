@@ -51,7 +51,7 @@ class Unfetched(EverythingError):
         return self.problem in PASSING
 
 
-class Busy(EverythingError):
+class HostBusy(EverythingError):
     """The host's turn is too far off to wait for here; come again in `seconds`."""
 
     code = "busy"

@@ -26,8 +26,8 @@ from playwright.async_api import Error as PlaywrightError
 
 from schemas.observations import FetchProblem
 from schemas.sources import Source
-from streams.ingest.fetching.guard import own_place
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.guard import own_endpoint
+from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import Unfetched
@@ -79,33 +79,33 @@ class Renderer:
         self._browser: Browser | None = None
 
     async def get(self, source: Source, url: str, who: str) -> Fetched:
-        """Return the page at `url` as its scripts have left it. Raises Unfetched or Busy."""
+        """Return the page at `url` as its scripts have left it. Raises Unfetched or HostBusy."""
         # The page itself is asked for first and politely: most of what can go wrong does here.
         fetched = await self._polite.get(source, url, who=who)
         browser = await self._running()
         try:
             async with asyncio.timeout(BROWSER_RENDER_S):
-                html = await self._rendered(browser, source, fetched.answer)
+                html = await self._rendered(browser, source, fetched.response)
         except TimeoutError as error:
             raise Unfetched(FetchProblem.TOO_SLOW, "not rendered in time") from error
         except PlaywrightError as error:
             raise Unfetched(FetchProblem.RENDER_FAILED, "the page broke the browser") from error
         body = html.encode("utf-8", "replace")
         if len(body) > MAX_FETCH_BYTES:
-            raise Unfetched(FetchProblem.TOO_LARGE, "rendered too large", fetched.answer.status)
+            raise Unfetched(FetchProblem.TOO_LARGE, "rendered too large", fetched.response.status)
         headers = {"content-type": "text/html; charset=utf-8"}
-        return Fetched(fetched.answer._replace(headers=headers, body=body), fetched.robots_hash)
+        return Fetched(fetched.response._replace(headers=headers, body=body), fetched.robots_hash)
 
-    async def _rendered(self, browser: Browser, source: Source, answer: Answer) -> str:
+    async def _rendered(self, browser: Browser, source: Source, response: HttpResponse) -> str:
         context = await browser.new_context(
             user_agent=self._polite.http.agent.user_agent,
             accept_downloads=False,
             service_workers="block",
         )
         try:
-            visit = _Visit(self._polite, source, answer)
+            visit = _Visit(self._polite, source, response)
             page = await visit.prepare(context)
-            await page.goto(answer.url, wait_until="load", timeout=BROWSER_RENDER_S * 1_000)
+            await page.goto(response.url, wait_until="load", timeout=BROWSER_RENDER_S * 1_000)
             await visit.quiet()
             return await page.content()
         finally:
@@ -149,10 +149,10 @@ class Renderer:
 class _Visit:
     """One page and all that it asks for."""
 
-    def __init__(self, polite: Polite, source: Source, answer: Answer) -> None:
+    def __init__(self, polite: Polite, source: Source, response: HttpResponse) -> None:
         self._polite = polite
         self._source = source
-        self._answer: Answer | None = answer
+        self._answer: HttpResponse | None = response
         self._left = MAX_BROWSER_REQUESTS
         self._left_bytes = MAX_FETCH_BYTES
         self._open = 0
@@ -179,27 +179,27 @@ class _Visit:
     async def _route(self, route: Route, request: Request) -> None:
         self._open += 1
         self._changed.set()
-        # The page may be gone by the time its answer comes.
+        # The page may be gone by the time its response comes.
         with contextlib.suppress(PlaywrightError):
             try:
-                answer = await self._answered(request)
+                response = await self._answered(request)
             except Unfetched:
                 await route.abort()
             else:
                 headers = {
-                    name: answer.headers[name] for name in _PASSED_ON if name in answer.headers
+                    name: response.headers[name] for name in _PASSED_ON if name in response.headers
                 }
-                await route.fulfill(status=answer.status, headers=headers, body=answer.body)
+                await route.fulfill(status=response.status, headers=headers, body=response.body)
         self._open -= 1
         self._changed.set()
 
-    async def _answered(self, request: Request) -> Answer:
-        """Return the answer to one of the page's requests. Raises Unfetched to refuse it."""
+    async def _answered(self, request: Request) -> HttpResponse:
+        """Return the response to one of the page's requests. Raises Unfetched to refuse it."""
         if request.is_navigation_request() and request.frame.parent_frame is None:
-            answer, self._answer = self._answer, None
-            if answer is None or request.url != answer.url:
+            response, self._answer = self._answer, None
+            if response is None or request.url != response.url:
                 raise Unfetched(FetchProblem.BAD_URL, "the page leads elsewhere")
-            return answer
+            return response
         if request.method != "GET" or request.resource_type not in _LOADED:
             raise Unfetched(FetchProblem.BAD_TYPE, "not loaded")
         self._left -= 1
@@ -207,21 +207,21 @@ class _Visit:
             raise Unfetched(FetchProblem.TOO_LARGE, "the page asks for too much")
         return await self._part(request.url)
 
-    async def _part(self, url: str) -> Answer:
+    async def _part(self, url: str) -> HttpResponse:
         """Get a part of the page: guarded and allowed on every hop, but not throttled."""
         url = absolute(url, url)
         for _ in range(MAX_REDIRECTS + 1):
             await self._polite.allowed(self._source, url)
-            answer = await self._polite.http.get(
+            response = await self._polite.http.get(
                 url,
-                own=own_place(self._source),
+                own=own_endpoint(self._source),
                 max_bytes=max(self._left_bytes, 0),
                 within_s=BROWSER_RENDER_S,
             )
-            self._left_bytes -= len(answer.body)
-            if answer.status not in _REDIRECTS:
-                return answer
-            url = absolute(url, answer.headers.get("location", ""))
+            self._left_bytes -= len(response.body)
+            if response.status not in _REDIRECTS:
+                return response
+            url = absolute(url, response.headers.get("location", ""))
         raise Unfetched(FetchProblem.TOO_MANY_REDIRECTS)
 
 

@@ -12,8 +12,8 @@ from protego import Protego
 from schemas.chain import digest
 from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
-from streams.ingest.fetching.guard import Place
-from streams.ingest.fetching.http import Answer, Http
+from streams.ingest.fetching.guard import Endpoint
+from streams.ingest.fetching.http import Http, HttpResponse
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.problems import Unfetched
@@ -30,7 +30,7 @@ from streams.log.ports import Clock
 _TOO_MANY_REQUESTS: Final = 429
 
 
-class Rules(NamedTuple):
+class RobotsRules(NamedTuple):
     """What one origin asks of us. `hash` is the SHA-256 of the file, empty if none came."""
 
     hash: str
@@ -59,10 +59,10 @@ class Robots:
     def __init__(self, http: Http, clock: Clock) -> None:
         self._http = http
         self._clock = clock
-        self._known: dict[str, Rules] = {}
+        self._known: dict[str, RobotsRules] = {}
         self._asking = Locks()
 
-    async def rules(self, url: str, own: Place | None) -> Rules:
+    async def rules(self, url: str, own: Endpoint | None) -> RobotsRules:
         """Return the rules of `url`'s origin. Raises Unfetched for a forbidden address."""
         parts = urlsplit(url)
         origin = f"{parts.scheme}://{parts.netloc}".lower()
@@ -76,30 +76,30 @@ class Robots:
                     del self._known[next(iter(self._known))]
             return known
 
-    async def _ask(self, url: str, own: Place | None) -> Rules:
+    async def _ask(self, url: str, own: Endpoint | None) -> RobotsRules:
         try:
-            answer = await self._fetch(url, own)
+            response = await self._fetch(url, own)
         except Unfetched as error:
             if error.problem in (FetchProblem.FORBIDDEN_ADDRESS, FetchProblem.BAD_URL):
                 raise
             return self._rules("", None, ROBOTS_RETRY_S)
-        if answer.status == _TOO_MANY_REQUESTS or answer.status >= 500:
+        if response.status == _TOO_MANY_REQUESTS or response.status >= 500:
             return self._rules("", None, ROBOTS_RETRY_S)
-        text = answer.body if 200 <= answer.status < 300 else b""
+        text = response.body if 200 <= response.status < 300 else b""
         parsed = Protego.parse(text.decode("utf-8", "replace"))
         return self._rules(digest(text), parsed, ROBOTS_LIFE_S)
 
-    async def _fetch(self, url: str, own: Place | None) -> Answer:
+    async def _fetch(self, url: str, own: Endpoint | None) -> HttpResponse:
         """Follow redirects as RFC 9309 asks; after too many there is no such file."""
         for _ in range(MAX_REDIRECTS + 1):
-            answer = await self._http.get(url, own=own, max_bytes=MAX_ROBOTS_BYTES, cut=True)
-            if answer.status not in (301, 302, 303, 307, 308):
+            response = await self._http.get(url, own=own, max_bytes=MAX_ROBOTS_BYTES, cut=True)
+            if response.status not in (301, 302, 303, 307, 308):
                 break
-            target = absolute(url, answer.headers.get("location", ""))
+            target = absolute(url, response.headers.get("location", ""))
             if not target:
                 break
             url = target
-        return answer
+        return response
 
-    def _rules(self, text_hash: str, parsed: Protego | None, life_s: float) -> Rules:
-        return Rules(text_hash, parsed, self._clock.now_ns() + round(life_s * SECOND_NS))
+    def _rules(self, text_hash: str, parsed: Protego | None, life_s: float) -> RobotsRules:
+        return RobotsRules(text_hash, parsed, self._clock.now_ns() + round(life_s * SECOND_NS))

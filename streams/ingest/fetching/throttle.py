@@ -1,6 +1,6 @@
 """The throttle: one request to a host at a time, and so many seconds from one to the next.
 
-Turns are given out in the order of asking. Whoever's turn is far off is told so (`Busy`)
+Turns are given out in the order of asking. Whoever's turn is far off is told so (`HostBusy`)
 instead of being kept, and finds the turn still its own when it asks again.
 
 It lives in one process's memory: two fetchers would each keep their own time.
@@ -12,7 +12,7 @@ from typing import Final
 
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.locks import Locks
-from streams.ingest.fetching.problems import Busy
+from streams.ingest.fetching.problems import HostBusy
 from streams.ingest.limits import MAX_HELD_TURN_S, MAX_THROTTLED_HOSTS
 from streams.log.ports import Clock
 
@@ -33,14 +33,14 @@ class Throttle:
     async def turn(
         self, host: str, delay_s: float, who: str, held_s: float = MAX_HELD_TURN_S
     ) -> AsyncIterator[None]:
-        """Wait for `who`'s turn at `host` and hold it. Raises Busy if it is over `held_s` away.
+        """Wait for `who`'s turn at `host` and hold it. Raises HostBusy if it is over `held_s` away.
 
         `delay_s` is what has to pass from this turn's beginning to the next one's.
         """
         at_ns = self._reserve(host, round(delay_s * SECOND_NS), who)
         wait_s = (at_ns - self._clock.now_ns()) / SECOND_NS
         if wait_s > held_s:
-            raise Busy(wait_s)
+            raise HostBusy(wait_s)
         if wait_s > 0:
             await self._clock.sleep(wait_s)
         self._turns.pop((host, who), None)

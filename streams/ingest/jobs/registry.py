@@ -1,20 +1,18 @@
 """The registry: which sources there are, as governance has decided it."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Iterator
 
 from schemas import subjects
-from schemas.errors import InputError, OperatingError, UnknownRecord
 from schemas.events import governance
-from schemas.limits import READ_BATCH, RETRY_AFTER_S, TAIL_ATTEMPTS, TAIL_POLL_S
-from schemas.records import EVENT_MESSAGES
+from schemas.records import read
 from schemas.sources import Source
 from schemas.stored import Stored
+from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 
 
-class Registry:
+class KnownSources:
     """The sources and their quarantines, folded from governance's records."""
 
     def __init__(self) -> None:
@@ -38,11 +36,7 @@ class Registry:
 
     def fold(self, stored: Stored) -> None:
         """Take a record of governance. Raises UnknownRecord."""
-        try:
-            record = EVENT_MESSAGES.decode(stored.payload)
-        except InputError as error:
-            raise UnknownRecord(f"sequence {stored.sequence}: {error}") from error
-        for event in record.events:
+        for event in read(stored).events:
             match event:
                 case governance.SourceAdded() | governance.SourceChanged():
                     self._sources[event.source.source] = event.source
@@ -55,35 +49,21 @@ class Registry:
 async def follow(
     log: Log, clock: Clock, subject: str, take: Callable[[Stored], None], after: int = 0
 ) -> None:
-    """Hand every message on `subject` behind `after` to `take`, for ever.
-
-    Opens the log again where it cannot be reached, TAIL_ATTEMPTS times in a row at most;
-    then raises what it met.
-    """
-    failed = 0
-    while True:
-        try:
-            reader = await log.open_reader([subject], after)
-            try:
-                while True:
-                    for stored in await reader.poll(READ_BATCH, TAIL_POLL_S):
-                        take(stored)
-                        after, failed = stored.sequence, 0
-            finally:
-                with contextlib.suppress(OperatingError):
-                    await reader.close()
-        except OperatingError:
-            failed += 1
-            if failed == TAIL_ATTEMPTS:
-                raise
-            await clock.sleep(RETRY_AFTER_S)
+    """Hand every message on `subject` behind `after` to `take`, for ever."""
+    cursor = Cursor(log, [subject], after)
+    try:
+        async for messages in cursor.follow(retry=clock):
+            for stored in messages:
+                take(stored)
+    finally:
+        await cursor.close()
 
 
-class Following:
+class SourceRegistry:
     """A registry that follows the log while it is used."""
 
     def __init__(self, log: Log, clock: Clock) -> None:
-        self.registry = Registry()
+        self.known = KnownSources()
         self._log = log
         self._clock = clock
         self._reached = 0
@@ -107,7 +87,7 @@ class Following:
         await self._caught_up.wait()
 
     def _take(self, stored: Stored) -> None:
-        self.registry.fold(stored)
+        self.known.fold(stored)
         self._reached = stored.sequence
         self._look()
 

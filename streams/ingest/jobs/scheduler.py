@@ -15,14 +15,14 @@ from schemas import subjects
 from schemas.chain import digest
 from schemas.errors import InputError, OperatingError
 from schemas.jobs import FetchSource
-from schemas.limits import JOBS_DEDUPE_S, TAIL_ATTEMPTS
+from schemas.limits import JOBS_DEDUPE_S
 from schemas.observations import OBSERVATIONS, SourceFetched, SourceListed
 from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.ingest.jobs.ports import Jobs
-from streams.ingest.jobs.registry import Following, follow
-from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_EVERY_S
+from streams.ingest.jobs.queue import JobQueue
+from streams.ingest.jobs.registry import SourceRegistry, follow
+from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_ATTEMPTS, SCHEDULE_EVERY_S
 from streams.ingest.sources import KINDS
 from streams.log.ports import Clock, Log
 from streams.log.tasks import together
@@ -48,11 +48,11 @@ class _Known:
 class Scheduler:
     """Puts FetchSource jobs into `jobs`. `run` ends only with an error."""
 
-    def __init__(self, log: Log, jobs: Jobs, clock: Clock) -> None:
+    def __init__(self, log: Log, jobs: JobQueue, clock: Clock) -> None:
         self._log = log
         self._jobs = jobs
         self._clock = clock
-        self._following = Following(log, clock)
+        self._registry = SourceRegistry(log, clock)
         self._known: dict[str, _Known] = {}
         self.asked = 0
 
@@ -61,13 +61,13 @@ class Scheduler:
         end = await self._log.last_sequence()
         fetches = subjects.fetches(self._log.shard, "*")
         await together(
-            self._following.run(),
+            self._registry.run(),
             follow(self._log, self._clock, fetches, self._take, end),
             self._keep_asking(),
         )
 
     async def _keep_asking(self) -> None:
-        await self._following.caught_up()
+        await self._registry.caught_up()
         failed = 0
         while True:
             try:
@@ -76,14 +76,14 @@ class Scheduler:
             except OperatingError as error:
                 failed += 1
                 log_.warning("could not ask for fetches", code=error.code)
-                if failed == TAIL_ATTEMPTS:
+                if failed == SCHEDULE_ATTEMPTS:
                     raise
             await self._clock.sleep(SCHEDULE_EVERY_S)
 
     async def ask(self) -> None:
         """Ask for whatever is due now. Raises an OperatingError half way through."""
         now_ns = self._clock.now_ns()
-        for source in list(self._following.registry.due(now_ns)):
+        for source in list(self._registry.known.due(now_ns)):
             known = self._known.get(source.source)
             if known is None:
                 known = self._known.setdefault(source.source, await self._recall(source))

@@ -8,6 +8,25 @@ The consumers are pull consumers with explicit acks and no bound on deliveries: 
 would leave a message that has used them up lying in its stream, and tell nobody. Handlers
 bound their own attempts (`Delivery.attempt`) and put on the log what they give up.
 
+How a Bus ends (`bus` does all of it; the order is FastStream's, the bounds are ours):
+
+1.  `serve` returns because `stop` is set, or raises: the Halt that a handler raised, or
+    LogUnavailable when the broker did not answer or did not come back. It stops nothing
+    yet: a message may still be handed out until `close`.
+2.  `close` first has every consumer pull no more. A message that a pull under way still
+    brings is not handed out; it comes again after `ack_wait_s`.
+3.  Handlers under way have SERVICE_GRACE_S to end, their acks included. They go on giving
+    signs of life meanwhile.
+4.  A handler that has not ended by then is cancelled. Its message is neither acked nor
+    nacked, and comes again after `ack_wait_s`: as after a crash.
+5.  The connection is drained: it unsubscribes, sends the acks that wait to be sent, and
+    closes. What goes wrong from here on is ignored, as a lost ack only brings a message
+    again.
+
+A handler must therefore bear to be cancelled at any await, and to be given a message again
+whose work it has done. SERVICE_GRACE_S is well within the time after which a process that
+was told to stop is cancelled as a whole.
+
 What a role must be permitted, for each `<stream>` and `<durable>`: to publish
 `$JS.API.CONSUMER.CREATE.<stream>.<durable>.<subject>`, `$JS.API.CONSUMER.INFO.<stream>.<durable>`,
 `$JS.API.CONSUMER.MSG.NEXT.<stream>.<durable>`, `$JS.ACK.<stream>.<durable>.>`, and to subscribe
@@ -29,11 +48,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import ConsumerConfig
-from nats.js.errors import APIError, NotFoundError
+from nats.js.errors import NotFoundError
 
-from schemas.errors import AppendFailed, Halt, LogUnavailable, OperatingError
+from schemas.errors import Halt, LogUnavailable, OperatingError
 from schemas.limits import (
-    APPEND_TIMEOUT_S,
     CONNECT_ATTEMPTS,
     CONNECT_PAUSE_S,
     CONNECT_TIMEOUT_S,
@@ -111,7 +129,7 @@ def backoff_s(attempt: int, first_s: float = JOB_BACKOFF_S) -> float:
 
 
 class Bus:
-    """One role's connection to the broker: jobs go out, messages come in. Made by `bus`."""
+    """One role's connection to the broker, on which messages come in. Made by `bus`."""
 
     def __init__(
         self, url: str, *, name: str, seed: str | None = None, inbox_prefix: str | None = None
@@ -142,8 +160,6 @@ class Bus:
 
     async def _on_closed(self) -> None:
         self._lost.set()
-
-    # -- coming in ---------------------------------------------------------------------
 
     def consume(self, consumer: Consumer, handle: Handle, *, at_once: int = 1) -> None:
         """Have `handle` called for each message, up to `at_once` at a time."""
@@ -224,24 +240,6 @@ class Bus:
         if not self._failed.done():
             self._failed.set_exception(error)
 
-    # -- going out ---------------------------------------------------------------------
-
-    async def put(self, stream: str, subject: str, payload: bytes, message_id: str = "") -> None:
-        """Publish and wait until it is durable; the stream drops a `message_id` it has had.
-
-        Raises AppendFailed when the stream refused it, LogUnavailable when no answer came,
-        and then it may be there nevertheless.
-        """
-        headers = {"Nats-Msg-Id": message_id} if message_id else None
-        try:
-            await self._broker.publish(
-                payload, subject, headers, stream=stream, timeout=APPEND_TIMEOUT_S
-            )
-        except APIError as error:
-            raise AppendFailed(f"{stream} refused {subject}: {error.description}") from error
-        except (NatsError, TimeoutError, ConnectionError) as error:
-            raise LogUnavailable(f"no answer from {stream}: {type(error).__name__}") from error
-
     # -- its life ------------------------------------------------------------------------
 
     async def connect(self) -> None:
@@ -253,7 +251,7 @@ class Bus:
 
     @property
     def client(self) -> Client:
-        """The connection itself, for what only nats-py does."""
+        """The connection itself, for whoever publishes (`nats_client.store`) or keeps bytes."""
         if self._client is None:
             raise LogUnavailable("not connected")
         return self._client
@@ -265,7 +263,10 @@ class Bus:
         """
         for consumer in self._consumers:
             await self._declare(consumer)
-        await self._broker.start()
+        try:
+            await self._broker.start()
+        except (NatsError, TimeoutError) as error:
+            raise LogUnavailable(f"the consumers do not start: {type(error).__name__}") from error
         watching = asyncio.create_task(self._watch())
         waits: list[asyncio.Task[Any]] = [watching]
         waits += [asyncio.create_task(event.wait()) for event in (stop, self._lost)]

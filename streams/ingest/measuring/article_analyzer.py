@@ -19,7 +19,7 @@ from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
 from streams.ingest.measuring.vectors import Vector, to_text
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ class Tools(NamedTuple):
         )
 
 
-class Told(NamedTuple):
+class Measurement(NamedTuple):
     """What stands where an article should, and what is to be noted beside its signals.
 
     `article` is None for what is none.
@@ -67,54 +67,56 @@ class Told(NamedTuple):
     measured_ns: int
 
 
-class Meter:
+class ArticleAnalyzer:
     """Measures one article after the other; each is a possible neighbour of the next."""
 
-    def __init__(self, tools: Tools, window: Window) -> None:
+    def __init__(self, tools: Tools, window: EmbeddingWindow) -> None:
         self._tools = tools
         self._window = window
         self._models = tools.models()
 
-    def measure(self, told: Told) -> SignalsMeasured:
+    def measure(self, given: Measurement) -> SignalsMeasured:
         """Return the signals of an article, those of an unfit one included.
 
         What fails MEASURE_ATTEMPTS times is `failed`: one text that breaks a model must
         not hold up all those behind it.
         """
-        if told.article is None:
-            return self.parked(told, "this is no article")
+        if given.article is None:
+            return self.parked(given, "this is no article")
         why = ""
         for _ in range(MEASURE_ATTEMPTS):
             try:
-                return self._measure(told, told.article)
+                return self._measure(given, given.article)
             except Exception as error:
                 # Not its message or trace: those may quote the article.
                 why = type(error).__name__
-                _log.error("measuring failed", article=told.sequence, error=why)
-        return self.parked(told, f"failed {MEASURE_ATTEMPTS} times: {why}")
+                _log.error("measuring failed", article=given.sequence, error=why)
+        return self.parked(given, f"failed {MEASURE_ATTEMPTS} times: {why}")
 
-    def parked(self, told: Told, detail: str) -> SignalsMeasured:
+    def parked(self, given: Measurement, detail: str) -> SignalsMeasured:
         """Return the signals of an article that is given up."""
-        return replace(self._blank(told, "failed"), detail=detail[:MAX_DETAIL_CHARS])
+        return replace(self._blank(given, "failed"), detail=detail[:MAX_DETAIL_CHARS])
 
-    def _measure(self, told: Told, article: ArticleObserved) -> SignalsMeasured:
+    def _measure(self, given: Measurement, article: ArticleObserved) -> SignalsMeasured:
         tools, title, excerpt = self._tools, article.title, article.excerpt
         if len(title) + len(excerpt) < MIN_ARTICLE_CHARS:
-            return self._blank(told, "too_short")
+            return self._blank(given, "too_short")
         text = f"{title}\n{excerpt}"
         code, probability_bp = tools.languages.of(text, article.language)
         if code != SCORED:
-            return replace(self._blank(told, "language"), language=code, language_bp=probability_bp)
+            return replace(
+                self._blank(given, "language"), language=code, language_bp=probability_bp
+            )
         mentions, entities = tools.names.of(title, excerpt)
         if not mentions:
             return replace(
-                self._blank(told, "no_mention"), language=code, language_bp=probability_bp
+                self._blank(given, "no_mention"), language=code, language_bp=probability_bp
             )
         said = [*sentences(title), *sentences(excerpt)]
         found = tools.keywords.of(said)
         vector = tools.embedding.of(text)
         signals = replace(
-            self._blank(told, ""),
+            self._blank(given, ""),
             language=code,
             language_bp=probability_bp,
             sentiment_bp=tools.sentiment.of(said),
@@ -122,21 +124,21 @@ class Meter:
             keywords=found.terms,
             entities=entities,
             mentions=mentions,
-            neighbours=self._window.neighbours(told.sequence, article.observed_ns, vector),
+            neighbours=self._window.neighbours(given.sequence, article.observed_ns, vector),
             embedding=to_text(vector),
         )
-        self._window.add(told.sequence, article.source, article.observed_ns, vector)
+        self._window.add(given.sequence, article.source, article.observed_ns, vector)
         return signals
 
-    def _blank(self, told: Told, unfit: Unfit) -> SignalsMeasured:
+    def _blank(self, given: Measurement, unfit: Unfit) -> SignalsMeasured:
         """Return signals without a measure."""
-        article = told.article
+        article = given.article
         return SignalsMeasured(
-            article=told.sequence,
+            article=given.sequence,
             source=article.source if article else "",
             snapshot_id=article.snapshot_id if article else "",
             published_ns=article.published_ns if article else None,
-            observed_ns=article.observed_ns if article else told.measured_ns,
+            observed_ns=article.observed_ns if article else given.measured_ns,
             unfit=unfit,
             detail="",
             language="",
@@ -149,6 +151,6 @@ class Meter:
             neighbours=[],
             embedding="",
             models=self._models,
-            names_as_of=told.names_as_of,
-            measured_ns=told.measured_ns,
+            names_as_of=given.names_as_of,
+            measured_ns=given.measured_ns,
         )

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from schemas import subjects
-from schemas.errors import InputError, LogUnavailable, UnknownRecord
+from schemas.errors import InputError, UnknownRecord
 from schemas.events.governance import (
     MarketClosed,
     MarketEdited,
@@ -18,75 +18,64 @@ from schemas.events.governance import (
     MarketResolved,
     PolicySet,
 )
-from schemas.limits import (
-    FOLD_PATIENCE,
-    FOLD_POLL_S,
-    MAX_WINDOW_ARTICLES,
-    READ_BATCH,
-    SERVICE_CLOCK_S,
-)
+from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
 from schemas.observations import OBSERVATIONS, SignalsMeasured
-from schemas.records import EVENT_MESSAGES
+from schemas.records import read
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import from_text
-from streams.ingest.measuring.window import Window
-from streams.log.ports import Clock, Log, Reader
+from streams.ingest.measuring.window import EmbeddingWindow
+from streams.log.cursor import Cursor
+from streams.log.ports import Clock, Log
 
 _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
 """How far the clocks of those who write times on the log may be apart."""
 
 
-class Tail:
+class SubjectFold:
     """One subject of the log, folded by `fold` from behind `after` on, without end."""
 
     def __init__(self, log: Log, subject: str, fold: Callable[[Stored], None]) -> None:
         self._log = log
         self._subject = subject
         self._fold = fold
-        self._reader: Reader | None = None
+        self._cursor = Cursor(log, [subject])
         self.position = 0
         """The sequence of the last message that was folded."""
 
     async def open(self, after: int) -> None:
         """Begin behind `after`."""
-        self._reader = await self._log.open_reader([self._subject], after)
+        self._cursor = Cursor(self._log, [self._subject], after)
+        await self._cursor.open()
         self.position = after
 
     async def catch_up(self) -> None:
         """Fold all that stands on the log by now. Raises LogUnavailable if it does not come."""
-        assert self._reader is not None, "not opened"
-        last = await self._log.last(self._subject)
-        goal = last.sequence if last is not None else 0
-        silent = 0
-        while self.position < goal:
-            messages = await self._reader.poll(READ_BATCH, FOLD_POLL_S)
-            silent = 0 if messages else silent + 1
-            if silent >= FOLD_PATIENCE:
-                raise LogUnavailable(f"{self._subject} does not come behind {self.position}")
+        async for messages in self._cursor.read_to(await self._cursor.end()):
             for message in messages:
                 self._fold(message)
                 self.position = message.sequence
 
     async def close(self) -> None:
         """Let go of the log."""
-        if self._reader is not None:
-            await self._reader.close()
+        await self._cursor.close()
 
 
-class Past:
+class ArticleLogView:
     """Keeps `names` and `window` as the log has them, and which articles are measured."""
 
-    def __init__(self, log: Log, clock: Clock, names: Names, window: Window) -> None:
+    def __init__(self, log: Log, clock: Clock, names: Names, window: EmbeddingWindow) -> None:
         self._log = log
         self._clock = clock
         self._names = names
         self._window = window
         self._measured: dict[int, None] = {}
         shard = log.shard
-        self._decided = Tail(log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record)
-        self._signals = Tail(log, subjects.signals(shard), self._fold_signals)
+        self._decided = SubjectFold(
+            log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record
+        )
+        self._signals = SubjectFold(log, subjects.signals(shard), self._fold_signals)
 
     @property
     def names_as_of(self) -> int:
@@ -130,11 +119,7 @@ class Past:
         await self._signals.close()
 
     def _fold_record(self, stored: Stored) -> None:
-        try:
-            record = EVENT_MESSAGES.decode(stored.payload)
-        except InputError as error:
-            raise UnknownRecord(f"{stored.subject} at {stored.sequence}") from error
-        for event in record.events:
+        for event in read(stored).events:
             match event:
                 case MarketListed() | MarketEdited():
                     self._names.put(event.symbol, event.name, event.aliases)
@@ -202,13 +187,10 @@ async def behind_which(log: Log, time_ns: int) -> int:
 
 async def _written_from(log: Log, sequence: int) -> int | None:
     """Return when the first record or observation from `sequence` on was written."""
-    reader = await log.open_reader([f"{log.shard}.*.*"], sequence - 1)
-    try:
-        for stored in await reader.poll(1, FOLD_POLL_S):
+    async with Cursor(log, [f"{log.shard}.*.*"], sequence - 1, batch=1) as cursor:
+        for stored in await anext(cursor.follow()):
             try:
                 return _decode_timed(stored.payload).written_ns()
             except (msgspec.DecodeError, UnicodeDecodeError):
                 return None
         return None
-    finally:
-        await reader.close()

@@ -32,7 +32,7 @@ _EVIDENCE: Final = 50
 """What a sentence's terms are weighed against: one of weight 50 scores a half."""
 
 
-class Term(NamedTuple):
+class Keyword(NamedTuple):
     """One line of the list. `kind` is the reason for its being there."""
 
     name: str
@@ -54,7 +54,7 @@ class Keywords:
         if text is None:
             text = (files(__package__) / "keywords.tsv").read_text(encoding="utf-8")
         self.name = f"keywords/{digest(text.encode())}"
-        self._terms: dict[tuple[str, ...], Term] = {}
+        self._terms: dict[tuple[str, ...], Keyword] = {}
         for line in text.splitlines():
             if not line.startswith("#"):
                 self._add(line)
@@ -62,7 +62,7 @@ class Keywords:
 
     def _add(self, line: str) -> None:
         forms, weight, kind = line.split("\t")
-        term = Term(forms.partition("|")[0], int(weight), kind)
+        term = Keyword(forms.partition("|")[0], int(weight), kind)
         if not 0 < abs(term.weight) <= MAX_WEIGHT or not kind:
             raise ValueError(f"keyword line without weight or reason: {line}")
         for form in forms.split("|"):
@@ -72,7 +72,7 @@ class Keywords:
             self._terms[key] = term
 
     @property
-    def forms(self) -> dict[str, Term]:
+    def forms(self) -> dict[str, Keyword]:
         """Return every form with its term."""
         return {" ".join(key): term for key, term in self._terms.items()}
 
@@ -110,7 +110,7 @@ class Keywords:
             position += length
         return found
 
-    def _longest_at(self, given: list[str], position: int) -> tuple[int, Term | None]:
+    def _longest_at(self, given: list[str], position: int) -> tuple[int, Keyword | None]:
         for length in range(min(self._longest, len(given) - position), 0, -1):
             term = self._terms.get(tuple(given[position : position + length]))
             if term is not None:

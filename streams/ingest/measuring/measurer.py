@@ -19,21 +19,21 @@ from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.policy import SEED_PLAN
 from streams.ingest.jobs.services import DONE, Bus, Consumer, Delivery, Verdict
 from streams.ingest.limits import MEASURE_ACK_S, MEASURE_ATTEMPTS, MEASURE_BATCH, MEASURE_LINGER_MS
-from streams.ingest.measuring.article_analyzer import Meter, Told, Tools
-from streams.ingest.measuring.article_log_view import Past
+from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement, Tools
+from streams.ingest.measuring.article_log_view import ArticleLogView
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.sentiment import Sentiment
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.ports import Clock, Log
 
 DURABLE: Final = "measurer"
 
 _log = structlog.get_logger(__name__)
 
-Load = Callable[[], Tools]
+LoadTools = Callable[[], Tools]
 Aside = Callable[[Callable[[], list[SignalsMeasured]]], Awaitable[list[SignalsMeasured]]]
 """Does work that blocks, aside from the event loop, which has heartbeats to send."""
 
@@ -60,9 +60,9 @@ class Measurer:
         self._log = log
         self._clock = clock
         self._aside = aside
-        self._window = Window(SEED_PLAN.reality.vector_window_ns)
-        self._past = Past(log, clock, tools.names, self._window)
-        self._meter = Meter(tools, self._window)
+        self._window = EmbeddingWindow(SEED_PLAN.reality.vector_window_ns)
+        self._view = ArticleLogView(log, clock, tools.names, self._window)
+        self._analyzer = ArticleAnalyzer(tools, self._window)
         self._names = tools.names
         self._excused: Counter[int] = Counter()
         """Deliveries that came to nothing for a reason that was not the article's."""
@@ -75,7 +75,7 @@ class Measurer:
             "phase": "measuring",
             "sequence": self._sequence,
             "markets": len(self._names),
-            "names_as_of": self._past.names_as_of,
+            "names_as_of": self._view.names_as_of,
             "window": len(self._window),
             "measured": sum(self._counts.values()),
             **{unfit or "fit": count for unfit, count in sorted(self._counts.items())},
@@ -83,7 +83,7 @@ class Measurer:
 
     async def open(self) -> None:
         """Learn from the log what is known already. Once, before the first message."""
-        await self._past.open()
+        await self._view.open()
         _log.info("ready", **self.status())
 
     async def handle(self, batch: Sequence[Delivery]) -> Verdict:
@@ -93,8 +93,8 @@ class Measurer:
         may then be handed over again.
         """
         try:
-            await self._past.catch_up()
-            new = {one.sequence: one for one in batch if not self._past.is_measured(one.sequence)}
+            await self._view.catch_up()
+            new = {one.sequence: one for one in batch if not self._view.is_measured(one.sequence)}
             await self._work([new[sequence] for sequence in sorted(new)])
         except OperatingError:
             self._excused.update({one.sequence for one in batch})
@@ -105,7 +105,7 @@ class Measurer:
 
     async def close(self) -> None:
         """Let go of the log."""
-        await self._past.close()
+        await self._view.close()
 
     async def _work(self, new: list[Delivery]) -> None:
         """Measure all at once; one by one what may have ended a measurer before.
@@ -115,32 +115,32 @@ class Measurer:
         it alone is given up after MEASURE_ATTEMPTS deliveries.
         """
         if all(one.attempt == 1 for one in new):
-            await self._append(new, self._meter.measure)
+            await self._append(new, self._analyzer.measure)
             return
         for index, one in enumerate(new):
             attempts = one.attempt - self._excused[one.sequence]
             if index == 0 and attempts > MEASURE_ATTEMPTS:
                 await self._append([one], self._give_up)
             else:
-                await self._append([one], self._meter.measure)
+                await self._append([one], self._analyzer.measure)
 
-    def _give_up(self, told: Told) -> SignalsMeasured:
-        _log.error("given up", article=told.sequence)
-        return self._meter.parked(told, f"{MEASURE_ATTEMPTS} attempts ended without an answer")
+    def _give_up(self, given: Measurement) -> SignalsMeasured:
+        _log.error("given up", article=given.sequence)
+        return self._analyzer.parked(given, f"{MEASURE_ATTEMPTS} attempts ended without an answer")
 
     async def _append(
-        self, some: list[Delivery], measure: Callable[[Told], SignalsMeasured]
+        self, some: list[Delivery], measure: Callable[[Measurement], SignalsMeasured]
     ) -> None:
         """Measure `some` and append their signals, all or none."""
         if not some:
             return
-        as_of, now_ns = self._past.names_as_of, self._clock.now_ns()
-        told = [Told(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
+        as_of, now_ns = self._view.names_as_of, self._clock.now_ns()
+        told = [Measurement(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
         measured = await self._aside(lambda: [measure(one) for one in told])
         subject = subjects.signals(self._log.shard)
         await self._log.append_batch([(subject, encode(one)) for one in measured])
         for one in measured:
-            self._past.note(one.article)
+            self._view.note(one.article)
             self._counts[one.unfit] += 1
             self._sequence = max(self._sequence, one.article)
 
@@ -167,7 +167,7 @@ class MeasuringService:
     """The process that measures: `run` it with a Bus of its own."""
 
     def __init__(
-        self, log: Log, clock: Clock, load: Load, *, ack_wait_s: int = MEASURE_ACK_S
+        self, log: Log, clock: Clock, load: LoadTools, *, ack_wait_s: int = MEASURE_ACK_S
     ) -> None:
         self._log = log
         self._clock = clock

@@ -37,7 +37,7 @@ class Agreement(NamedTuple):
     silent_bp: int
 
 
-class Report(NamedTuple):
+class AgreementReport(NamedTuple):
     """How each measure agrees with the ratings of `texts` texts."""
 
     texts: int
@@ -45,7 +45,7 @@ class Report(NamedTuple):
     agreements: list[Agreement]
 
 
-def correlate(path: Path, scoring: Scoring | None = None) -> Report:
+def correlate(path: Path, scoring: Scoring | None = None) -> AgreementReport:
     """Measure every text of a tab-separated file with the columns mean_rating and text.
 
     Raises InputError for a file that is not like that.
@@ -61,7 +61,7 @@ def correlate(path: Path, scoring: Scoring | None = None) -> Report:
     quick = [_quick(tone, words, scoring) for tone, words in zip(tones, found, strict=True)]
     measures = {"sentiment": tones, "keywords": found, "quick_score": quick}
     agreements = [_agreement(name, values, ratings) for name, values in measures.items()]
-    return Report(len(rated), keywords.name, agreements)
+    return AgreementReport(len(rated), keywords.name, agreements)
 
 
 def _read(path: Path) -> list[tuple[float, str]]:

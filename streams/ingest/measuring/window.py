@@ -27,7 +27,7 @@ from streams.ingest.measuring.vectors import Vector
 _FIRST_ROWS: Final = 1_024
 
 
-class Window:
+class EmbeddingWindow:
     """Articles observed within `span_ns` of the newest, `most` of them at most."""
 
     def __init__(self, span_ns: int, most: int = MAX_WINDOW_ARTICLES) -> None:

@@ -65,7 +65,7 @@ async def read_here(reading: str, document: Document) -> list[Item]:
     return READINGS[reading](document)
 
 
-class Reader:
+class DocumentReader:
     """Owns the child process, started at the first need. `read` is a `Read`."""
 
     def __init__(self, wall_s: float = READ_WALL_S) -> None:

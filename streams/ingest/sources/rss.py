@@ -30,7 +30,7 @@ _FEED_ROOTS: Final = ("rss", "feed", "rdf")
 _ITEMS: Final = ("item", "entry")
 
 
-class _Check:
+class _FeedCheck:
     """Bounds what feedparser will be given: it takes a while over each item."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ def read(document: Document) -> list[Item]:
     text = _DECLARATION.sub("", decode(document.body, document.charset), count=1).strip()
     data = text.encode("utf-8", "replace")
     parsed = feedparser.parse(
-        io.BytesIO(_Check().run(data)),
+        io.BytesIO(_FeedCheck().run(data)),
         response_headers={
             "content-type": "application/xml; charset=utf-8",
             "content-location": document.url,

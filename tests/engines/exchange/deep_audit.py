@@ -1,7 +1,7 @@
 """All that must be true of a state, checked the slow way."""
 
 from engines.exchange.audit import audit
-from engines.exchange.book import Half
+from engines.exchange.book import BookSide
 from engines.exchange.state import State
 from schemas.units import PAR_TICKS
 
@@ -16,15 +16,15 @@ def deep_audit(state: State) -> None:
         assert bid is None or ask is None or bid < ask
         resting: dict[tuple[str, int], int] = {}
         covered: dict[str, int] = {}
-        for half in (book.bids, book.asks):
-            for cost, order_id, owner, lots, cover in _orders(half):
+        for side in (book.bids, book.asks):
+            for cost, order_id, owner, lots, cover in _orders(side):
                 seen[order_id] = lots
                 assert 0 <= cover <= lots
                 reserved[owner] += (lots - cover) * cost
-                key = (owner, half.direction)
+                key = (owner, side.direction)
                 resting[key] = resting.get(key, 0) + lots
                 covered[owner] = covered.get(owner, 0) + cover
-                assert not cover or book.holdings[owner].lots * half.direction < 0
+                assert not cover or book.holdings[owner].lots * side.direction < 0
         for name, holding in book.holdings.items():
             assert holding.buying == resting.get((name, 1), 0)
             assert holding.selling == resting.get((name, -1), 0)
@@ -39,10 +39,10 @@ def deep_audit(state: State) -> None:
     assert sum(len(account.orders) for account in state.accounts.values()) == len(seen)
 
 
-def _orders(half: Half) -> list[tuple[int, int, str, int, int]]:
+def _orders(side: BookSide) -> list[tuple[int, int, str, int, int]]:
     rows = []
     costs = []
-    for level in half.walk():
+    for level in side.walk():
         costs.append(level.cost)
         orders = list(level)
         assert orders, "an empty level"
@@ -53,7 +53,7 @@ def _orders(half: Half) -> list[tuple[int, int, str, int, int]]:
             assert order.lots > 0
             assert order.level is level
             rows.append((level.cost, order.id, order.owner.account.name, order.lots, order.cover))
-    assert costs == sorted(half.levels, reverse=True)
-    assert half.best == (costs[0] if costs else 0)
+    assert costs == sorted(side.levels, reverse=True)
+    assert side.best == (costs[0] if costs else 0)
     assert all(0 < cost < PAR_TICKS for cost in costs)
     return rows

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.exchange import conclude, orders
+from engines.exchange.decide import group_end, orders
 from engines.exchange.limits import MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
 from engines.kernel import decide_group
 from schemas.codec import encode
@@ -101,7 +101,7 @@ def test_many_balances_are_stated_over_several_records(monkeypatch: pytest.Monke
     for i in range(10):
         venue.order(f"acct{i}", PlaceOrder("b", START_NS, "X", "buy", 2, price_ticks=4_000))
     venue.order("maker", PlaceOrder("s", START_NS, "X", "sell", 20, price_ticks=4_000))
-    monkeypatch.setattr(conclude, "MAX_BALANCE_ROWS", 4)
+    monkeypatch.setattr(group_end, "MAX_BALANCE_ROWS", 4)
     events = venue.govern(MarketResolved(1, "X", 7_000, ""))
     assert venue.engine.next_due_ns(venue.state) == 0
     venue.engine.load(venue.engine.dump(venue.state))

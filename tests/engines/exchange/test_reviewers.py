@@ -2,7 +2,7 @@
 
 import pytest
 
-from engines.exchange import decisions
+from engines.exchange.decide import governance
 from schemas.codec import encode
 from schemas.commands import CancelAll, PlaceOrder, Side
 from schemas.events.exchange import ReviewersChecked
@@ -107,7 +107,7 @@ def test_a_closed_market_still_bars_who_holds_it_and_a_settled_one_nobody(venue:
 
 
 def test_a_long_list_is_cut_but_never_empty(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "MAX_BARRED_LISTED", 1)
+    monkeypatch.setattr(governance, "MAX_CONFLICTED_LISTED", 1)
     place(venue, "judge2", "buy")
     place(venue, "judge", "buy")
     assert barred(venue, answer(JUDGE)) == ["judge"]

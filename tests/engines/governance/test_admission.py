@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from engines.governance.decide.people import ROLE_NEEDED
 from engines.governance.limits import MAX_DECISION_LIFE_NS
-from engines.governance.people import ROLE_NEEDED
 from engines.governance.state import RANKS
 from schemas.codec import encode
 from schemas.decisions import (

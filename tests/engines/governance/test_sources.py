@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from engines.governance import GovernanceEngine, rules
+from engines.governance import GovernanceEngine
+from engines.governance.decide import rules
 from engines.governance.limits import MAX_QUARANTINE_NS
 from schemas import signatures
 from schemas.decisions import AddSource, ChangeSource, QuarantineSource

@@ -11,6 +11,7 @@ from engines.kernel import Engine, decide_group, fold, state_hash, write
 from schemas import limits
 from schemas.chain import GENESIS_HASH, digest
 from schemas.errors import LogDiverged, UnknownRecord
+from schemas.events import Event
 from schemas.events.exchange import BookHalted, BookOpened
 from schemas.events.notary import Sealed
 from schemas.record_chain import Head, follow
@@ -40,6 +41,15 @@ def test_full_group_leaves_the_rest_and_concludes_only_what_it_took() -> None:
     assert group.taken == 2
     assert group.events[-1] == Sealed(2, 7, "2", "")
     assert len(group.events) == limits.MAX_GROUP_EVENTS + 2
+
+
+def test_an_engine_may_count_an_event_for_more_than_one() -> None:
+    class Heavy(ToyEngine):
+        def weight(self, event: Event) -> int:
+            return limits.MAX_GROUP_EVENTS // 2
+
+    group = decide_group(Heavy(), Tally(), inputs(b"a", b"b", b"c"), 7)
+    assert group.taken == 2
 
 
 def test_tick_is_a_group_without_inputs() -> None:

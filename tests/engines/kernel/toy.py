@@ -46,7 +46,7 @@ class ToyEngine:
             for position in range(len(message.payload))
         ]
 
-    def conclude(
+    def on_group_end(
         self, state: Tally, inputs: Sequence[Stored], now_ns: int
     ) -> Sequence[all_events.Event]:
         if inputs:
@@ -54,6 +54,9 @@ class ToyEngine:
         if state.due_ns is not None and state.due_ns <= now_ns:
             return [BookHalted(0, "T")]
         return ()
+
+    def weight(self, event: all_events.Event) -> int:
+        return 1
 
     def evolve(self, state: Tally, event: all_events.Event) -> None:
         match event:

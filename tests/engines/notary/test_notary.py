@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from engines.kernel import write
 from engines.notary import NotaryEngine, verify_seal
-from engines.notary.engine import State
 from engines.notary.limits import SEAL_AFTER_NS
+from engines.notary.state import State
 from schemas import signatures
 from schemas.chain import GENESIS_HASH, link
 from schemas.errors import BadSignature, BrokenInvariant, LogGap, UnknownRecord

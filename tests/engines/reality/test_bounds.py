@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from engines.reality import article_admission as intake
-from engines.reality import asking, conclude, evolve, memory, reviews
+from engines.reality import evolve, memory
+from engines.reality.decide import article_admission, asking, group_end, reviews
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import BrokenInvariant, UnknownRecord
@@ -57,7 +57,7 @@ def first_article(events: list[Any]) -> int:
 
 
 def test_every_event_has_its_step() -> None:
-    assert set(evolve.STEPS) == set(reality.Event.__args__)
+    assert set(evolve.EVENT_HANDLERS) == set(reality.Event.__args__)
 
 
 # -- messages that should not be there -----------------------------------------------
@@ -130,7 +130,7 @@ def test_event_that_cannot_be_true() -> None:
 def test_article_that_would_join_a_full_cluster_is_a_duplicate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(intake, "MAX_CLUSTER_ARTICLES", 3)
+    monkeypatch.setattr(article_admission, "MAX_CLUSTER_ARTICLES", 3)
     venue = Venue()
     a = first_article(venue.measure())
     for _ in range(2):
@@ -145,13 +145,13 @@ def test_full_window_lets_its_oldest_article_go(monkeypatch: pytest.MonkeyPatch)
     venue = Venue()
     a, b, c = (first_article(venue.measure()) for _ in range(3))
     d = first_article(venue.measure())
-    assert [*venue.state.kept.window] == [b, c, d]
-    assert [*venue.state.kept.clusters] == [b, c, d]  # nothing was forgotten lately: at once
+    assert [*venue.state.persisted.window] == [b, c, d]
+    assert [*venue.state.persisted.clusters] == [b, c, d]  # nothing was forgotten lately: at once
     e = first_article(venue.measure(neighbours=venue.neighbour(a)))
-    assert [*venue.state.kept.window] == [c, d, e]
-    assert b in venue.state.kept.ended
+    assert [*venue.state.persisted.window] == [c, d, e]
+    assert b in venue.state.persisted.ended
     venue.wait(10 * MINUTE_NS)
-    assert [*venue.state.kept.clusters] == [c, d, e]
+    assert [*venue.state.persisted.clusters] == [c, d, e]
     venue.check()
 
 
@@ -161,7 +161,7 @@ def test_memory_of_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     told = [venue.measure(snapshot_id=snapshot_id(name)) for name in "abcde"]
     forgets = [any(isinstance(event, ArticlesForgotten) for event in events) for events in told]
     assert forgets == [False, True, False, True, False]
-    assert len(venue.state.kept.seen.now) + len(venue.state.kept.seen.before) <= 4
+    assert len(venue.state.persisted.seen.now) + len(venue.state.persisted.seen.before) <= 4
     (dropped,) = venue.measure(snapshot_id=snapshot_id("c"))
     assert isinstance(dropped, ArticleDropped) and dropped.reason == "repeated"
     venue.check()
@@ -169,7 +169,7 @@ def test_memory_of_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_all_is_forgotten_in_the_end() -> None:
     venue = Venue(trusts=TRUSTS)
-    empty = venue.engine.load(venue.engine.dump(venue.state)).kept
+    empty = venue.engine.load(venue.engine.dump(venue.state)).persisted
     venue.llm()
     venue.measure("tiny", sentiment_bp=1_000)
     venue.measure("tiny", sentiment_bp=9_000)
@@ -180,7 +180,7 @@ def test_all_is_forgotten_in_the_end() -> None:
     # behind its review; the two generations of the memory
     after_h = [(now_ns - START_NS) // HOUR_NS for now_ns in forgets]
     assert after_h == [6, 24, 24, 72, 30 * 24, 60 * 24]
-    kept = venue.state.kept
+    kept = venue.state.persisted
     for name in ("window", "clusters", "ended", "reviews", "seen", "charges", "sources"):
         ours, theirs = getattr(kept, name), getattr(empty, name)
         if name == "seen":
@@ -209,11 +209,11 @@ def test_story_that_waits_outlives_the_window() -> None:
     venue = Venue()
     events = venue.measure(sentiment_bp=1_000)
     venue.wait(70 * HOUR_NS)
-    assert first_article(events) in venue.state.kept.clusters
+    assert first_article(events) in venue.state.persisted.clusters
     told = venue.checked(review(events).proposal_hash)
     assert kinds(told)[:2] == ["ReviewClosed", "ScoreChanged"]
     venue.wait(HOUR_NS)
-    assert venue.state.kept.clusters == {}
+    assert venue.state.persisted.clusters == {}
     venue.check()
 
 
@@ -257,11 +257,11 @@ def test_flood_of_reviews_displaces_itself(monkeypatch: pytest.MonkeyPatch) -> N
     closed: ReviewClosed = only(events, ReviewClosed)
     assert (closed.proposal_hash, closed.outcome) == (first, "expired")
     third = review(events).proposal_hash
-    assert [*venue.state.kept.reviews] == [honest, second, third]
+    assert [*venue.state.persisted.reviews] == [honest, second, third]
     # even the one with the least: the flood gives way, not the newcomer
     events = venue.measure("weekly", sentiment_bp=1_000)
     assert only(events, ReviewClosed).proposal_hash == second
-    assert honest in venue.state.kept.reviews
+    assert honest in venue.state.persisted.reviews
     assert kinds(venue.checked(honest)) == ["ReviewClosed", "ScoreChanged"]
     venue.check()
 
@@ -274,7 +274,7 @@ def test_proposal_is_what_its_hash_says_and_names_a_bounded_evidence() -> None:
         venue.measure(f"s{n:02}", neighbours=venue.neighbour(a))
     opened = review(venue.measure(sentiment_bp=1_000, neighbours=venue.neighbour(a)))
     assert opened.proposal_hash == digest(encode(opened.proposal))
-    story = venue.state.kept.clusters[a].stories["RAIN"]
+    story = venue.state.persisted.clusters[a].stories["RAIN"]
     assert opened.proposal.articles == story.articles[-20:]
     assert opened.proposal.sources == [*story.sources][-20:]
     assert (len(opened.proposal.articles), opened.charged) == (20, "daily")
@@ -288,7 +288,7 @@ def test_answer_for_another_symbol_or_an_unknown_proposal() -> None:
         assert getattr(refused, "code", None) == "bad_proposal"
         (refused,) = answer("0" * 64, "RAIN")
         assert getattr(refused, "code", None) == "unknown_review"
-    assert hash_ in venue.state.kept.reviews
+    assert hash_ in venue.state.persisted.reviews
 
 
 def test_barred_reviewers_are_named() -> None:
@@ -357,7 +357,7 @@ def test_answer_is_judged_again(
 
 
 def test_many_deadlines_are_concluded_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conclude, "MAX_DUES_AT_ONCE", 2)
+    monkeypatch.setattr(group_end, "MAX_TIMERS_AT_ONCE", 2)
     venue = Venue()
     venue.llm()
     for _ in range(5):
@@ -388,7 +388,7 @@ def test_moves_that_are_looked_back_at_are_bounded() -> None:
     venue = Venue(policy, trusts=TRUSTS)
     for sign in (1, -1, 1, -1, 1):
         venue.measure("tiny", sentiment_bp=sign * 1_000, mentions=titled("RAIN"))
-    assert venue.state.kept.scores["RAIN"].moves_e2 == [372, 372, 372]
+    assert venue.state.persisted.scores["RAIN"].moves_e2 == [372, 372, 372]
     assert len(venue.state.charges.all()) == 5
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.kernel import decide_group
@@ -36,6 +36,7 @@ from schemas.stored import Stored
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS
 from tests.engines.driver import Driver
 from tests.engines.reality.venue import Venue, changed, good_answer, listed, snapshot_id, source
+from tests.support.drawing import drawn
 
 SOURCES = ["daily", "weekly", "tiny", "mute"]
 TRUSTS = {"daily": 8_500, "weekly": 5_000, "tiny": 1_000, "mute": 0}
@@ -122,11 +123,11 @@ class Course:
         return events
 
     def _answer(self, data: st.DataObject) -> list[Event]:
-        waiting = self.venue.state.kept.llm.waiting
+        waiting = self.venue.state.persisted.llm.waiting
         request_id = data.draw(st.sampled_from([*([*waiting] * 5), "7-RAIN", "", "x" * 400]))
         if request_id not in waiting or data.draw(st.integers(0, 3)) == 0:
             return self.venue.answer(request_id, None)
-        story = self.venue.state.kept.clusters[waiting[request_id].cluster]
+        story = self.venue.state.persisted.clusters[waiting[request_id].cluster]
         article = story.stories[waiting[request_id].symbol].articles[-1]
         known = {one.article: one.snapshot_id for one in self.measured}
         cited = data.draw(st.sampled_from([known[article]] * 5 + [snapshot_id("air")]))
@@ -136,7 +137,7 @@ class Course:
         )
 
     def _review(self, data: st.DataObject) -> list[Event]:
-        reviews = self.venue.state.kept.reviews
+        reviews = self.venue.state.persisted.reviews
         hash_ = data.draw(st.sampled_from([*([*reviews] * 5), "0" * 64]))
         symbol = reviews[hash_].symbol if hash_ in reviews else "RAIN"
         symbol = data.draw(st.sampled_from([symbol] * 5 + ["SNOW"]))
@@ -180,7 +181,7 @@ class Course:
         return self.venue.llm(data.draw(st.sampled_from(["enabled", "disabled"])))
 
 
-@settings(max_examples=120, deadline=None)
+@drawn(120)
 @given(st.data())
 def test_any_course_of_events(data: st.DataObject) -> None:
     course = Course(data.draw(st.sampled_from(POLICIES)))
@@ -195,7 +196,7 @@ def test_any_course_of_events(data: st.DataObject) -> None:
 
 def check_state(venue: Venue) -> None:
     """Assert that what is counted twice is counted alike, and all is in its bounds."""
-    kept = venue.state.kept
+    kept = venue.state.persisted
     assert all(0 <= score.score_e2 <= 10_000 for score in kept.scores.values())
     needed = Counter(review.cluster for review in kept.reviews.values())
     needed += Counter(waiting.cluster for waiting in kept.llm.waiting.values())
@@ -264,7 +265,7 @@ def check_silence(course: Course, wait_ns: int) -> None:
         assert group.events == []
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.data())
 def test_repeated_measurements_change_nothing(data: st.DataObject) -> None:
     """The same measurements, some of them doubled anywhere behind, lead to the same scores."""
@@ -281,7 +282,7 @@ def test_repeated_measurements_change_nothing(data: st.DataObject) -> None:
 
 def what_came_of(venue: Venue) -> list[Any]:
     """Return scores and stories without what names messages: doubled ones are more."""
-    kept = venue.state.kept
+    kept = venue.state.persisted
     stories = [
         msgspec.structs.replace(story, review="x" if story.review else "")
         for cluster in kept.clusters.values()
@@ -291,7 +292,7 @@ def what_came_of(venue: Venue) -> list[Any]:
     return [kept.scores, [*kept.clusters], stories, proposed]
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.data())
 def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> None:
     once = Course(SEED_PLAN)
@@ -302,13 +303,13 @@ def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> N
     told: list[Event] = []
     for signals in data.draw(st.permutations(once.measured * 2)):
         told += other.venue.measured(signals)
-        assert all(abs(s.applied_e2) <= 2_000 for c in other.venue.state.kept.clusters.values()
+        assert all(abs(s.applied_e2) <= 2_000 for c in other.venue.state.persisted.clusters.values()
                    for s in c.stories.values())  # fmt: skip
     check_told(told)
     other.venue.check()
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.binary(max_size=300), st.sampled_from(["main.obs.signals", "main.obs.llm"]))
 def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
     venue = Venue()
@@ -316,7 +317,7 @@ def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
     venue.check()
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(st.data())
 def test_measurement_may_claim_anything(data: st.DataObject) -> None:
     venue = Venue()

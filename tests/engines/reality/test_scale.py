@@ -67,6 +67,6 @@ def full_window(articles: int, on_part: Callable[[float, int], None] | None = No
 def test_a_full_window_is_kept_whole() -> None:
     venue = full_window(ARTICLES)
     engine, state = venue.engine, venue.state
-    assert len(state.kept.window) > ARTICLES * 0.9
+    assert len(state.persisted.window) > ARTICLES * 0.9
     data = engine.dump(state)
     assert engine.dump(engine.load(data)) == data

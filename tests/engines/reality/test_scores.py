@@ -241,11 +241,11 @@ def test_change_of_policy_never_rewrites_the_past() -> None:
     before = scenario.venue.engine.load(scenario.venue.engine.dump(scenario.venue.state))
     (event,) = scenario.venue.set_policy(changed("reality", delta_cap_e2=300))
     assert type(event).__name__ == "RulesSet"
-    after = scenario.venue.state.kept
+    after = scenario.venue.state.persisted
     assert after.reality.delta_cap_e2 == 300
     assert after.policy_version == 2
-    assert (after.scores, after.reviews) == (before.kept.scores, before.kept.reviews)
-    assert after.clusters == before.kept.clusters
+    assert (after.scores, after.reviews) == (before.persisted.scores, before.persisted.reviews)
+    assert after.clusters == before.persisted.clusters
     # what is decided from now on goes by the new one; what was proposed stays as it was
     assert scenario.run(
         """

@@ -198,7 +198,7 @@ class Venue:
         return self.govern(ReviewAnswered(1, hash_, symbol, approve, "why", ["anna"], ["anna"]))
 
     def score_e2(self, symbol: str = "RAIN") -> int:
-        return self.state.kept.scores[symbol].score_e2
+        return self.state.persisted.scores[symbol].score_e2
 
     def neighbour(self, article: int, similarity_bp: int = 8_000) -> list[Neighbour]:
         return [Neighbour(article, similarity_bp)]

@@ -2,7 +2,7 @@
 
 import asyncio
 
-import psycopg
+import asyncpg
 import pytest
 
 from projections.store.checkpoint import Checkpoint, Follower
@@ -13,7 +13,9 @@ from projections.store.projector import Projector
 from projections.store.rebuild import Progress, rebuild, rollback
 from projections.store.schemas import ensure_live, find_live
 from projections.tables import PROJECTIONS
-from schemas.errors import Fenced, LogDiverged, SchemaDrift, StoreUnavailable
+from schemas.errors import Fenced, LogDiverged, LogUnavailable, SchemaDrift, StoreUnavailable
+from streams.log import cursor
+from streams.log.limits import READ_PATIENCE
 from tests.projections.reading import (
     execute,
     hashes,
@@ -22,11 +24,12 @@ from tests.projections.reading import (
     projected,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.story import told
+from tests.simulated.faults import DeliveryFault, Faults
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 
 async def live_schema(dsn: str) -> str:
@@ -146,18 +149,19 @@ async def test_the_projector_moves_over_by_itself_and_readers_never_go_back(dsn:
 
 async def _watch(dsn: str, seen: list[int]) -> None:
     """Note the sequence that a reader sees, over and over."""
-    connection = await psycopg.AsyncConnection.connect(dsn)
-    async with connection:
-        await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+    connection = await asyncpg.connect(dsn)
+    try:
         while True:
-            async with connection.transaction():
+            async with connection.transaction(isolation="repeatable_read"):
                 live = await find_live(connection)
                 assert live is not None
-                query = f"SELECT sequence FROM {live.schema}.checkpoint".encode()
-                row = await (await connection.execute(query)).fetchone()
-            assert row is not None
-            seen.append(row[0])
+                sequence = await connection.fetchval(
+                    f"SELECT sequence FROM {live.schema}.checkpoint"
+                )
+            seen.append(sequence)
             await asyncio.sleep(0.001)
+    finally:
+        await connection.close()
 
 
 async def test_a_rollback_goes_back_and_the_projector_catches_up(dsn: str) -> None:
@@ -248,6 +252,29 @@ async def test_a_changed_observation_of_the_past_is_found(dsn: str, change: str)
     assert not report.switched
     different = {table.name for table in report.tables if table.verdict == "different"}
     assert ("articles" in different) == (change == "lost")
+
+
+class SlowAtFirst(Faults):
+    """The first polls bring nothing, although there is something."""
+
+    def __init__(self, polls: int) -> None:
+        self._left = polls
+
+    def on_poll(self, client: str) -> DeliveryFault:
+        self._left -= 1
+        return DeliveryFault(silent=self._left >= 0)
+
+
+async def test_a_rebuild_waits_for_a_log_that_is_slow_to_answer(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cursor, "READ_POLL_S", 0.01)
+    server = told(seed=9).scribe.server
+    await project_all(server, dsn)
+    slow = server.connect("rebuild", SlowAtFirst(READ_PATIENCE - 1))
+    assert (await rebuild(slow, dsn, switch=False)).equal
+    with pytest.raises(LogUnavailable):
+        await rebuild(server.connect("rebuild", SlowAtFirst(READ_PATIENCE)), dsn, switch=False)
 
 
 async def test_one_rebuild_at_a_time_and_leftovers_are_cleared(dsn: str) -> None:

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from engines.exchange.engine import ExchangeEngine
 from engines.kernel import Engine
-from engines.notary.engine import NotaryEngine, State
+from engines.notary import NotaryEngine
+from engines.notary.state import State
 from schemas.codec import upcast
 from schemas.events import UPCASTS, Event
 from schemas.events.notary import Sealed, Sealed1
@@ -26,10 +27,10 @@ class OlderNotary(NotaryEngine):
 
     decider = "notary/1"
 
-    def conclude(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Any]:
+    def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Sequence[Any]:
         return [
             Sealed1(seal.cause, seal.through, seal.chain)
-            for seal in super().conclude(state, inputs, now_ns)
+            for seal in super().on_group_end(state, inputs, now_ns)
         ]
 
     def evolve(self, state: State, event: Event) -> None:

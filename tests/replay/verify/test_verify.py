@@ -22,6 +22,7 @@ from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import covering, matches
 from schemas.units import SECOND_NS
+from streams.log import cursor
 from tests.engines.governance.people import BERT, NOTARY
 from tests.replay.venue import history, live, server_with
 from tests.replay.verify.checking import Messages, check, check_server, only
@@ -278,7 +279,7 @@ def test_inputs_that_lead_to_nothing_need_not_be_held(
     messages = history()
     whole = check(messages)
     monkeypatch.setattr(inputs, "MAX_VERIFY_WAITING_BYTES", held)
-    monkeypatch.setattr(inputs, "READ_BATCH", 3)
+    monkeypatch.setattr(cursor, "READ_BATCH", 3)
     thinned = check(messages)
     assert thinned.exit_code == 0
     thinned.seconds = whole.seconds

@@ -239,11 +239,3 @@ class Venue:
                 return await self.end(replay)
         info = await dialled.ask("$JS.API.STREAM.INFO.LOG_main", b"")
         return int(info["state"]["last_seq"])
-
-
-async def until(condition: Any, within_s: float = 20) -> None:
-    """Wait for `condition()` to become true; fail when it does not in time."""
-    end = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, "not in time"
-        await asyncio.sleep(0.01)

@@ -1,31 +1,26 @@
 """POST /ingest: programs that sign with a secret, and jobs for the fetcher."""
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import httpx
-import nats
 import pytest
 
 from schemas import decisions
-from schemas.codec import encode
-from schemas.errors import AppendUnknown, BadSignature, LogUnavailable
-from schemas.jobs import JOBS, FetchPage
+from schemas.errors import AppendFailed, BadSignature, LogUnavailable
+from schemas.jobs import FetchPage, Job
 from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceSecret, sign_request
 from schemas.sources import Source
 from schemas.units import SECOND_NS
 from streams.gateway import services
 from streams.gateway.errors import Busy, NonceUsed, WrongTime
-from streams.gateway.jobs import NatsJobs
 from streams.gateway.limits import NONCE_LIFE_S
 from streams.gateway.routes import ingest
 from streams.gateway.services import Services
+from streams.ingest.jobs.queue import QueueName
 from tests.streams.gateway.house import START_NS, House, SetClock, open_house
-from tests.support.nats import nats_server
 
 PATH = "/api/v1/ingest"
 SECRET = "s" * 64
@@ -39,20 +34,23 @@ def keys(key_id: str) -> Sequence[ServiceSecret]:
     return held if key_id == "robot" else []
 
 
-class Queue:
+class ScriptedQueue:
     """A work queue in a list, which drops an id that it has had."""
 
     def __init__(self) -> None:
-        self.jobs: dict[str, tuple[str, bytes]] = {}
+        self.jobs: dict[str, tuple[str, Job]] = {}
+        self.full = False
 
-    async def put(self, subject: str, payload: bytes, job_id: str) -> None:
-        self.jobs.setdefault(job_id, (subject, payload))
+    async def put(self, queue: QueueName, job: Job, job_id: str = "") -> None:
+        if self.full:
+            raise AppendFailed("maximum messages exceeded")
+        self.jobs.setdefault(job_id, (queue, job))
 
 
 class Robot:
     """A program that signs what it sends."""
 
-    def __init__(self, house: House, queue: Queue) -> None:
+    def __init__(self, house: House, queue: ScriptedQueue) -> None:
         self.house = house
         self.queue = queue
         self.count = 0
@@ -89,7 +87,7 @@ class Robot:
 @pytest.fixture
 async def robot() -> AsyncIterator[Robot]:
     """A program with a key, and a venue with one source of each kind."""
-    queue = Queue()
+    queue = ScriptedQueue()
     async with open_house(jobs=queue, service_keys=keys) as house:
         await house.open_for_trade()
         for kind in ("rss", "browser"):
@@ -112,9 +110,9 @@ async def test_a_page_is_queued(robot: Robot) -> None:
     request = page(title="Rain", language="en", published_ns=7)
     answer = await robot.ask(request)
     assert (answer.status_code, answer.json()) == (202, {"job": "robot:k-1"})
-    subject, payload = robot.queue.jobs["asked:robot:k-1"]
-    assert subject == "jobs.main.page"
-    assert JOBS.decode(payload) == FetchPage(
+    queue, job = robot.queue.jobs["asked:robot:k-1"]
+    assert queue == "page"
+    assert job == FetchPage(
         source="rss",
         url="https://rss.example/1",
         title="Rain",
@@ -127,7 +125,7 @@ async def test_a_page_is_queued(robot: Robot) -> None:
 
 async def test_a_browsers_page_goes_the_same_way(robot: Robot) -> None:
     await robot.ask(page(source="browser", url="https://browser.example/1"))
-    assert robot.queue.jobs["asked:robot:k-1"][0] == "jobs.main.page"
+    assert robot.queue.jobs["asked:robot:k-1"][0] == "page"
 
 
 async def test_a_host_below_the_sources_own_is_its_site_too(robot: Robot) -> None:
@@ -138,6 +136,11 @@ async def test_the_same_key_is_one_job(robot: Robot) -> None:
     answers = [await robot.ask(page()) for _ in range(2)]
     assert [answer.json() for answer in answers] == [{"job": "robot:k-1"}] * 2
     assert len(robot.queue.jobs) == 1
+
+
+async def test_a_full_queue_is_said_to_be_busy(robot: Robot) -> None:
+    robot.queue.full = True
+    assert refusal(await robot.ask(page())) == (503, "busy")
 
 
 async def test_each_request_is_taken_once(robot: Robot) -> None:
@@ -239,8 +242,11 @@ async def test_requests_are_metered_by_key(robot: Robot, monkeypatch: pytest.Mon
 
 async def test_a_door_without_a_queue(market: House) -> None:
     assert market.context.jobs is not None
+    job = FetchPage(
+        source="rss", url="", title="", language="", published_ns=None, wanted_by="", asked_ns=0
+    )
     with pytest.raises(LogUnavailable):
-        await market.context.jobs.put("jobs.main.page", b"{}", "a:b")
+        await market.context.jobs.put("page", job, "a:b")
 
 
 # -- the check itself ----------------------------------------------------------------
@@ -288,42 +294,3 @@ def test_the_secret_is_nowhere_in_a_refusal() -> None:
     with pytest.raises(BadSignature) as refused:
         Services(keys, clock).check("POST", PATH, claim("captured", clock, "nobody"), b"")
     assert SECRET not in str(refused.value)
-
-
-# -- the queue on JetStream ----------------------------------------------------------
-
-CONFIG = {
-    "name": "JOBS_main",
-    "subjects": ["jobs.main.>"],
-    "retention": "workqueue",
-    "max_msgs": 2,
-    "discard": "new",
-    "storage": "file",
-    "duplicate_window": 60 * SECOND_NS,
-}
-
-
-async def test_the_real_queue(tmp_path: Path) -> None:
-    async with nats_server(tmp_path) as server:
-        connection = await nats.connect(server.url, allow_reconnect=True, error_cb=_ignore)
-        jobs = NatsJobs(connection)
-        with pytest.raises(LogUnavailable):
-            await jobs.put("jobs.main.page", b"{}", "a:0")
-        await connection.request("$JS.API.STREAM.CREATE.JOBS_main", encode(CONFIG))
-        await jobs.put("jobs.main.page", b"1", "a:1")
-        await jobs.put("jobs.main.page", b"1", "a:1")
-        await jobs.put("jobs.main.page", b"2", "a:2")
-        stream = connection.jetstream()
-        assert (await stream.stream_info("JOBS_main")).state.messages == 2
-        with pytest.raises(Busy):
-            await jobs.put("jobs.main.page", b"3", "a:3")
-        await server.kill9()
-        with pytest.raises((LogUnavailable, AppendUnknown)):
-            async with asyncio.timeout(20):
-                await jobs.put("jobs.main.page", b"4", "a:4")
-        await server.start()
-        await connection.close()
-
-
-async def _ignore(_: Exception) -> None:
-    """The server that the test kills is missed."""

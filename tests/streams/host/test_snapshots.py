@@ -22,8 +22,9 @@ from streams.host.snapshots import (
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.host.checks import check_accounts, records
-from tests.streams.host.rig import Running, add, new_server, running, settled, until
+from tests.streams.host.rig import Running, add, new_server, running, settled
 from tests.streams.host.toys import Ledger, Toy
+from tests.support.waiting import wait_until
 
 EVERY = 10
 
@@ -43,7 +44,7 @@ async def filled(path: Path, commands: int = 35) -> SimulatedServer:
     run = Running(server, Toy(), snapshots=folder(path), snapshot_every=EVERY)
     for number in range(commands):
         server.store([add(number)])
-        await until(settled(server), run)
+        await wait_until(settled(server), run.task)
     await run.killed()
     return server
 
@@ -82,7 +83,7 @@ def test_a_host_goes_on_from_a_snapshot(tmp_path: Path) -> None:
             ) as run:
                 for number in range(7):
                     server.store([add(1_000 + number)])
-                    await until(settled(server), run)
+                    await wait_until(settled(server), run.task)
             # A clean stop leaves nothing to fold.
             assert (await start(server, folder(tmp_path))).folded == 0
         assert check_accounts(server.messages(), Toy()) == 35 + 21
@@ -151,8 +152,8 @@ def test_the_state_hash_on_the_log_outweighs_the_snapshots_own() -> None:
         run = Running(server, Toy(), snapshots=snapshots, snapshot_every=1_000)
         for number in range(1_000):
             server.store([add(number)])
-            await until(settled(server), run)
-        await until(lambda: bool(snapshots.kept), run)
+            await wait_until(settled(server), run.task)
+        await wait_until(lambda: bool(snapshots.kept), run.task)
         await run.killed()
         (snapshot,) = snapshots.kept
         assert (await start(server, snapshots)).folded == 0
@@ -183,10 +184,10 @@ def test_a_log_that_lost_the_snapshots_record_halts_and_is_named(tmp_path: Path,
         # A truncated store gives its sequences again: other records stand there by then.
         async with running(server, Toy(), writer="unaware") as run:
             server.store([add(5_000 + number) for number in range(3)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
             for number in range(30):
                 server.store([add(6_000 + number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
         with pytest.raises(LogDiverged, match=f"sequence {sequence} "):
             await start(server, folder(tmp_path, code))
 
@@ -198,7 +199,7 @@ def test_what_the_host_itself_saw_must_still_be_there() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         sequence, record, _ = records(server.messages(), "toy")[0]
         await start(server, None, Anchor(sequence, record.hash))
         with pytest.raises(LogDiverged, match=f"sequence {sequence} "):
@@ -217,7 +218,7 @@ def test_an_engine_killed_before_any_snapshot_notices_that_the_log_lost_its_end(
         run = Running(server, Toy(), snapshots=folder(tmp_path))
         for number in range(30):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         await asyncio.sleep(2)
         await run.killed()
         assert files(tmp_path) == []
@@ -256,7 +257,7 @@ def test_many_events_make_a_snapshot_due_at_the_next_state_hash(
         run = Running(server, Toy(), snapshots=snapshots)
         for number in range(85):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         await run.killed()
         assert [one.header.number for one in snapshots.kept] == [80, 40]
 
@@ -271,7 +272,7 @@ def test_a_disk_that_takes_no_snapshot_does_not_stop_the_host(tmp_path: Path) ->
         async with running(server, Toy(), snapshots=folder(blocked / "x"), snapshot_every=3) as run:
             for number in range(10):
                 server.store([add(number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
         assert check_accounts(server.messages(), Toy()) == 10
 
     simulate(main())

@@ -66,7 +66,7 @@ class Toy:
             case _:
                 return (CommandRefused(message.sequence, account, "", "malformed", ""),)
 
-    def conclude(self, state: Ledger, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
+    def on_group_end(self, state: Ledger, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
         self.decided.append(len(inputs))
         if not inputs:
             self.ticks += 1
@@ -75,6 +75,9 @@ class Toy:
         if state.due_ns is None or now_ns >= state.due_ns:
             return (IdsForgotten(0, now_ns + self._remember_ns),)
         return ()
+
+    def weight(self, event: Event) -> int:
+        return 1
 
     def evolve(self, state: Ledger, event: Event) -> None:
         match event:
@@ -125,7 +128,7 @@ class Witness:
     def decide(self, state: Chain, message: Stored, now_ns: int) -> Sequence[Event]:
         return ()
 
-    def conclude(self, state: Chain, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
+    def on_group_end(self, state: Chain, inputs: Sequence[Stored], now_ns: int) -> Sequence[Event]:
         if not inputs:
             return ()
         chain, through = bytes.fromhex(state.chain), state.through
@@ -134,6 +137,9 @@ class Witness:
                 raise LogGap(f"{message.sequence} follows {through}")
             chain, through = link(chain, *message), message.sequence
         return (Sealed(through, through, chain.hex(), ""),)
+
+    def weight(self, event: Event) -> int:
+        return 1
 
     def evolve(self, state: Chain, event: Event) -> None:
         assert isinstance(event, Sealed)

@@ -1,4 +1,4 @@
-"""An Llm that says what a test lets it say, and a log with requests on it."""
+"""An LanguageModel that says what a test lets it say, and a log with requests on it."""
 
 import asyncio
 import json
@@ -81,7 +81,7 @@ def document(ids: list[str], **other: Any) -> dict[str, Any]:
     } | other
 
 
-class World:
+class AskingWorld:
     """A simulated log with a market, its articles, and requests about them."""
 
     def __init__(self) -> None:

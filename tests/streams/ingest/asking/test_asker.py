@@ -26,8 +26,8 @@ from tests.simulated.faults import AppendFault, DeliveryFault, Faults
 from tests.simulated.virtual_time import START_NS, VirtualClock, simulate
 from tests.streams.ingest.asking.scripted import (
     DEADLINE_NS,
+    AskingWorld,
     ScriptedLlm,
-    World,
     document,
     ids_in,
     requested,
@@ -36,7 +36,7 @@ from tests.streams.ingest.asking.scripted import (
 
 
 def handled(
-    world: World, model: ScriptedLlm, *sequences: int, faults: Faults | None = None
+    world: AskingWorld, model: ScriptedLlm, *sequences: int, faults: Faults | None = None
 ) -> list[Verdict]:
     """Have one worker handle the records at `sequences`, one after another."""
 
@@ -55,7 +55,7 @@ def saying(text: str, ended: str = "end") -> ScriptedLlm:
 
 
 def test_a_request_is_answered() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     articles_ = world.article(), world.article("Markets calm", "Nothing moved.")
     request = world.request(*articles_)
     assert handled(world, model, request) == [DONE]
@@ -79,7 +79,7 @@ def test_a_request_is_answered() -> None:
 
 def test_name_is_the_one_of_the_request() -> None:
     """A prompt can be rendered again from the log, whatever the market is called later."""
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     article = world.article()
     world.rename("RATES", "Rates in June")
     first = world.request(article)
@@ -91,19 +91,19 @@ def test_name_is_the_one_of_the_request() -> None:
 
 
 def test_unknown_market_goes_by_its_symbol() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     handled(world, model, world.request(world.article(), symbol="NEW"))
     assert "Market NEW: NEW\n" in model.prompts[0]
 
 
 def test_other_events_ask_nothing() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     assert handled(world, model, world.write(LlmTimedOut(1, "2-RATES"))) == [DONE]
     assert (model.prompts, world.calls()) == ([], [])
 
 
 def test_all_requests_of_a_record_are_answered() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     article = world.article()
     both = requested(article), requested(article, symbol="OTHER")
     handled(world, model, world.write(*both))
@@ -111,7 +111,7 @@ def test_all_requests_of_a_record_are_answered() -> None:
 
 
 def test_a_request_that_comes_again_has_its_answer() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     request = world.request(world.article())
     handled(world, model, request, request)  # the same worker
     handled(world, model, request)  # and one that was started since
@@ -119,7 +119,7 @@ def test_a_request_that_comes_again_has_its_answer() -> None:
 
 
 def test_a_request_past_its_deadline_is_left_to_the_engine() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     request = world.request(world.article(), deadline_ns=START_NS)
     assert handled(world, model, request) == [DONE]
     assert (model.prompts, world.calls()) == ([], [])
@@ -136,7 +136,7 @@ def test_a_request_past_its_deadline_is_left_to_the_engine() -> None:
     ],
 )
 def test_nonsense_is_recorded_with_its_error(said: str, ended: str, error: str) -> None:
-    world = World()
+    world = AskingWorld()
     assert handled(world, saying(said, ended), world.request(world.article())) == [DONE]
     (called,) = world.calls()
     assert (called.answer, called.error) == (None, error)
@@ -144,7 +144,7 @@ def test_nonsense_is_recorded_with_its_error(said: str, ended: str, error: str) 
 
 
 def test_an_answer_that_ended_at_its_bound_is_one() -> None:
-    world = World()
+    world = AskingWorld()
 
     def say(prompt: str, schema: Mapping[str, Any]) -> Said:
         return Said(json.dumps(document(ids_in(schema))), "length")
@@ -154,13 +154,13 @@ def test_an_answer_that_ended_at_its_bound_is_one() -> None:
 
 
 def test_raw_output_can_stand_in_a_table() -> None:
-    world = World()
+    world = AskingWorld()
     handled(world, saying("a\x00b\nc\u202e"), world.request(world.article()))
     assert world.calls()[0].raw_output == "a\ufffdb\nc\ufffd"
 
 
 def test_a_sensible_answer_that_is_too_late_is_none() -> None:
-    world = World()
+    world = AskingWorld()
     handled(world, ScriptedLlm(sensible, after_s=121), world.request(world.article()))
     (called,) = world.calls()
     assert (called.answer, called.error) == (None, words.TOO_LATE)
@@ -168,7 +168,7 @@ def test_a_sensible_answer_that_is_too_late_is_none() -> None:
 
 
 def test_a_model_that_never_comes_back_is_given_up() -> None:
-    world, model = World(), ScriptedLlm(sensible, after_s=1e9)
+    world, model = AskingWorld(), ScriptedLlm(sensible, after_s=1e9)
     handled(world, model, world.request(world.article()))
     (called,) = world.calls()
     assert (called.answer, called.error) == (None, words.TOO_LATE)
@@ -178,7 +178,7 @@ def test_a_model_that_never_comes_back_is_given_up() -> None:
 
 @pytest.mark.parametrize("broken", [RuntimeError("llama_decode returned -1"), MemoryError()])
 def test_a_model_that_breaks_is_recorded(broken: Exception) -> None:
-    world = World()
+    world = AskingWorld()
 
     def say(*_: object) -> Said:
         raise broken
@@ -191,7 +191,7 @@ def test_a_model_that_breaks_is_recorded(broken: Exception) -> None:
 
 
 def test_long_articles_are_shortened_until_they_fit() -> None:
-    world, model = World(), ScriptedLlm(sensible, most_chars=2_500)
+    world, model = AskingWorld(), ScriptedLlm(sensible, most_chars=2_500)
     of = [world.article(f"t{n}", "x" * 1_000) for n in range(MAX_LLM_ARTICLES)]
     handled(world, model, world.request(*of))
     assert len(model.prompts[0]) <= 2_500
@@ -199,14 +199,14 @@ def test_long_articles_are_shortened_until_they_fit() -> None:
 
 
 def test_a_prompt_that_never_fits_is_recorded() -> None:
-    world, model = World(), ScriptedLlm(sensible, most_chars=10)
+    world, model = AskingWorld(), ScriptedLlm(sensible, most_chars=10)
     handled(world, model, world.request(world.article()))
     assert model.prompts == []
     assert world.calls()[0].error == words.PROMPT_TOO_LONG
 
 
 def test_what_is_no_article_is_recorded() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     junk = world.server.store([(articles(world.server.shard), b"junk")])
     for of in [(999,), (world.market,), (junk,), ()]:
         handled(world, model, world.request(*of))
@@ -216,7 +216,7 @@ def test_what_is_no_article_is_recorded() -> None:
 
 
 def test_an_unreadable_record_is_a_halt() -> None:
-    world = World()
+    world = AskingWorld()
 
     async def main() -> None:
         asker = Asker(
@@ -229,7 +229,7 @@ def test_an_unreadable_record_is_a_halt() -> None:
 
 
 def test_told_to_stop_the_call_is_cut_and_comes_again() -> None:
-    world, model = World(), ScriptedLlm(sensible, after_s=60)
+    world, model = AskingWorld(), ScriptedLlm(sensible, after_s=60)
     article = world.article()
     request = world.request(article)
 
@@ -259,7 +259,7 @@ class LosesAck(Faults):
 
 
 def test_an_append_of_unknown_fate_is_looked_up() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     request = world.request(world.article())
     with pytest.raises(AppendUnknown):
         handled(world, model, request, faults=LosesAck())
@@ -273,14 +273,14 @@ class NoReading(Faults):
 
 
 def test_an_unreachable_log_asks_nothing() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     with pytest.raises(LogUnavailable):
         handled(world, model, world.request(world.article()), faults=NoReading())
     assert model.prompts == []
 
 
 def test_a_log_that_withholds_what_it_has_is_not_waited_for_for_ever() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     request = world.request(world.article())
     delivery = world.delivery(request)
 
@@ -302,7 +302,7 @@ def test_a_log_that_withholds_what_it_has_is_not_waited_for_for_ever() -> None:
 
 
 def test_availability_is_said_and_disabled_only_once() -> None:
-    world = World()
+    world = AskingWorld()
 
     async def main() -> None:
         log, clock = world.server.connect(), VirtualClock()
@@ -326,20 +326,20 @@ def test_availability_is_said_and_disabled_only_once() -> None:
 
 
 def test_junk_among_the_answers_is_passed_over() -> None:
-    world, model = World(), ScriptedLlm(sensible)
+    world, model = AskingWorld(), ScriptedLlm(sensible)
     world.server.store([(llm(world.server.shard), b"junk")])
     handled(world, model, world.request(world.article()))
     assert len(model.prompts) == 1
 
 
 def test_deadline_of_the_request_bounds_the_call() -> None:
-    world = World()
+    world = AskingWorld()
     asked: list[float] = []
 
-    class Timed(ScriptedLlm):
+    class TimedLlm(ScriptedLlm):
         async def ask(self, prompt: str, schema: Mapping[str, Any], within_s: float) -> Said:
             asked.append(within_s)
             return await super().ask(prompt, schema, within_s)
 
-    handled(world, Timed(sensible), world.request(world.article(), deadline_ns=DEADLINE_NS))
+    handled(world, TimedLlm(sensible), world.request(world.article(), deadline_ns=DEADLINE_NS))
     assert asked == [120.0]

@@ -15,7 +15,7 @@ from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
 from schemas.subjects import DEFAULT_SHARD, articles, events, llm
 from schemas.units import SECOND_NS
 from streams.broker import roles
-from streams.ingest.asking.llm import Llm, NoLlm
+from streams.ingest.asking.llm import LanguageModel, NoLlm
 from streams.ingest.asking.model_file import NO_FILE, sha256_of
 from streams.ingest.asking.service import (
     STOPPED,
@@ -27,8 +27,9 @@ from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog, connect
 from tests.streams.broker.venue import Venue
-from tests.streams.ingest.asking.scripted import ScriptedLlm, World, sensible
+from tests.streams.ingest.asking.scripted import AskingWorld, ScriptedLlm, sensible
 from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 WITHIN_S = 30
 
@@ -41,7 +42,7 @@ async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
 
 @contextlib.asynccontextmanager
 async def working(
-    server: TestServer, log: NatsLog, load: Callable[[], Llm | NoLlm]
+    server: TestServer, log: NatsLog, load: Callable[[], LanguageModel | NoLlm]
 ) -> AsyncIterator[AskingService]:
     """Run a worker, and stop it as a process is stopped."""
     stop = asyncio.Event()
@@ -87,13 +88,14 @@ async def modes(log: NatsLog, count: int) -> list[tuple[str, str]]:
             await asyncio.sleep(0.05)
 
 
-def asking_world() -> tuple[World, int]:
+def asking_world() -> tuple[AskingWorld, int]:
     """Return a world with one request that may be answered for two minutes from now."""
-    world = World()
+    world = AskingWorld()
     deadline_ns = time.time_ns() + 120 * SECOND_NS
     return world, world.request(world.article(), deadline_ns=deadline_ns)
 
 
+@pytest.mark.long
 async def test_a_real_model_answers(server: TestServer, terse: Path) -> None:
     log = await server.connect()
     world, request = asking_world()
@@ -144,7 +146,7 @@ async def test_without_a_model_it_says_so_once_and_idles(
     await world.copy(log)
     for _ in range(2):
         async with working(server, log, settings.load) as service:
-            await modes(log, 1)
+            await wait_until(lambda it=service: it.status()["mode"] != "loading")  # type: ignore[misc]
             assert service.status() == {"mode": "disabled", "reason": reason, "model": ""}
     assert await modes(log, 1) == [("disabled", reason)]
     assert await calls(log, 0) == []
@@ -169,7 +171,7 @@ async def test_told_to_stop_while_asking(server: TestServer) -> None:
 
 
 @pytest.mark.slow
-async def test_killed_while_asking_the_request_comes_again(server: TestServer, terse: Path) -> None:
+async def test_killed_while_asking_the_request_comes_again(server: TestServer) -> None:
     log = await server.connect()
     world, request = asking_world()
     await world.copy(log)
@@ -184,8 +186,7 @@ async def test_killed_while_asking_the_request_comes_again(server: TestServer, t
             assert process.returncode is None
     process.kill()
     await process.wait()
-    settings = LlmSettings(enabled=True, model=terse, sha256=sha256_of(terse))
-    async with working(server, log, settings.load):
+    async with working(server, log, lambda: ScriptedLlm(sensible, after_s=0)):
         (called,) = await calls(log, 1)
         # a record behind it shows that the first one is done with
         record = world.server.get(request)

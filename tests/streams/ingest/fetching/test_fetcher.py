@@ -17,11 +17,11 @@ from schemas.observations import (
     SourceListed,
 )
 from streams.ingest import limits
-from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.services import DONE, Delivery, Later
 from tests.simulated.virtual_time import simulate
 from tests.streams.ingest.fetching.web import Page, feed, html, source
-from tests.streams.ingest.fetching.world import World
+from tests.streams.ingest.fetching.world import FetchWorld
 
 FEED = "https://a.example/feed"
 PARAGRAPH = "<p>Something happened today in the harbour, and many people saw it happen.</p>"
@@ -49,7 +49,7 @@ def page_job(url: str = "https://a.example/1", **told: Any) -> FetchPage:
 
 def test_a_feed_becomes_articles_oldest_first_with_its_listing() -> None:
     async def work() -> None:
-        world = World(source(FEED, excerpt_chars=20))
+        world = FetchWorld(source(FEED, excerpt_chars=20))
         world.web[FEED] = feed(
             ("Two", "https://a.example/2"), ("One", "https://a.example/1"), ETag='"7"'
         )
@@ -74,7 +74,7 @@ def test_a_feed_becomes_articles_oldest_first_with_its_listing() -> None:
 
 def test_what_was_seen_is_not_observed_again() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = feed(("One", "https://a.example/1"), ETag='"7"')
         await world.do(due(0))
         first = len(await world.seen())
@@ -90,7 +90,7 @@ def test_what_was_seen_is_not_observed_again() -> None:
 @pytest.mark.parametrize("status", [304, 200])
 def test_an_unchanged_document_leaves_one_line(status: int) -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = page = feed(("One", "https://a.example/1"), ETag='"7"')
         await world.do(due(0))
         first = len(await world.seen())
@@ -105,7 +105,7 @@ def test_an_unchanged_document_leaves_one_line(status: int) -> None:
 
 def test_an_answer_304_that_nobody_asked_for_is_a_problem() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = Page(status=304)
         await world.do(due())
         (fetched,) = await world.seen()
@@ -117,7 +117,7 @@ def test_an_answer_304_that_nobody_asked_for_is_a_problem() -> None:
 
 def test_a_changed_address_is_a_new_document() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = world.web[FEED + "2"] = feed(("One", "https://a.example/1"), ETag='"7"')
         await world.do(due(0))
         world.know(source(FEED + "2"))
@@ -142,7 +142,7 @@ def test_a_problem_with_a_source_is_recorded_at_once(
     problem: FetchProblem, status: int, outcome: str
 ) -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = Unfetched(problem, "why", status)
         assert await world.do(due()) == DONE
         (fetched,) = await world.seen()
@@ -155,13 +155,13 @@ def test_a_problem_with_a_source_is_recorded_at_once(
 
 def test_a_job_that_was_done_is_not_done_again() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = feed(("One", "https://a.example/1"))
         await world.do(due(0))
         assert await world.do(due(0)) == DONE
-        reborn = World(source(FEED))
+        reborn = FetchWorld(source(FEED))
         reborn.log = world.log  # the same log, another process
-        again = type(world.fetcher)(world.fetcher._means)
+        again = type(world.fetcher)(world.fetcher.deps)
         await again.handle(Delivery(9, "jobs.main.source", b'{"type":"fetch_source/1",'
                                     b'"source":"wire","due_ns":0}', 1))  # fmt: skip
         assert len(world.asked) == 1
@@ -174,7 +174,7 @@ def test_a_job_that_was_done_is_not_done_again() -> None:
 )
 def test_a_source_that_is_not_fetched_leaves_nothing(told: dict[str, Any]) -> None:
     async def work() -> None:
-        world = World(source(FEED, **told))
+        world = FetchWorld(source(FEED, **told))
         assert await world.do(due()) == DONE
         assert world.asked == [] and await world.seen() == []
 
@@ -183,7 +183,7 @@ def test_a_source_that_is_not_fetched_leaves_nothing(told: dict[str, Any]) -> No
 
 def test_a_restricted_source_is_never_asked() -> None:
     async def work() -> None:
-        world = World(source(FEED, restricted=True))
+        world = FetchWorld(source(FEED, restricted=True))
         await world.do(due())
         await world.do(page_job())
         found = await world.seen()
@@ -198,7 +198,7 @@ def test_a_restricted_source_is_never_asked() -> None:
 
 def test_links_are_asked_for_before_they_count_as_seen() -> None:
     async def work() -> None:
-        world = World(source(FEED, follow_links=True))
+        world = FetchWorld(source(FEED, follow_links=True))
         world.web[FEED] = feed(("Two", "https://b.example/2"), ("One", "https://a.example/1"))
         world.queued.failure = LogUnavailable("away")
         with pytest.raises(LogUnavailable):
@@ -219,7 +219,7 @@ def test_links_are_asked_for_before_they_count_as_seen() -> None:
 
 def test_the_pages_of_a_paywalled_source_are_left_alone() -> None:
     async def work() -> None:
-        world = World(source(FEED, follow_links=True, paywalled=True))
+        world = FetchWorld(source(FEED, follow_links=True, paywalled=True))
         world.web[FEED] = feed(("One", "https://a.example/1"))
         await world.do(due())
         await world.do(page_job())
@@ -236,7 +236,7 @@ def test_the_pages_of_a_paywalled_source_are_left_alone() -> None:
 
 def test_a_page_becomes_an_article_with_what_its_link_knew() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web["https://a.example/1"] = html(f"<article>{PARAGRAPH}</article>")
         job = page_job(title="Told", language="en", published_ns=5)
         assert await world.do(job) == DONE
@@ -251,7 +251,7 @@ def test_a_page_becomes_an_article_with_what_its_link_knew() -> None:
 
 def test_a_page_that_fails_comes_again_and_is_given_up() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web["https://a.example/1"] = Unfetched(FetchProblem.HTTP_STATUS, "", 503)
         waits = []
         for attempt in range(1, limits.JOB_ATTEMPTS):
@@ -270,7 +270,7 @@ def test_a_page_that_fails_comes_again_and_is_given_up() -> None:
 
 def test_a_page_that_is_gone_is_given_up_at_once() -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         assert await world.do(page_job()) == DONE
         (fetched,) = await world.seen()
         assert isinstance(fetched, SourceFetched)
@@ -281,8 +281,8 @@ def test_a_page_that_is_gone_is_given_up_at_once() -> None:
 
 def test_turns_far_off_are_no_attempts() -> None:
     async def work() -> None:
-        world = World(source(FEED))
-        world.web["https://a.example/1"] = Busy(30)
+        world = FetchWorld(source(FEED))
+        world.web["https://a.example/1"] = HostBusy(30)
         for attempt in range(1, 11):
             assert await world.do(page_job(), attempt) == Later(30)
         world.web["https://a.example/1"] = Unfetched(FetchProblem.UNREACHABLE)
@@ -295,7 +295,7 @@ def test_a_job_that_kills_its_process_is_given_up() -> None:
     """Nothing but the number of deliveries is left of what a dead process tried."""
 
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         assert await world.do(page_job(), limits.JOB_DELIVERIES + 1) == DONE
         (fetched,) = await world.seen()
         assert isinstance(fetched, SourceFetched)
@@ -306,7 +306,7 @@ def test_a_job_that_kills_its_process_is_given_up() -> None:
 
 def test_a_job_for_an_unknown_source_waits_and_is_given_up() -> None:
     async def work() -> None:
-        world = World()
+        world = FetchWorld()
         assert await world.do(page_job()) == Later(5)
         assert await world.do(page_job(), limits.JOB_ATTEMPTS) == DONE
         (fetched,) = await world.seen()
@@ -328,7 +328,7 @@ def test_a_job_for_an_unknown_source_waits_and_is_given_up() -> None:
 )
 def test_a_job_that_is_none_is_dropped(payload: bytes) -> None:
     async def work() -> None:
-        world = World()
+        world = FetchWorld()
         assert await world.fetcher.handle(Delivery(1, "jobs.main.source", payload, 1)) == DONE
         assert await world.seen() == []
 
@@ -348,7 +348,7 @@ def test_a_job_that_is_none_is_dropped(payload: bytes) -> None:
 )
 def test_others_may_ask_for_pages_of_the_sources_host_only(url: str, *, taken: bool) -> None:
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[url] = html(PARAGRAPH)
         await world.do(page_job(url, wanted_by="key"))
         assert bool(world.asked) is taken
@@ -364,7 +364,7 @@ def test_others_may_ask_for_pages_of_the_sources_host_only(url: str, *, taken: b
 
 def test_an_index_asks_for_its_pages() -> None:
     async def work() -> None:
-        world = World(source(FEED, kind="html", link_selector="a"))
+        world = FetchWorld(source(FEED, kind="html", link_selector="a"))
         world.web[FEED] = html('<a href="/1">One</a>')
         await world.do(due())
         ((queue, job, _),) = world.queued.put_in
@@ -376,7 +376,7 @@ def test_an_index_asks_for_its_pages() -> None:
 
 def test_a_page_that_is_the_source_is_an_article_each_time_its_text_changes() -> None:
     async def work() -> None:
-        world = World(source(FEED, kind="html"))
+        world = FetchWorld(source(FEED, kind="html"))
         for text in ("one", "two", "two"):
             world.web[FEED] = html(f"<title>T</title><article>{PARAGRAPH}<p>{text}</p></article>")
             await world.do(due(world.clock.now_ns()))
@@ -391,12 +391,12 @@ def test_a_page_that_shows_nothing_goes_to_the_browser_if_there_is_one(
     job: FetchSource | FetchPage,
 ) -> None:
     async def work() -> None:
-        with_one = World(source(FEED, kind="html"), has_browser=True)
+        with_one = FetchWorld(source(FEED, kind="html"), has_browser=True)
         with_one.web[FEED] = html("<div id=root></div>")
         assert await with_one.do(job) == DONE
         assert with_one.queued.put_in == [("browser", job, "")]
         assert await with_one.seen() == []
-        without = World(source(FEED, kind="html"))
+        without = FetchWorld(source(FEED, kind="html"))
         without.web[FEED] = html("<div id=root></div>")
         await without.do(job)
         (fetched,) = await without.seen()
@@ -407,7 +407,7 @@ def test_a_page_that_shows_nothing_goes_to_the_browser_if_there_is_one(
 
 def test_the_browser_leaves_a_page_alone_that_the_fetcher_has_just_asked_for() -> None:
     async def work() -> None:
-        world = World(source(FEED, kind="html"), renders=True, has_browser=True)
+        world = FetchWorld(source(FEED, kind="html"), renders=True, has_browser=True)
         world.web[FEED] = html(f"<article>{PARAGRAPH}</article>")
         assert await world.do(page_job(FEED)) == Later(30)
         assert world.asked == []
@@ -420,7 +420,7 @@ def test_the_browser_leaves_a_page_alone_that_the_fetcher_has_just_asked_for() -
 
 def test_what_the_browser_saw_says_so() -> None:
     async def work() -> None:
-        world = World(source(FEED, kind="browser"), renders=True, has_browser=True)
+        world = FetchWorld(source(FEED, kind="browser"), renders=True, has_browser=True)
         world.web[FEED] = html(f"<article>{PARAGRAPH}</article>")
         await world.do(due())
         article = (await world.seen())[0]
@@ -437,7 +437,7 @@ def test_what_the_browser_saw_says_so() -> None:
 
 def test_bytes_are_kept_where_the_source_says_so() -> None:
     async def work() -> None:
-        world = World(source(FEED, keep_raw_days=7))
+        world = FetchWorld(source(FEED, keep_raw_days=7))
         page = world.web[FEED] = feed(("One", "https://a.example/1"))
         await world.do(due())
         article = (await world.seen())[0]
@@ -451,7 +451,7 @@ def test_bytes_are_kept_where_the_source_says_so() -> None:
 
 def test_an_article_counts_for_more_than_its_bytes() -> None:
     async def work() -> None:
-        world = World(source(FEED, keep_raw_days=7))
+        world = FetchWorld(source(FEED, keep_raw_days=7))
         world.kept.failure = LogUnavailable("full")
         world.web[FEED] = feed(("One", "https://a.example/1"))
         await world.do(due())
@@ -465,7 +465,7 @@ def test_two_copies_of_a_job_at_once_fetch_once() -> None:
     import asyncio
 
     async def work() -> None:
-        world = World(source(FEED))
+        world = FetchWorld(source(FEED))
         world.web[FEED] = feed(("One", "https://a.example/1"))
         await asyncio.gather(world.do(due(), sequence=1), world.do(due(), sequence=2))
         assert len(world.asked) == 1
@@ -475,7 +475,7 @@ def test_two_copies_of_a_job_at_once_fetch_once() -> None:
 
 def test_a_full_feed_fits_one_batch() -> None:
     async def work() -> None:
-        world = World(source(FEED, excerpt_chars=MAX_EXCERPT_CHARS))
+        world = FetchWorld(source(FEED, excerpt_chars=MAX_EXCERPT_CHARS))
         world.web[FEED] = feed(*[(f"T{n}", f"https://a.example/{n}") for n in range(1_000)])
         assert await world.do(due()) == DONE
         assert len(await world.seen()) == limits.MAX_FEED_ITEMS + 2

@@ -7,12 +7,12 @@ import httpcore
 import pytest
 
 from streams.ingest.fetching.guard import (
+    Endpoint,
     Guard,
-    Place,
     SystemResolver,
     check_url,
     dial,
-    own_place,
+    own_endpoint,
 )
 from streams.ingest.fetching.http import Agent, Http
 from streams.ingest.fetching.problems import Unfetched
@@ -87,7 +87,7 @@ async def test_this_machine_under_any_name_is_never_touched(host: str) -> None:
 async def test_loopback_is_allowed_for_exactly_the_own_place() -> None:
     async with site({"/": html("mine")}) as mine, site({"/": html("secret")}) as honeypot:
         http = Http(Agent(), _numbers)
-        own = own_place(source(f"{mine.url}/"))
+        own = own_endpoint(source(f"{mine.url}/"))
         assert (await http.get(f"{mine.url}/", own=own)).body == b"mine"
         with fails("forbidden_address"):
             await http.get(f"{honeypot.url}/", own=own)
@@ -100,10 +100,10 @@ async def test_the_own_place_must_be_loopback() -> None:
     """A name that was this machine's when the source was signed and leads elsewhere now."""
     wires = Wires({}, ["10.0.0.1"])
     with fails("forbidden_address"):
-        await client(wires).get("http://localhost/", own=Place("localhost", 80))
+        await client(wires).get("http://localhost/", own=Endpoint("localhost", 80))
     wires = Wires({}, [PUBLIC])
     with fails("forbidden_address"):
-        await client(wires).get("http://localhost/", own=Place("localhost", 80))
+        await client(wires).get("http://localhost/", own=Endpoint("localhost", 80))
     assert wires.dialled == []
 
 

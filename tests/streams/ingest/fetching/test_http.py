@@ -7,8 +7,8 @@ import zlib
 import pytest
 
 from schemas.units import SECOND_NS
-from streams.ingest.fetching.guard import Place
-from streams.ingest.fetching.http import Agent, Answer, Http, retry_after_s
+from streams.ingest.fetching.guard import Endpoint
+from streams.ingest.fetching.http import Agent, Http, HttpResponse, retry_after_s
 from streams.ingest.limits import MAX_OBEYED_DELAY_S
 from tests.streams.ingest.fetching.test_guard import _numbers
 from tests.streams.ingest.fetching.web import Page, Wires, fails, html, site, zipped
@@ -16,7 +16,7 @@ from tests.streams.ingest.fetching.web import Page, Wires, fails, html, site, zi
 URL = "http://a.example/"
 
 
-async def got(page: Page, **how: object) -> Answer:
+async def got(page: Page, **how: object) -> HttpResponse:
     wires = Wires({"a.example/": page})
     return await Http(Agent(), wires.resolve, wires.dial).get(URL, **how)  # type: ignore[arg-type]
 
@@ -24,7 +24,7 @@ async def got(page: Page, **how: object) -> Answer:
 async def test_who_we_are_is_said() -> None:
     async with site({"/": html("x")}) as it:
         agent = Agent(user_agent="TestBot/1 (+mailto:a@b.example)", sender="a@b.example")
-        own = Place("127.0.0.1", it.port)
+        own = Endpoint("127.0.0.1", it.port)
         await Http(agent, _numbers).get(f"{it.url}/", own=own, headers={"If-None-Match": '"1"'})
         (seen,) = it.seen
     assert seen.headers["user-agent"] == "TestBot/1 (+mailto:a@b.example)"
@@ -107,8 +107,10 @@ async def test_errors_are_answers_too() -> None:
     assert (await got(Page(b"gone", 410))).status == 410
 
 
-def answer(**headers: str) -> Answer:
-    return Answer(URL, 429, {name.replace("_", "-"): value for name, value in headers.items()}, b"")
+def answer(**headers: str) -> HttpResponse:
+    return HttpResponse(
+        URL, 429, {name.replace("_", "-"): value for name, value in headers.items()}, b""
+    )
 
 
 NOW_NS = 1_795_168_800 * SECOND_NS  # Fri, 20 Nov 2026 10:00:00 GMT

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.chain import digest
@@ -14,10 +14,11 @@ from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
-from streams.ingest.fetching.problems import Busy, Unfetched
+from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
+from tests.support.drawing import drawn
 
 A = "http://a.example"
 
@@ -26,7 +27,7 @@ def robots(text: str, **headers: str) -> Page:
     return Page(text.encode(), 200, {"Content-Type": "text/plain", **headers})
 
 
-class World:
+class PoliteWorld:
     """A polite client in virtual time."""
 
     def __init__(self, pages: dict[str, Page], addresses: list[str] | None = None) -> None:
@@ -51,7 +52,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 def test_what_is_disallowed_is_not_asked_for() -> None:
     async def work() -> None:
         text = "User-agent: *\nDisallow: /private\n"
-        world = World({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
+        world = PoliteWorld({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
         fetched = await world.get(f"{A}/open")
         assert fetched.robots_hash == digest(text.encode())
         with fails("robots"):
@@ -64,7 +65,7 @@ def test_what_is_disallowed_is_not_asked_for() -> None:
 def test_rules_for_us_by_name_win() -> None:
     async def work() -> None:
         text = "User-agent: *\nAllow: /\nUser-agent: EverythingMarketBot\nDisallow: /\n"
-        world = World({"a.example/robots.txt": robots(text)})
+        world = PoliteWorld({"a.example/robots.txt": robots(text)})
         with fails("robots"):
             await world.get(f"{A}/open")
 
@@ -80,7 +81,7 @@ def test_rules_for_us_by_name_win() -> None:
 )  # fmt: skip
 def test_a_robots_txt_that_is_none(page: Page, *, allowed: bool) -> None:
     async def work() -> None:
-        world = World({"a.example/robots.txt": page, "a.example/open": html("x")})
+        world = PoliteWorld({"a.example/robots.txt": page, "a.example/open": html("x")})
         if allowed:
             await world.get(f"{A}/open")
         else:
@@ -92,7 +93,7 @@ def test_a_robots_txt_that_is_none(page: Page, *, allowed: bool) -> None:
 
 def test_robots_txt_is_remembered_and_asked_for_again() -> None:
     async def work() -> None:
-        world = World({"a.example/open": html("x")})
+        world = PoliteWorld({"a.example/open": html("x")})
         for _ in range(3):
             await asyncio.sleep(31)
             await world.get(f"{A}/open")
@@ -106,7 +107,7 @@ def test_robots_txt_is_remembered_and_asked_for_again() -> None:
 
 def test_a_server_that_could_not_say_is_asked_again_sooner() -> None:
     async def work() -> None:
-        world = World({"a.example/robots.txt": Page(status=503), "a.example/open": html("x")})
+        world = PoliteWorld({"a.example/robots.txt": Page(status=503), "a.example/open": html("x")})
         with fails("robots"):
             await world.get(f"{A}/open")
         world.wires.pages["a.example/robots.txt"] = robots("")
@@ -120,7 +121,7 @@ def test_a_server_that_could_not_say_is_asked_again_sooner() -> None:
 
 def test_many_at_once_ask_for_robots_txt_once() -> None:
     async def work() -> None:
-        world = World({"a.example/robots.txt": Page(status=404, stalls_s=1)})
+        world = PoliteWorld({"a.example/robots.txt": Page(status=404, stalls_s=1)})
         rules = [world.polite.robots.rules(f"{A}/{number}", None) for number in range(10)]
         await asyncio.gather(*rules)
         assert len(world.times("a.example/robots.txt")) == 1
@@ -130,7 +131,7 @@ def test_many_at_once_ask_for_robots_txt_once() -> None:
 
 def test_robots_txt_on_a_forbidden_address_is_no_robots_txt() -> None:
     async def work() -> None:
-        world = World({}, ["10.0.0.1"])
+        world = PoliteWorld({}, ["10.0.0.1"])
         with fails("forbidden_address"):
             await world.get(f"{A}/open")
 
@@ -142,7 +143,7 @@ def test_a_robots_txt_made_to_be_slow_is_not() -> None:
 
     async def work() -> None:
         lines = "\n".join(f"Disallow: /{'*a' * 200}{number}" for number in range(500))
-        world = World({"a.example/robots.txt": robots(f"User-agent: *\n{lines}\n")})
+        world = PoliteWorld({"a.example/robots.txt": robots(f"User-agent: *\n{lines}\n")})
         with fails("http_status"):
             await world.get(f"{A}/{'a' * 2_000}")
 
@@ -160,9 +161,9 @@ def test_a_robots_txt_made_to_be_slow_is_not() -> None:
 )  # fmt: skip
 def test_the_larger_delay_wins(text: str, delay_s: int) -> None:
     async def work() -> None:
-        world = World({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
+        world = PoliteWorld({"a.example/robots.txt": robots(text), "a.example/open": html("x")})
         await world.get(f"{A}/open", "one")
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(HostBusy) as busy:
             await world.get(f"{A}/open", "two")
         assert busy.value.seconds == pytest.approx(delay_s, abs=1)
         await asyncio.sleep(busy.value.seconds)
@@ -175,7 +176,7 @@ def test_the_larger_delay_wins(text: str, delay_s: int) -> None:
 
 def test_each_waits_for_its_own_turn_once() -> None:
     async def work() -> None:
-        world = World({"a.example/open": html("x")})
+        world = PoliteWorld({"a.example/open": html("x")})
         busy = 0
 
         async def job(name: str) -> None:
@@ -183,7 +184,7 @@ def test_each_waits_for_its_own_turn_once() -> None:
             while True:
                 try:
                     await world.get(f"{A}/open", name)
-                except Busy as error:
+                except HostBusy as error:
                     busy += 1
                     await asyncio.sleep(error.seconds)
                 else:
@@ -198,7 +199,7 @@ def test_each_waits_for_its_own_turn_once() -> None:
 
 def test_a_short_wait_is_waited_here() -> None:
     async def work() -> None:
-        world = World({"a.example/open": html("x")})
+        world = PoliteWorld({"a.example/open": html("x")})
         await world.get(f"{A}/open", "one")
         await asyncio.sleep(15)
         await world.get(f"{A}/open", "two")
@@ -209,7 +210,7 @@ def test_a_short_wait_is_waited_here() -> None:
 
 def test_hosts_do_not_wait_for_each_other() -> None:
     async def work() -> None:
-        world = World({"a.example/open": html("x"), "b.example/open": html("x")})
+        world = PoliteWorld({"a.example/open": html("x"), "b.example/open": html("x")})
         await world.get(f"{A}/open", "one")
         await world.get("http://b.example/open", "two")
         assert world.times("b.example/open") == [0]
@@ -219,18 +220,18 @@ def test_hosts_do_not_wait_for_each_other() -> None:
 
 def test_a_host_that_asks_to_be_left_alone_is() -> None:
     async def work() -> None:
-        world = World({"a.example/open": Page(status=429, headers={"Retry-After": "600"})})
+        world = PoliteWorld({"a.example/open": Page(status=429, headers={"Retry-After": "600"})})
         with pytest.raises(Unfetched) as caught:
             await world.get(f"{A}/open", "one")
         assert (caught.value.status, caught.value.passing) == (429, True)
-        with pytest.raises(Busy) as busy:
+        with pytest.raises(HostBusy) as busy:
             await world.get(f"{A}/open", "two")
         assert busy.value.seconds == pytest.approx(600, abs=1)
 
     run(work())
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), min_size=1, max_size=15))
 def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, int]]) -> None:
     delay_s = 7.0
@@ -247,7 +248,7 @@ def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, 
                         turns.setdefault(host, []).append(loop.time())
                         await asyncio.sleep(1)
                         return
-                except Busy as busy:
+                except HostBusy as busy:
                     await asyncio.sleep(busy.seconds)
 
         await asyncio.gather(*[ask(n, s, f"h{h}") for n, (s, h) in enumerate(asks)])
@@ -271,9 +272,9 @@ async def test_locks_are_forgotten() -> None:
 
 def test_a_redirect_within_a_host_is_one_visit() -> None:
     async def work() -> None:
-        world = World({"a.example/old": redirect("/new"), "a.example/new": html("x")})
+        world = PoliteWorld({"a.example/old": redirect("/new"), "a.example/new": html("x")})
         fetched = await world.get(f"{A}/old")
-        assert fetched.answer.url == f"{A}/new"
+        assert fetched.response.url == f"{A}/new"
         assert world.times("a.example/new") == [0]
 
     run(work())
@@ -287,7 +288,7 @@ def test_a_redirect_elsewhere_waits_for_its_turn_and_obeys_its_robots() -> None:
             "b.example/robots.txt": robots("User-agent: *\nDisallow: /no\n"),
             "a.example/no": redirect("http://b.example/no"),
         }
-        world = World(pages)
+        world = PoliteWorld(pages)
         await world.get("http://b.example/new", "one")
         await world.get(f"{A}/old", "two")
         assert world.times("b.example/new") == [0, 30]
@@ -311,7 +312,7 @@ def test_a_redirect_elsewhere_waits_for_its_turn_and_obeys_its_robots() -> None:
 def test_a_redirect_to_what_is_no_web_address(to: str) -> None:
     async def work() -> None:
         with fails("bad_url"):
-            await World({"a.example/old": redirect(to)}).get(f"{A}/old")
+            await PoliteWorld({"a.example/old": redirect(to)}).get(f"{A}/old")
 
     run(work())
 
@@ -319,7 +320,7 @@ def test_a_redirect_to_what_is_no_web_address(to: str) -> None:
 def test_redirects_without_end() -> None:
     async def work() -> None:
         pages = {f"a.example/{n}": redirect(f"/{n + 1}") for n in range(20)}
-        world = World(pages)
+        world = PoliteWorld(pages)
         with fails("too_many_redirects"):
             await world.get(f"{A}/0")
         assert len(world.wires.asked) == limits.MAX_REDIRECTS + 2  # and robots.txt
@@ -333,7 +334,7 @@ def test_slow_hops_share_one_bound() -> None:
         for page in pages.values():
             page.stalls_s = 20
         with fails("too_slow"):
-            await World(pages).get(f"{A}/0")
+            await PoliteWorld(pages).get(f"{A}/0")
 
     run(work())
 

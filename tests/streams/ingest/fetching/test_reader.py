@@ -10,7 +10,7 @@ import pytest
 
 from streams.ingest import limits
 from streams.ingest.sources.model import Document
-from streams.ingest.sources.reader import Reader, read_here
+from streams.ingest.sources.reader import DocumentReader, read_here
 from tests.streams.ingest.fetching.web import fails, feed
 
 URL = "https://a.example/"
@@ -20,32 +20,32 @@ NESTED = Document(url=URL, body=b"<div>" * 400_000)
 
 
 @pytest.fixture
-async def reader() -> AsyncIterator[Reader]:
-    it = Reader()
+async def reader() -> AsyncIterator[DocumentReader]:
+    it = DocumentReader()
     yield it
     await it.close()
 
 
-async def test_it_reads_as_this_process_would(reader: Reader) -> None:
+async def test_it_reads_as_this_process_would(reader: DocumentReader) -> None:
     assert await reader.read("rss", GOOD) == await read_here("rss", GOOD)
     assert await reader.read("rss", GOOD) == await read_here("rss", GOOD)
 
 
-async def test_its_problems_are_those_of_the_document(reader: Reader) -> None:
+async def test_its_problems_are_those_of_the_document(reader: DocumentReader) -> None:
     with fails("bad_xml"):
         await reader.read("rss", Document(url=URL, body=b"<rss>"))
     with fails("no_text"):
         await reader.read("page", Document(url=URL, body=b""))
 
 
-async def test_many_at_once_do_not_get_each_others_items(reader: Reader) -> None:
+async def test_many_at_once_do_not_get_each_others_items(reader: DocumentReader) -> None:
     documents = [Document(url=URL, body=feed((f"T{n}", f"/{n}")).body) for n in range(20)]
     found = await asyncio.gather(*[reader.read("rss", one) for one in documents])
     assert [items[0].title for items in found] == [f"T{n}" for n in range(20)]
 
 
 async def test_a_document_that_takes_for_ever_is_ended_and_the_next_is_read(
-    reader: Reader,
+    reader: DocumentReader,
 ) -> None:
     await reader.read("rss", GOOD)
     reader.wall_s = 1
@@ -57,7 +57,7 @@ async def test_a_document_that_takes_for_ever_is_ended_and_the_next_is_read(
     assert await reader.read("rss", GOOD) == await read_here("rss", GOOD)
 
 
-async def _cancelled(reader: Reader) -> None:
+async def _cancelled(reader: DocumentReader) -> None:
     reading = asyncio.create_task(reader.read("page", NESTED))
     await asyncio.sleep(0.2)
     reading.cancel()
@@ -65,12 +65,12 @@ async def _cancelled(reader: Reader) -> None:
 
 
 @pytest.mark.slow
-async def test_a_document_may_take_so_much_processor_time(reader: Reader) -> None:
+async def test_a_document_may_take_so_much_processor_time(reader: DocumentReader) -> None:
     with fails("too_large"):
         await reader.read("page", NESTED)
 
 
-async def test_its_memory_is_bounded_by_the_kernel(reader: Reader) -> None:
+async def test_its_memory_is_bounded_by_the_kernel(reader: DocumentReader) -> None:
     await reader.read("rss", GOOD)
     assert reader._child is not None
     told = await asyncio.to_thread(Path(f"/proc/{reader._child.pid}/limits").read_text)
@@ -79,7 +79,7 @@ async def test_its_memory_is_bounded_by_the_kernel(reader: Reader) -> None:
     assert line.split()[3] == str(limits.MAX_READER_BYTES)
 
 
-async def test_a_child_that_was_killed_is_replaced(reader: Reader) -> None:
+async def test_a_child_that_was_killed_is_replaced(reader: DocumentReader) -> None:
     await reader.read("rss", GOOD)
     child = reader._child
     assert child is not None
@@ -90,7 +90,7 @@ async def test_a_child_that_was_killed_is_replaced(reader: Reader) -> None:
 
 async def test_it_ends_with_its_parent() -> None:
     """The pipe's end is all that it hears of a parent that was killed."""
-    reader = Reader()
+    reader = DocumentReader()
     await reader.read("rss", GOOD)
     child = reader._child
     assert child is not None and child.stdin is not None

@@ -41,7 +41,7 @@ def script(code: str) -> str:
 async def rendered(renderer: Renderer, it: Site, path: str = "/") -> str:
     url = f"{it.url}{path}"
     fetched = await renderer.get(source(url, kind="browser"), url, "job")
-    return fetched.answer.body.decode()
+    return fetched.response.body.decode()
 
 
 WRITE = f"document.getElementById('root').innerHTML = '<article><p>{TEXT}</p></article>';"
@@ -57,7 +57,7 @@ async def test_a_page_is_nothing_before_its_script_has_run(renderer: Renderer) -
     async with site(dict(pages)) as it:
         url = f"{it.url}/"
         fetched = await renderer.get(source(url, kind="browser"), url, "job")
-        answer = fetched.answer
+        answer = fetched.response
         document = Document(
             url=url, body=answer.body, media_type=answer.media_type, charset="utf-8"
         )

@@ -58,7 +58,7 @@ def zipped(body: bytes) -> Page:
 
 
 @dataclass
-class Seen:
+class SeenRequest:
     path: str
     headers: dict[str, str]
 
@@ -66,9 +66,9 @@ class Seen:
 class Site:
     """A web server on loopback. Paths that it does not have are 404."""
 
-    def __init__(self, pages: dict[str, Page | Callable[[Seen], Page]]) -> None:
+    def __init__(self, pages: dict[str, Page | Callable[[SeenRequest], Page]]) -> None:
         self.pages = pages
-        self.seen: list[Seen] = []
+        self.seen: list[SeenRequest] = []
         self.connections = 0
         self.port = 0
 
@@ -86,7 +86,7 @@ class Site:
             lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             pairs = (line.split(": ", 1) for line in lines[1:] if line)
             headers = {name.lower(): value for name, value in pairs}
-            one = Seen(lines[0].split(" ")[1], headers)
+            one = SeenRequest(lines[0].split(" ")[1], headers)
             self.seen.append(one)
             page = self.pages.get(one.path, Page(status=404))
             answer = page if isinstance(page, Page) else page(one)
@@ -98,7 +98,7 @@ class Site:
 
 @contextlib.asynccontextmanager
 async def site(
-    pages: dict[str, Page | Callable[[Seen], Page]] | None = None,
+    pages: dict[str, Page | Callable[[SeenRequest], Page]] | None = None,
 ) -> AsyncIterator[Site]:
     """Run a site for as long as the block runs."""
     it = Site(pages if pages is not None else {})

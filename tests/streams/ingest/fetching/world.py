@@ -12,12 +12,13 @@ from schemas.observations import OBSERVATIONS, FetchProblem, Observation
 from schemas.records import Record, seal
 from schemas.sources import Source
 from schemas.stored import Stored
-from streams.ingest.fetching.fetcher import Fetcher, Means
-from streams.ingest.fetching.http import Answer
+from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
+from streams.ingest.fetching.http import HttpResponse
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.jobs.ports import Queue
-from streams.ingest.jobs.registry import Registry
+from streams.ingest.jobs.queue import QueueName
+from streams.ingest.jobs.registry import KnownSources
 from streams.ingest.jobs.services import Delivery, Verdict
 from streams.ingest.sources.reader import read_here
 from streams.log.ports import Log
@@ -75,13 +76,13 @@ async def observations(log: Log) -> list[Observation]:
 
 
 class Queued:
-    """A `Jobs` that remembers."""
+    """A `JobQueue` that remembers."""
 
     def __init__(self) -> None:
-        self.put_in: list[tuple[Queue, Job, str]] = []
+        self.put_in: list[tuple[QueueName, Job, str]] = []
         self.failure: Exception | None = None
 
-    async def put(self, queue: Queue, job: Job, job_id: str = "") -> None:
+    async def put(self, queue: QueueName, job: Job, job_id: str = "") -> None:
         if self.failure is not None:
             raise self.failure
         self.put_in.append((queue, job, job_id))
@@ -91,7 +92,7 @@ class Queued:
         return [job for _, job, _ in self.put_in]
 
 
-class Kept:
+class KeptBytes:
     """A `RawStore` that remembers."""
 
     def __init__(self) -> None:
@@ -104,29 +105,25 @@ class Kept:
         self.bytes[name] = data
 
 
-class World:
-    """A fetcher whose every answer is scripted: by url, a page, an Unfetched or a Busy."""
+class FetchWorld:
+    """A fetcher whose every answer is scripted: by url, a page, an Unfetched or a HostBusy."""
 
     def __init__(self, *sources: Source, renders: bool = False, has_browser: bool = False) -> None:
         self.log = SimulatedServer(SHARD).connect()
         self.clock = VirtualClock()
         self.queued = Queued()
-        self.kept = Kept()
-        self.registry = Registry()
+        self.kept = KeptBytes()
+        self.sources = KnownSources()
         self.web: dict[str, Page | Exception] = {}
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._number = 0
         self.know(*sources)
         self.fetcher = Fetcher(
-            Means(
-                log=self.log,
+            FetcherDeps(
+                sources=self.sources,
+                downloader=Downloader(self._get, read_here, renders=renders),
+                journal=FetchJournal(self.log, self.clock, self.kept),
                 jobs=self.queued,
-                clock=self.clock,
-                registry=self.registry,
-                get=self._get,
-                read=read_here,
-                raw=self.kept,
-                renders=renders,
                 has_browser=has_browser,
             )
         )
@@ -135,7 +132,7 @@ class World:
         for source in sources:
             self._number += 1
             record = governance_record(self._number, added(source))
-            self.registry.fold(Stored(self._number, "main.evt.governance", record))
+            self.sources.fold(Stored(self._number, "main.evt.governance", record))
 
     async def _get(self, source: Source, url: str, who: str, headers: Mapping[str, str]) -> Fetched:
         self.asked.append((url, dict(headers)))
@@ -146,7 +143,7 @@ class World:
         if isinstance(page, Exception):
             raise page
         told = {name.lower(): value for name, value in page.headers.items()}
-        return Fetched(Answer(url, page.status, told, page.body), "f" * 64)
+        return Fetched(HttpResponse(url, page.status, told, page.body), "f" * 64)
 
     async def do(self, job: Job, attempt: int = 1, sequence: int = 1) -> Verdict:
         """Have the fetcher do `job`."""

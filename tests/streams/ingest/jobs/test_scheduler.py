@@ -32,7 +32,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     simulate(work)
 
 
-class Venue:
+class ScheduledVenue:
     """A log, and schedulers that run on it one after the other."""
 
     def __init__(self) -> None:
@@ -89,7 +89,7 @@ def told(
 
 def test_a_new_source_is_asked_for_at_once_and_once() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         async with venue.scheduling():
             await asyncio.sleep(5)
             await venue.decide(added(source(FEED)))
@@ -101,7 +101,7 @@ def test_a_new_source_is_asked_for_at_once_and_once() -> None:
 
 def test_a_source_is_asked_for_again_an_interval_after_its_fetch() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED)))
         async with venue.scheduling():
             await asyncio.sleep(10)
@@ -118,7 +118,7 @@ def test_a_source_is_asked_for_again_an_interval_after_its_fetch() -> None:
 
 def test_a_job_that_never_ends_is_asked_for_again_under_the_same_name() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED)))
         async with venue.scheduling():
             await asyncio.sleep(limits.JOBS_DEDUPE_S + 60)
@@ -129,7 +129,7 @@ def test_a_job_that_never_ends_is_asked_for_again_under_the_same_name() -> None:
 
 def test_a_restart_fetches_nothing_anew() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED)))
         async with venue.scheduling():
             await asyncio.sleep(10)
@@ -144,7 +144,7 @@ def test_a_restart_fetches_nothing_anew() -> None:
 
 def test_a_restart_with_a_job_outstanding_asks_under_the_same_name() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED)))
         for _ in range(3):
             async with venue.scheduling():
@@ -156,7 +156,7 @@ def test_a_restart_with_a_job_outstanding_asks_under_the_same_name() -> None:
 
 def test_pages_do_not_count_as_the_document() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED)))
         async with venue.scheduling():
             await asyncio.sleep(10)
@@ -171,7 +171,7 @@ def test_pages_do_not_count_as_the_document() -> None:
 
 def test_a_failing_source_is_asked_more_and_more_rarely() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED, poll_interval_s=60)))
         asked_at: list[int] = []
         async with venue.scheduling():
@@ -192,7 +192,7 @@ def test_a_failing_source_is_asked_more_and_more_rarely() -> None:
 )
 def test_what_is_not_fetched_is_not_asked_for(told: dict[str, Any]) -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED, **told)))
         async with venue.scheduling():
             await asyncio.sleep(MINUTE_S)
@@ -203,7 +203,7 @@ def test_what_is_not_fetched_is_not_asked_for(told: dict[str, Any]) -> None:
 
 def test_a_quarantined_source_is_left_alone_until_it_is_over() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         one = source(FEED)
         until_ns = venue.clock.now_ns() + 600 * SECOND_NS
         await venue.decide(added(one), quarantined(one, until_ns))
@@ -218,7 +218,7 @@ def test_a_quarantined_source_is_left_alone_until_it_is_over() -> None:
 
 def test_a_browser_source_goes_to_the_browser() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.decide(added(source(FEED, kind="browser")))
         async with venue.scheduling():
             await asyncio.sleep(5)
@@ -229,7 +229,7 @@ def test_a_browser_source_goes_to_the_browser() -> None:
 
 def test_a_full_queue_is_borne_for_a_while() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         venue.queued.failure = LogUnavailable("full")
         await venue.decide(added(source(FEED)))
         async with venue.scheduling():
@@ -248,7 +248,7 @@ def test_a_full_queue_is_borne_for_a_while() -> None:
 
 def test_a_record_that_cannot_be_read_ends_it() -> None:
     async def work() -> None:
-        venue = Venue()
+        venue = ScheduledVenue()
         await venue.log.send(subjects.events("main", subjects.GOVERNANCE), b"{}")
         with pytest.raises(UnknownRecord):
             async with venue.scheduling():

@@ -20,6 +20,7 @@ from streams.ingest.jobs.services import (
     backoff_s,
     bus,
 )
+from streams.log.nats_client import store
 from tests.support.nats import TestServer, nats_server
 
 STREAM, SUBJECT = "JOBS_main", "jobs.main.source"
@@ -83,7 +84,7 @@ class Served:
 
 async def test_a_message_is_handled_once_and_gone(server: TestServer) -> None:
     async with bus(server.url, name="sender") as sender:
-        await sender.put(STREAM, SUBJECT, b"one")
+        await store(sender.client, STREAM, SUBJECT, b"one")
         served = Served([DONE])
         await served.run(server)
         assert [(one.subject, one.payload, one.attempt) for one in served.seen] == [
@@ -94,7 +95,7 @@ async def test_a_message_is_handled_once_and_gone(server: TestServer) -> None:
 
 async def test_a_message_put_off_comes_again_and_counts_its_attempts(server: TestServer) -> None:
     async with bus(server.url, name="sender") as sender:
-        await sender.put(STREAM, SUBJECT, b"one")
+        await store(sender.client, STREAM, SUBJECT, b"one")
         served = Served([Later(0.05), Later(0), DONE])
         await served.run(server, at_once=4)
         assert [one.attempt for one in served.seen] == [1, 2, 3]
@@ -107,7 +108,7 @@ async def test_what_failed_comes_again(
 ) -> None:
     monkeypatch.setattr("streams.ingest.jobs.services.backoff_s", lambda attempt: 0.05)
     async with bus(server.url, name="sender") as sender:
-        await sender.put(STREAM, SUBJECT, b"one")
+        await store(sender.client, STREAM, SUBJECT, b"one")
         served = Served([error, DONE])
         await served.run(server)
         assert [one.attempt for one in served.seen] == [1, 2]
@@ -116,7 +117,7 @@ async def test_what_failed_comes_again(
 
 async def test_a_halt_ends_the_service_and_keeps_the_message(server: TestServer) -> None:
     async with bus(server.url, name="sender") as sender:
-        await sender.put(STREAM, SUBJECT, b"one")
+        await store(sender.client, STREAM, SUBJECT, b"one")
         served = Served([BrokenInvariant("no"), DONE])
         with pytest.raises(BrokenInvariant):
             await served.run(server)
@@ -136,7 +137,7 @@ async def test_signs_of_life_keep_a_slow_message_from_being_handed_out_again(
         return DONE
 
     async with bus(server.url, name="worker") as it:
-        await it.put(STREAM, SUBJECT, b"one")
+        await store(it.client, STREAM, SUBJECT, b"one")
         it.consume(consumer(ack_wait_s=1), slow, at_once=2)
         async with asyncio.timeout(WITHIN_S):
             await it.serve(stop)
@@ -159,7 +160,7 @@ async def test_many_at_once_but_no_more(server: TestServer) -> None:
 
     async with bus(server.url, name="worker") as it:
         for number in range(20):
-            await it.put(STREAM, SUBJECT, b"%d" % number)
+            await store(it.client, STREAM, SUBJECT, b"%d" % number)
         it.consume(consumer(), work, at_once=4)
         async with asyncio.timeout(WITHIN_S):
             await it.serve(stop)
@@ -179,7 +180,7 @@ async def test_batches_come_in_order_and_are_done_together(server: TestServer) -
 
     async with bus(server.url, name="worker") as it:
         for number in range(20):
-            await it.put(STREAM, SUBJECT, b"%d" % number)
+            await store(it.client, STREAM, SUBJECT, b"%d" % number)
         it.consume_batches(consumer(), batch, size=8, linger_s=0.05)
         async with asyncio.timeout(WITHIN_S):
             await it.serve(stop)
@@ -205,7 +206,7 @@ async def test_a_batch_that_failed_comes_again_whole(
 
     async with bus(server.url, name="worker") as it:
         for number in range(3):
-            await it.put(STREAM, SUBJECT, b"%d" % number)
+            await store(it.client, STREAM, SUBJECT, b"%d" % number)
         it.consume_batches(consumer(), batch, size=8, linger_s=0.05)
         async with asyncio.timeout(WITHIN_S):
             await it.serve(stop)
@@ -215,18 +216,18 @@ async def test_a_batch_that_failed_comes_again_whole(
 async def test_the_same_id_is_stored_once_and_a_full_queue_refuses(server: TestServer) -> None:
     async with bus(server.url, name="sender") as sender:
         for _ in range(3):
-            await sender.put(STREAM, SUBJECT, b"one", "source@1")
+            await store(sender.client, STREAM, SUBJECT, b"one", "source@1")
         assert await left(sender) == 1
         for number in range(49):
-            await sender.put(STREAM, SUBJECT, b"%d" % number)
+            await store(sender.client, STREAM, SUBJECT, b"%d" % number)
         with pytest.raises(AppendFailed):
-            await sender.put(STREAM, SUBJECT, b"too much")
+            await store(sender.client, STREAM, SUBJECT, b"too much")
 
 
 async def test_publishing_to_no_stream_is_an_operating_error(server: TestServer) -> None:
     async with bus(server.url, name="sender") as sender:
         with pytest.raises((LogUnavailable, AppendFailed)):
-            await sender.put("JOBS_other", "jobs.other.source", b"")
+            await store(sender.client, "JOBS_other", "jobs.other.source", b"")
 
 
 async def test_no_broker_is_an_operating_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,7 +249,7 @@ async def test_a_consumer_that_the_server_lost_is_made_again(
             while not await js.consumers_info(STREAM):  # noqa: ASYNC110  # no event tells
                 await asyncio.sleep(0.01)
         await js.delete_consumer(STREAM, "worker")
-        await operator.put(STREAM, SUBJECT, b"one")
+        await store(operator.client, STREAM, SUBJECT, b"one")
         await serving
     assert len(served.seen) == 1
 
@@ -262,7 +263,7 @@ async def test_a_killed_server_ends_in_an_operating_error(
     async with bus(server.url, name="worker") as it:
         it.consume(consumer(), Served([]).handle)
         serving = asyncio.create_task(it.serve(stop))
-        await it.put(STREAM, "jobs.main.page", b"")  # the connection works
+        await store(it.client, STREAM, "jobs.main.page", b"")  # the connection works
         await server.kill9()
         with pytest.raises(LogUnavailable):
             async with asyncio.timeout(WITHIN_S):

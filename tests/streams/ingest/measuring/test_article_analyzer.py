@@ -10,25 +10,25 @@ from schemas.observations import (
     SignalsMeasured,
 )
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
-from streams.ingest.measuring.article_analyzer import Meter, Told
+from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.vectors import Vector, from_text
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 from tests.streams.ingest.measuring.test_language import GERMAN
 from tests.streams.ingest.measuring.world import NOW_NS, TEXT, TITLE, WordEmbedding, article, tools
 
 
 class Bench:
-    """A meter that knows one market."""
+    """An analyzer that knows one market."""
 
     def __init__(self, embedding: WordEmbedding | None = None) -> None:
         self.embedding = embedding or WordEmbedding()
         self.tools = tools(self.embedding)
         self.tools.names.put("ACME", "Acme", [])
-        self.window = Window(1_000)
-        self.meter = Meter(self.tools, self.window)
+        self.window = EmbeddingWindow(1_000)
+        self.analyzer = ArticleAnalyzer(self.tools, self.window)
 
     def measure(self, sequence: int, given: ArticleObserved | None) -> SignalsMeasured:
-        return self.meter.measure(Told(sequence, given, 7, NOW_NS + 5))
+        return self.analyzer.measure(Measurement(sequence, given, 7, NOW_NS + 5))
 
 
 @pytest.fixture

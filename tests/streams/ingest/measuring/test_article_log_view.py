@@ -11,11 +11,11 @@ from schemas.policy import Policy, RealityPolicy
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
 from schemas.units import HOUR_NS, SECOND_NS
-from streams.ingest.measuring import article_log_view as module
-from streams.ingest.measuring.article_analyzer import Meter, Told
-from streams.ingest.measuring.article_log_view import Past, behind_which
+from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
+from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
 from streams.ingest.measuring.names import Names
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
+from streams.log import cursor
 from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
 from tests.streams.ingest.measuring.world import NOW_NS, article, listed, observed, record, tools
 
@@ -30,12 +30,14 @@ class StillClock:
     async def sleep(self, seconds: float) -> None: ...
 
 
-class Reading:
-    """A Past over a simulated log, and what it keeps."""
+class ViewedLog:
+    """A ArticleLogView over a simulated log, and what it keeps."""
 
     def __init__(self, server: SimulatedServer, now_ns: int = NOW_NS) -> None:
-        self.names, self.window = Names(), Window(HOUR_NS)
-        self.past = Past(server.connect("past"), StillClock(now_ns), self.names, self.window)
+        self.names, self.window = Names(), EmbeddingWindow(HOUR_NS)
+        self.view = ArticleLogView(
+            server.connect("view"), StillClock(now_ns), self.names, self.window
+        )
 
 
 def measured(sequence: int, observed_ns: int) -> tuple[str, bytes]:
@@ -43,8 +45,8 @@ def measured(sequence: int, observed_ns: int) -> tuple[str, bytes]:
     its = tools()
     its.names.put("ACME", "Acme", [])
     given = article(f"Acme number {sequence} soars as the court clears it", observed_ns=observed_ns)
-    told = Told(sequence, given, 1, observed_ns + SECOND_NS)
-    done: SignalsMeasured = Meter(its, Window(HOUR_NS)).measure(told)
+    told = Measurement(sequence, given, 1, observed_ns + SECOND_NS)
+    done: SignalsMeasured = ArticleAnalyzer(its, EmbeddingWindow(HOUR_NS)).measure(told)
     assert done.unfit == ""
     return signals(DEFAULT_SHARD), encode(done)
 
@@ -68,23 +70,23 @@ async def test_names_and_policy_are_as_governance_decided() -> None:
     server.store([record(edited("ACME", "Apex"), MarketClosed(cause=3, symbol="ZEN", reason=""))])
     policy = Policy(name="x", reality=RealityPolicy(vector_window_ns=2 * HOUR_NS))
     server.store([record(PolicySet(cause=4, version=2, policy=policy, reason=""))])
-    reading = Reading(server)
-    await reading.past.open()
+    reading = ViewedLog(server)
+    await reading.view.open()
     found = reading.names.of("Apex", "Acme, Zenith")
     assert [one.symbol for one in found.mentions] == ["ACME"]
     assert reading.window.span_ns == 2 * HOUR_NS
-    assert reading.past.names_as_of == 3
+    assert reading.view.names_as_of == 3
 
 
 async def test_what_comes_later_is_followed() -> None:
     server = SimulatedServer()
-    reading = Reading(server)
-    await reading.past.open()
-    assert reading.past.names_as_of == 0
+    reading = ViewedLog(server)
+    await reading.view.open()
+    assert reading.view.names_as_of == 0
     server.store([record(listed()), measured(1, NOW_NS)])
-    await reading.past.catch_up()
-    assert reading.past.names_as_of == 1
-    assert reading.past.is_measured(1)
+    await reading.view.catch_up()
+    assert reading.view.names_as_of == 1
+    assert reading.view.is_measured(1)
     assert 1 in reading.window
 
 
@@ -93,11 +95,11 @@ async def test_the_window_begins_where_it_has_to() -> None:
     for article_number, hours in enumerate((9, 3, 2, 0), start=1):
         server.store([measured(article_number, NOW_NS - hours * HOUR_NS)])
     server.store([record(PolicySet(cause=1, version=1, policy=Policy(name="x"), reason=""))])
-    reading = Reading(server)
-    await reading.past.open()
+    reading = ViewedLog(server)
+    await reading.view.open()
     assert [number in reading.window for number in (1, 2, 3, 4)] == [False, True, True, True]
-    assert not reading.past.is_measured(1)
-    assert reading.past.is_measured(2)
+    assert not reading.view.is_measured(1)
+    assert reading.view.is_measured(2)
 
 
 async def test_after_a_long_silence_it_reaches_back_from_the_last_that_was_measured() -> None:
@@ -105,8 +107,8 @@ async def test_after_a_long_silence_it_reaches_back_from_the_last_that_was_measu
     server = SimulatedServer()
     for number in (1, 2):
         server.store([measured(number, NOW_NS - 30 * HOUR_NS)])
-    reading = Reading(server)
-    await reading.past.open()
+    reading = ViewedLog(server)
+    await reading.view.open()
     assert 1 in reading.window
     assert 2 in reading.window
 
@@ -148,7 +150,7 @@ async def test_what_cannot_be_read_stops_the_measurer(subject: str) -> None:
     server = SimulatedServer()
     server.store([(subject, b'{"type":"new/9"}')])
     with pytest.raises(UnknownRecord):
-        await Reading(server).past.open()
+        await ViewedLog(server).view.open()
 
 
 async def test_signals_without_their_embedding_stop_the_measurer() -> None:
@@ -157,20 +159,20 @@ async def test_signals_without_their_embedding_stop_the_measurer() -> None:
     start = payload.index(b'"embedding":"') + len(b'"embedding":"')
     server.store([(subject, payload[:start] + payload[start + 4 :])])
     with pytest.raises(UnknownRecord, match="embedding"):
-        await Reading(server).past.open()
+        await ViewedLog(server).view.open()
 
 
 async def test_a_log_that_withholds_what_it_has_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "FOLD_POLL_S", 0)
+    monkeypatch.setattr(cursor, "READ_POLL_S", 0)
     server = SimulatedServer()
-    reading = Reading(server)
-    await reading.past.open()
+    reading = ViewedLog(server)
+    await reading.view.open()
 
     async def lying(subject: str) -> Stored | None:
         return Stored(99, subject, b"")
 
-    monkeypatch.setattr(reading.past._log, "last", lying)
+    monkeypatch.setattr(reading.view._log, "last", lying)
     with pytest.raises(LogUnavailable):
-        await reading.past.catch_up()
+        await reading.view.catch_up()

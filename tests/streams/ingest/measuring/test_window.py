@@ -23,7 +23,7 @@ from streams.ingest.measuring.vectors import (
     squares,
     to_text,
 )
-from streams.ingest.measuring.window import Window
+from streams.ingest.measuring.window import EmbeddingWindow
 
 SPAN_NS = 100
 
@@ -72,7 +72,7 @@ def naive(
     st.booleans(),
 )
 def test_neighbours_are_the_true_ones(steps: list[tuple[int, int]], twins: bool) -> None:
-    window = Window(SPAN_NS)
+    window = EmbeddingWindow(SPAN_NS)
     held: list[tuple[int, int, Vector]] = []
     newest_ns = 1_000
     for article, (story, later_ns) in enumerate(steps, start=1):
@@ -88,14 +88,14 @@ def test_neighbours_are_the_true_ones(steps: list[tuple[int, int]], twins: bool)
 
 
 def test_no_neighbour_is_later_older_than_the_window_or_itself() -> None:
-    window, same = Window(SPAN_NS), vector(1)
+    window, same = EmbeddingWindow(SPAN_NS), vector(1)
     for article, observed_ns in ((3, 50), (5, 100), (7, 110), (9, 120)):
         window.add(article, source(article), observed_ns, same)
     assert window.neighbours(7, 151, same) == [Neighbour(5, 10_000)]
 
 
 def test_one_source_cannot_keep_the_others_out_of_sight() -> None:
-    window, same = Window(SPAN_NS), vector(1)
+    window, same = EmbeddingWindow(SPAN_NS), vector(1)
     window.add(1, "honest", 0, vector(1, around=1))
     for article in range(2, 60):
         window.add(article, "flood", 0, same)
@@ -105,7 +105,7 @@ def test_one_source_cannot_keep_the_others_out_of_sight() -> None:
 
 
 def test_of_equals_the_earliest_come_first() -> None:
-    window, same = Window(SPAN_NS), vector(1)
+    window, same = EmbeddingWindow(SPAN_NS), vector(1)
     for article in range(30, 0, -1):
         window.add(article, source(article), 0, same)
     found = [one.article for one in window.neighbours(99, 0, same)]
@@ -113,7 +113,7 @@ def test_of_equals_the_earliest_come_first() -> None:
 
 
 def test_what_is_too_old_goes() -> None:
-    window = Window(SPAN_NS)
+    window = EmbeddingWindow(SPAN_NS)
     for article in range(1, 5_001):
         window.add(article, source(article), article, vector(article % 7))
     assert len(window) == SPAN_NS + 1
@@ -123,7 +123,7 @@ def test_what_is_too_old_goes() -> None:
 
 
 def test_the_oldest_goes_when_there_are_too_many() -> None:
-    window = Window(SPAN_NS, most=10)
+    window = EmbeddingWindow(SPAN_NS, most=10)
     for article in range(1, 26):
         window.add(article, source(article), 0, vector(article))
     assert [article in window for article in (15, 16, 25)] == [False, True, True]
@@ -131,7 +131,7 @@ def test_the_oldest_goes_when_there_are_too_many() -> None:
 
 
 def test_an_article_is_held_once() -> None:
-    window = Window(SPAN_NS)
+    window = EmbeddingWindow(SPAN_NS)
     window.add(1, source(1), 10, vector(1))
     window.add(1, source(1), 99, vector(2))
     assert len(window) == 1
@@ -140,7 +140,7 @@ def test_an_article_is_held_once() -> None:
 
 def test_the_order_of_arrival_does_not_matter() -> None:
     given = [(article, vector(article, around=article % 3)) for article in range(1, 40)]
-    one, other = Window(SPAN_NS), Window(SPAN_NS)
+    one, other = EmbeddingWindow(SPAN_NS), EmbeddingWindow(SPAN_NS)
     for article, its in given:
         one.add(article, source(article), 5, its)
     for article, its in reversed(given):
@@ -177,7 +177,7 @@ def test_similarity_is_symmetric_and_bounded(one: int, other: int) -> None:
 
 
 def test_a_zero_vector_is_like_nothing() -> None:
-    window = Window(SPAN_NS)
+    window = EmbeddingWindow(SPAN_NS)
     zero = np.zeros(EMBEDDING_DIMENSIONS, np.int8)
     window.add(1, source(1), 0, zero)
     assert window.neighbours(2, 0, vector(1)) == window.neighbours(2, 0, zero) == []

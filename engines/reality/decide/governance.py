@@ -1,0 +1,99 @@
+"""What a record of governance changes: rules, markets, sources, rejected reviews."""
+
+from collections.abc import Iterator
+from typing import Final, cast, get_args
+
+from engines.reality.decide import reviews
+from engines.reality.state import State
+from schemas.decisions import RiskLevel
+from schemas.events import Event as AnyEvent
+from schemas.events.governance import (
+    MarketClosed,
+    MarketEdited,
+    MarketListed,
+    MarketResolved,
+    PolicySet,
+    ReviewAnswered,
+    SourceAdded,
+    SourceChanged,
+    SourceQuarantineSet,
+)
+from schemas.events.reality import (
+    Event,
+    RulesSet,
+    ScoreClosed,
+    ScoreOpened,
+    ScoreSensitivitySet,
+    SourceKnown,
+    SourceQuarantined,
+    SourceReleased,
+)
+from schemas.limits import MAX_DETAIL_CHARS
+from schemas.texts import clean
+
+_Relevant = (
+    PolicySet
+    | MarketListed
+    | MarketEdited
+    | MarketClosed
+    | MarketResolved
+    | SourceAdded
+    | SourceChanged
+    | SourceQuarantineSet
+    | ReviewAnswered
+)
+_RELEVANT: Final = frozenset(get_args(_Relevant))
+
+
+def judge(state: State, sequence: int, events: list[AnyEvent]) -> Iterator[Event]:
+    """Yield what the events of one record change."""
+    for event in events:
+        if type(event) in _RELEVANT:
+            yield from _judge(state, sequence, cast(_Relevant, event))
+
+
+def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
+    match event:
+        case PolicySet():
+            yield RulesSet(sequence, event.version, *event.policy.rules())
+        case MarketListed():
+            political = event.market_type == "political"
+            sensitive = _is_sensitive(political, event.risk_level)
+            yield ScoreOpened(sequence, event.symbol, event.initial_score_e2, political, sensitive)
+        case MarketEdited():
+            yield from _edited(state, sequence, event)
+        case MarketClosed() | MarketResolved():
+            if event.symbol in state.persisted.scores:
+                yield from reviews.withdraw_all(state, sequence, event.symbol)
+                yield ScoreClosed(sequence, event.symbol)
+        case SourceAdded() | SourceChanged():
+            source = event.source
+            yield SourceKnown(sequence, source.source, source.trust_bp, source.active)
+        case SourceQuarantineSet():
+            yield from _quarantine(state, sequence, event)
+        case ReviewAnswered():
+            if not event.approve:  # an approval waits for the exchange's ReviewersChecked
+                yield reviews.reject(state, sequence, event)
+
+
+def _is_sensitive(political: bool, risk_level: RiskLevel) -> bool:
+    return political or risk_level == "high"
+
+
+def _edited(state: State, sequence: int, event: MarketEdited) -> Iterator[Event]:
+    score = state.persisted.scores.get(event.symbol)
+    if score is None:
+        return
+    sensitive = _is_sensitive(score.political, event.risk_level)
+    if sensitive != score.sensitive:
+        yield ScoreSensitivitySet(sequence, event.symbol, sensitive)
+
+
+def _quarantine(state: State, sequence: int, event: SourceQuarantineSet) -> Iterator[Event]:
+    if event.source not in state.persisted.sources:
+        return
+    if event.until_ns:
+        reason = clean(event.reason, MAX_DETAIL_CHARS)
+        yield SourceQuarantined(sequence, event.source, event.until_ns, "decision", reason)
+    else:
+        yield SourceReleased(sequence, event.source)
