@@ -16,7 +16,11 @@ from tests.docs.console import Shell, Step, difference, steps
 from tests.house.source import ROOT
 from tests.support.venue import Venue, venue
 
-DOCUMENTS: Final = ("docs/tutorials/quickstart.md", "docs/tutorials/tour.md")
+DOCUMENTS: Final = (
+    "docs/tutorials/quickstart.md",
+    "docs/tutorials/tour.md",
+    "docs/how-to/cookbook.md",
+)
 READS: Final = ("everything ", "psql ", "curl ", "python examples/read_log.py")
 WRITES: Final = ("init", "admin", "account new", "order", "cancel", "push")
 CAUGHT_UP_WITHIN_S: Final = 120

@@ -4,7 +4,8 @@ The search is exact. An embedding holds whole numbers of at most 127, so an inne
 is below 2^24 and float32 holds it exactly, in whatever order it is added up: one pass
 over all vectors gives the true neighbours, and anyone can check them against the log.
 A graph index (HNSW) is quicker beyond some ten thousand articles, but misses some, takes
-long to build and forgets badly; the passes cost less than the model (docs/explanation/performance.md).
+long to build and forgets badly; the passes cost less than the model
+(docs/explanation/performance.md).
 
 It is disposable: what it holds stands on the log, in SignalsMeasured.
 """
