@@ -27,7 +27,7 @@ from streams.ingest.jobs.registry import SourceRegistry, follow
 from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_ATTEMPTS, SCHEDULE_EVERY_S
 from streams.ingest.sources import KINDS
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 _SPREAD: Final = 10
 """The largest addition is the interval divided by this."""
@@ -62,7 +62,7 @@ class Scheduler:
         """Follow the log and ask for what is due, for ever."""
         end = await self._log.last_sequence()
         fetches = subjects.fetches(self._log.shard, "*")
-        await together(
+        await run_until_first_exits(
             self._registry.run(),
             follow(self._log, self._clock, fetches, self._take, end),
             self._keep_asking(),

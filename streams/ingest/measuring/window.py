@@ -4,7 +4,8 @@ The search is exact. An embedding holds whole numbers of at most 127, so an inne
 is below 2^24, and float32 holds it exactly in any order of addition. One pass over all
 vectors gives the true neighbours, and anyone can check them against the log. A graph index
 (HNSW) is faster beyond some ten thousand articles, but it misses neighbours, takes long to
-build and is bad at removal; the passes cost less than the model (docs/performance.md).
+build and is bad at removal; the passes cost less than the model
+(docs/explanation/performance.md).
 
 The window can be thrown away: all of its content is on the log, in SignalsMeasured.
 """
