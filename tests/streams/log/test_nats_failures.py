@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -21,12 +22,19 @@ from streams.log.nats_log import NatsLog, dialler
 from streams.log.nats_stream import NatsStream
 from streams.log.nats_wire import Wire
 from streams.log.ports import Fence
-from tests.support.nats import TestServer
+from tests.support.nats import TestServer, nats_server
 from tests.support.waiting import wait_until
 
 ORDERS = "main.cmd.order.ada"
 RECORDS = "main.evt.exchange"
 EPOCHS = "main.evt.exchange.epoch"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
+    """A server of the test's own, which it kills."""
+    async with nats_server(tmp_path) as it:
+        yield it
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ import nkeys
 import pytest
 
 from schemas.errors import AppendFailed, LogUnavailable
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from streams.log import nats_appends, nats_log, nats_stream
 from streams.log.nats_wire import Wire
 from streams.log.streams import log_spec
 from tests.support.nats import TestServer
+from tests.support.ports import free_port
 
 SEED = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)
 
