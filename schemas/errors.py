@@ -6,7 +6,7 @@
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
-    │   ├── NotFound                it does not exist, or not here
+    │   ├── NotFound                it does not exist
     │   │   └── UnknownChannel
     │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
@@ -16,7 +16,7 @@
     │   ├── AppendUnknown           may or may not have landed: read the log to know
     │   └── StoreUnavailable
     └── Halt                        a deliberate stop with its own exit code (docs/halts.md)
-        ├── Fenced                  another writer has taken office
+        ├── Fenced                  another writer is leader by now
         ├── LogDiverged             the past of the log is not what it was
         ├── LogGap                  a sequence is missing
         ├── UnknownRecord           a message that this version cannot read stands on the log
@@ -141,7 +141,7 @@ class BadSignature(InputError):
 
 
 class NotFound(InputError):
-    """There is it does not exist, or not here, or it is not the caller's."""
+    """It does not exist, or it is not the caller's."""
 
     code = "not_found"
 
