@@ -17,9 +17,10 @@ from engines.kernel import Engine
 from projections.store.projector import Projector
 from replay.archive.segments import SegmentFolder
 from schemas.subjects import NOTARY
-from tests.projections.reading import running, wait_until
+from tests.projections.reading import running
 from tests.support.postgres import PostgresServer
 from tests.support.venue import Venue
+from tests.support.waiting import wait_until
 from tests.upgrade.checkouts import newer
 from tests.upgrade.released import ReleasedVenue, contents, differences
 
