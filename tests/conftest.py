@@ -1,8 +1,12 @@
 """What holds for every test: profiles of hypothesis, order, workers, temporary folders, skips."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import settings
 
 from tests.support.drawing import profile
+from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.running import (
     pytest_collection_modifyitems,
     pytest_configure,
@@ -20,3 +24,16 @@ __all__ = [
 
 use_memory_disk()
 settings.load_profile(profile())
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One Postgres for all tests of a worker."""
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+def dsn(postgres: PostgresServer) -> str:
+    """The address of a database of the test's own."""
+    return postgres.new_database()

@@ -186,7 +186,7 @@ async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]"
     end = await log.last_sequence()
     findings = []
     for engine in subjects.ENGINES:
-        anchor = await SnapshotFolder(place.home.snapshots, engine).recall()
+        anchor = await SnapshotFolder(place.home.snapshots, engine).load_origin()
         if anchor is None or through < anchor.sequence <= end:
             continue  # it stands behind what was to be checked
         stored = await log.get(anchor.sequence)

@@ -3,15 +3,20 @@
 The hooks stand here and not in `conftest.py`, so that a test can run pytest with them alone.
 """
 
+import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+SHARED_VARIABLE: Final = "EVERYTHING_TESTS_SHARED"
+"""Names the folder that all workers of one run share; what is dear to make is made once there."""
 NO_SKIP_VARIABLE: Final = "EVERYTHING_NO_SKIP"
 MEMORY_DISK: Final = Path("/dev/shm")  # the kernel's, not a guessable file
 ENOUGH_BYTES: Final = 6 * 2**30
@@ -50,9 +55,21 @@ def longest_first(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -may_take[group_of(item)])
 
 
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock beside `path`, which keeps other workers out."""
+    with path.with_suffix(".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Have `-n 2` mean: whole groups to each worker, in our order."""
+    if SHARED_VARIABLE not in os.environ:
+        shared = os.environ[SHARED_VARIABLE] = tempfile.mkdtemp(prefix="em-tests-")
+        config.add_cleanup(partial(shutil.rmtree, shared, ignore_errors=True))
+        config.add_cleanup(partial(os.environ.__delitem__, SHARED_VARIABLE))
     if getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
         config.option.loadscopereorder = False

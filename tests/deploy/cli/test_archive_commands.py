@@ -26,7 +26,7 @@ def archived(it: Venue, more: int) -> Any:
     """Return what the archive holds once it holds message `more`."""
 
     def reaches() -> Any:
-        done = it.run("archive", "--json", check=False)
+        done = it.invoke("archive", "--json")
         told = json.loads(done.stdout)
         return told if told.get("messages", 0) >= more else None
 

@@ -16,9 +16,10 @@ from schemas import signatures
 from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_shard
+from tests.support.ports import free_port
 
 SHARD = "main"
 ANSWER_WITHIN_S = 15
