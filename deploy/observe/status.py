@@ -62,7 +62,7 @@ class VenueStatus:
     async def status(self) -> dict[str, Any]:
         """Return each process's last heartbeat, the log's size and its last seal."""
         return {
-            "log": {"shard": self._log.shard, **await self._log.size()},
+            "log": {"shard": self._log.shard, **await self._log.stream.size()},
             "last_seal": await _last_seal(self._log),
             "processes": self._board.processes(),
             "absent": self._absent,

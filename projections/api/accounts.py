@@ -5,7 +5,6 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 
 from projections.api.context import AsOf, OwnAccount, Reads
-from projections.api.formatting import checked_symbol
 from projections.api.models import (
     AccountOut,
     FillOut,
@@ -17,6 +16,7 @@ from projections.api.models import (
 )
 from projections.api.page import Conditions, NamePage, NumberPage
 from projections.api.store import Row
+from projections.api.symbols import SymbolFilter, checked_symbol
 from schemas.errors import NotFound, Refusal, Refused
 from schemas.http import MAX_INT64, QUERY_ERRORS, errors
 from schemas.limits import MAX_BATCH_ORDERS, MAX_PAGE_ROWS
@@ -41,7 +41,6 @@ OrderStatusFilter = Annotated[
     Literal["open", "filled", "cancelled", "rejected"] | None,
     Query(description="Only orders that stand like this."),
 ]
-SymbolText = Annotated[str | None, Query(max_length=64)]
 OrderId = Annotated[int, Path(ge=0, le=MAX_INT64)]
 
 _ERRORS: Final = errors(*QUERY_ERRORS, 401)
@@ -54,7 +53,7 @@ async def orders(
     reads: Reads,
     account: OwnAccount,
     page: NumberPage,
-    symbol: SymbolText = None,
+    symbol: SymbolFilter = None,
     status: OrderStatusFilter = None,
 ) -> OrdersOut:
     """List one's orders, the newest first; the cursor is an order id."""

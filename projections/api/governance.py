@@ -6,7 +6,6 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from projections.api.context import AsOf, Reads
-from projections.api.formatting import checked_symbol, time_of
 from projections.api.models import (
     AuditOut,
     AuditsOut,
@@ -19,12 +18,13 @@ from projections.api.models import (
 )
 from projections.api.page import Conditions, NamePage, NumberPage, PositionPage
 from projections.api.store import Row, decode_ends
+from projections.api.symbols import SymbolFilter, checked_symbol
 from projections.store.checkpoint import End
 from schemas.http import QUERY_ERRORS, errors
+from schemas.texts import time_of
 
 _decode_event = msgspec.json.Decoder(dict[str, Any]).decode
 
-SymbolFilter = Annotated[str | None, Query(max_length=64, examples=["RAIN-OSLO"])]
 DecisionStatus = Annotated[Literal["pending", "accepted", "lapsed"] | None, Query()]
 
 router: Final = APIRouter(tags=["governance"])

@@ -2,10 +2,9 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from projections.api.context import AsOf, Reads
-from projections.api.formatting import checked_symbol, unknown_symbol
 from projections.api.models import (
     BarOut,
     BarsOut,
@@ -22,6 +21,7 @@ from projections.api.models import (
 from projections.api.page import Conditions, NamePage, NumberPage, Page
 from projections.api.search import Recency, SourceReputation, Word, about_events, with_words
 from projections.api.store import ReadView, Row
+from projections.api.symbols import Symbol, checked_symbol, unknown_symbol
 from projections.limits import MAX_SNAPSHOT_LEVELS
 from schemas.http import MAX_INT64, QUERY_ERRORS, errors
 from schemas.units import SECOND_NS
@@ -46,7 +46,6 @@ _BOOK: Final = """
     WHERE s.symbol = $1
 """
 
-Symbol = Annotated[str, Path(max_length=64, examples=["RAIN-OSLO"])]
 Interval = Annotated[Literal["1m", "1h", "1d"], Query(description="How long a bar is.")]
 Depth = Annotated[int, Query(ge=1, le=MAX_SNAPSHOT_LEVELS, description="Levels per side.")]
 Since = Annotated[int | None, Query(ge=0, description="A `last_sequence` that was seen before.")]

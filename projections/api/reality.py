@@ -5,9 +5,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Path, Query
 
 from projections.api.context import AsOf, Reads
-from projections.api.formatting import checked_symbol
-from projections.api.governance import SymbolFilter
-from projections.api.markets import Symbol, require_market
+from projections.api.markets import require_market
 from projections.api.page import Conditions, NamePage, NumberPage, PositionPage
 from projections.api.reality_models import (
     ArticleOut,
@@ -31,6 +29,7 @@ from projections.api.reality_models import (
     SourcesOut,
 )
 from projections.api.store import Row
+from projections.api.symbols import Symbol, SymbolFilter, checked_symbol
 from schemas.errors import NotFound
 from schemas.http import QUERY_ERRORS, errors
 from schemas.limits import MAX_PAGE_ROWS

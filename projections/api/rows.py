@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from projections.api.formatting import time_of
 from projections.api.store import Row
 from schemas.http import Out
+from schemas.texts import time_of
 from schemas.units import to_decimal, to_fraction
 
 

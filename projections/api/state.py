@@ -7,9 +7,9 @@ from pydantic import Field
 
 from projections.api.at import EngineState
 from projections.api.context import AsOf, Reads
-from projections.api.formatting import time_of
 from projections.api.store import At
 from schemas.http import QUERY_ERRORS, Out, errors
+from schemas.texts import time_of
 
 
 class EngineStateOut(Out):

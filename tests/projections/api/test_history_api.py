@@ -12,19 +12,20 @@ from fastapi import FastAPI
 
 from projections.api import create_read_router
 from projections.api.at import EngineState, StateAt, time_or_sequence
-from projections.api.formatting import time_of
 from projections.history.historian import Historian
 from schemas.errors import Halt, InputError
 from schemas.stored import Stored
 from schemas.subjects import matches
+from schemas.texts import time_of
 from streams.gateway.errors import install_handlers
 from tests.projections.api.test_api import session_of, who
 from tests.projections.historic import at_work, keep_all
-from tests.projections.reading import project_all, projected, rows, wait_until
+from tests.projections.reading import project_all, projected, rows
 from tests.projections.real import busy_day
 from tests.projections.real_news import newsy_day
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 ACCOUNT = session_of("trader1")
 COMMON = (

@@ -10,9 +10,10 @@ from schemas.records import Record, read
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, events, matches
 from tests.projections.api.test_history_api import prefix, reading
-from tests.projections.reading import project_all, projected, running, wait_until
+from tests.projections.reading import project_all, projected, running
 from tests.projections.real import busy_day
 from tests.simulated.log import SimulatedServer
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
