@@ -136,7 +136,7 @@ class Fork:
         self._reality = _Branch(RealityEngine(shard))
         self._pricing = _Branch(PricingEngine(shard))
         self._past = self._reality.engine.initial()
-        """Reality's state in history. Timers that history has, too, fire with history's own ticks."""
+        """Reality's state in history. Timers that history has fire with its own ticks."""
         self._chains: Chains[Any] = Chains(_decode)
         self._subjects = {
             name: subjects.events(shard, name) for name in (subjects.REALITY, subjects.PRICING)
