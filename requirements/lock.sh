@@ -25,5 +25,5 @@ lock() { # NAME, then what pip-compile is to add to it
 lock run --build-deps-for editable
 lock news --extra news --constraint requirements/run.lock
 lock dev --extra news --extra dev --constraint requirements/news.lock
-lock llm --extra llm --constraint requirements/dev.lock
 lock peers --extra news --extra dev --extra peers --constraint requirements/dev.lock
+lock llm --extra llm --constraint requirements/dev.lock

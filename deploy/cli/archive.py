@@ -106,7 +106,8 @@ def restore(
         say_aside(f"LOST {note}")
     if lost:
         say(
-            "what was acknowledged behind the archive's end is gone: docs/archive.md says what next"
+            "what was acknowledged behind the archive's end is gone: "
+            "docs/how-to/archive.md says what next"
         )
     if not _has_notary_key(paths, found):
         say("the venue's notary.nk is not in this home: without it no good seal can be made")

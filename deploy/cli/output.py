@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import typer
 
+from schemas.texts import minute_of
+
 Side = Literal["left", "right"]
 
 
@@ -68,7 +70,7 @@ def _cell(value: Any) -> str:
 
 def minute(when: str | None) -> str:
     """Return a time of the API to the minute, such as `2026-11-20 18:02`; empty for none."""
-    return "" if when is None else when[:16].replace("T", " ")
+    return "" if when is None else minute_of(when)
 
 
 def _looks_numeric(items: Sequence[Mapping[str, Any]], key: str) -> bool:

@@ -9,13 +9,13 @@ from typing import Any, Final
 import uvicorn
 
 from deploy.observe.heartbeat import quiet_connection
-from deploy.observe.status import create_status_router, status_board
+from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
 from deploy.venue import keys
 from deploy.venue.paths import VenuePaths
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.state_service import StateService
-from projections.api import create_read_router
+from projections.api import create_read_router, create_status_router
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router
 from schemas.errors import EverythingError
@@ -23,7 +23,7 @@ from streams.broker import callout
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
-from streams.gateway.auth import create_account_dependency
+from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
@@ -52,14 +52,14 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
     )
-    account, state_service = create_account_dependency(context), StateService(log)
+    account_of, state_service = account_by_token(context), StateService(log)
     try:
         board = await status_board(news, paths.shard)
         async with _desk(paths, context):
             routers = [
-                create_read_router(paths.database_url, account, state_service),
-                create_feed_router(NatsFeed(feed), account),
-                create_status_router(board, log, partial(not_started, paths.settings)),
+                create_read_router(paths.database_url, account_of, state_service),
+                create_feed_router(NatsFeed(feed), account_of),
+                create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
             app = create_app(context, routers)
             server = _Server(server_config(app, HTTP_HOST, paths.settings.http_port))

@@ -8,10 +8,10 @@ from deploy.observe.heartbeat import heartbeat
 from deploy.processes.until_stopped import run_until_stopped
 from deploy.venue.engines import all_engines
 from deploy.venue.paths import VenuePaths, writer_name
-from deploy.venue.state_service import shelves
+from deploy.venue.state_service import snapshot_stores
 from projections.history.historian import Historian
 from replay.travel.travel import Keeper
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 
 async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
@@ -19,12 +19,12 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     log = await paths.log("historian")
     try:
         historian = Historian(log, paths.database_url, writer=writer_name())
-        keeper = Keeper(log, partial(all_engines, paths.shard), shelves(paths))
+        keeper = Keeper(log, partial(all_engines, paths.shard), snapshot_stores(paths))
 
         def status() -> dict[str, Any]:
             return {**historian.status(), "travel_snapshots": keeper.saved}
 
         async with heartbeat(paths, "historian", status):
-            await run_until_stopped(stop, together(historian.run(), keeper.run()))
+            await run_until_stopped(stop, run_until_first_exits(historian.run(), keeper.run()))
     finally:
         await log.close()

@@ -12,14 +12,14 @@ from deploy.processes.service import configure_logging
 from deploy.venue.engines import all_engines
 from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
-from deploy.venue.state_service import answer_of, refusal_of, shelves
-from replay.travel.travel import TimeMachine
+from deploy.venue.state_service import answer_of, refusal_of, snapshot_stores
+from replay.travel.travel import StateReplay
 from schemas.errors import EverythingError, OperatingError
 from streams.log.nats_log import NatsLog
 
 
 async def _answer(paths: VenuePaths, log: NatsLog, sequence: int) -> bytes:
-    machine = TimeMachine(log, partial(all_engines, paths.shard), shelves(paths))
+    machine = StateReplay(log, partial(all_engines, paths.shard), snapshot_stores(paths))
     return answer_of(await machine.at(sequence))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.venue import news
-from tests.support.venue import wait_for
+from tests.support.waiting import wait_for
 
 
 @pytest.fixture
