@@ -28,7 +28,7 @@ from tests.projections.reading import project_all
 from tests.projections.story import told
 from tests.streams.gateway.house import House, Key, open_house
 from tests.streams.gateway.test_push import article
-from tests.support.postgres import postgres_server
+from tests.support.postgres import PostgresServer
 
 WITHIN_S = 10
 JSON = {"content-type": "application/json"}
@@ -79,8 +79,8 @@ def check(answer: httpx.Response) -> None:
 
 
 @pytest.fixture(scope="module")
-def door() -> Iterator[Door]:
-    with postgres_server() as postgres, asyncio.Runner() as runner:
+def door(postgres: PostgresServer) -> Iterator[Door]:
+    with asyncio.Runner() as runner:
         dsn = postgres.new_database()
         runner.run(_projected(dsn))
         manager = open_house(routers=(create_read_router(dsn, who),))

@@ -83,7 +83,7 @@ async def check_log(world: World) -> list[str]:
 
 
 def check_states(world: World) -> Iterator[str]:
-    """Compare the state of every host in office with what the log alone leads to."""
+    """Compare the state of every leader with what the log alone leads to."""
     messages, hosts = world.server.messages(), world.hosts()
     for engine in engines():
         host = hosts[engine.name]
@@ -92,11 +92,11 @@ def check_states(world: World) -> Iterator[str]:
         except BrokenInvariant as error:
             yield f"{engine.name}: {error}"
             continue
-        term = host._term
-        if term is None or term.committed.number != head.number:
+        view = host.view()
+        if view is None or view.committed.number != head.number:
             yield f"{engine.name}: its host is not at record {head.number}"
-        elif engine.dump(term._state) != engine.dump(state):
-            yield f"{engine.name}: the state in office is not what the log leads to"
+        elif engine.dump(view.state) != engine.dump(state):
+            yield f"{engine.name}: the leader's state is not what the log leads to"
         elif head.last_input < _last_input(world, engine):
             yield f"{engine.name}: inputs behind {head.last_input} have no record"
 

@@ -23,11 +23,11 @@ from tests.projections.reading import (
     project_all,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.real import GRANT_CENTS, RealVenue, busy_day
 from tests.projections.story import told
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 
 async def who(x_account: Annotated[str | None, Header()] = None) -> str:

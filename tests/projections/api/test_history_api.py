@@ -20,11 +20,12 @@ from schemas.texts import time_of
 from streams.gateway.errors import install_handlers
 from tests.projections.api.test_api import who
 from tests.projections.historic import at_work, keep_all
-from tests.projections.reading import project_all, projected, rows, wait_until
+from tests.projections.reading import project_all, projected, rows
 from tests.projections.real import busy_day
 from tests.projections.real_news import newsy_day
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 ACCOUNT = {"X-Account": "trader1"}
 COMMON = (

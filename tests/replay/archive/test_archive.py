@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from replay.archive.archiver import Archiver, Bounds
@@ -35,6 +35,7 @@ from tests.replay.verify.test_verify import an_order
 from tests.simulated.faults import Faults, SimulatedCrash
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
+from tests.support.drawing import drawn
 
 
 def through_last_seal() -> int:
@@ -300,9 +301,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> SegmentFolder:
     return archived(history(), tmp_path_factory.mktemp("good"), unsealed=True)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@drawn(60, HealthCheck.function_scoped_fixture)
 @given(data=st.data())
 def test_any_flipped_bit_is_found_and_its_file_named(
     good: SegmentFolder, tmp_path: Path, data: st.DataObject

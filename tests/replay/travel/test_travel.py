@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from engines.kernel import fold, state_hash
@@ -24,6 +24,7 @@ from streams.host.snapshots import Snapshot, SnapshotHeader
 from tests.replay.venue import engines, history, server_with
 from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
 from tests.simulated.virtual_time import simulate
+from tests.support.drawing import drawn
 
 
 def naive(messages: tuple[Stored, ...], sequence: int) -> str:
@@ -78,9 +79,7 @@ def kept(server: SimulatedServer, tmp_path_factory: pytest.TempPathFactory) -> P
     return folder
 
 
-@settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@drawn(30, HealthCheck.function_scoped_fixture)
 @given(data=st.data())
 def test_with_snapshots_without_and_by_hand_are_the_same(
     data: st.DataObject, server: SimulatedServer, messages: tuple[Stored, ...], kept: Path

@@ -12,7 +12,8 @@ import pytest
 from deploy.venue.engines import all_engines
 from deploy.venue.state_service import shelves
 from replay.travel.travel import Moment, TimeMachine
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
