@@ -153,7 +153,7 @@ class ReadStore:
             raise StoreUnavailable("nothing has been projected yet")
         live = Live(*row)
         if live.digest != self._digest:
-            # Not a halt: whoever serves this also takes orders, which need no tables.
+            # Not a halt: the process that serves this also takes orders, which need no tables.
             raise StoreUnavailable(f"the read model {live.schema} is of another version")
         await connection.execute(f"SET LOCAL search_path TO {live.schema}")
         sequence = await connection.fetchval("SELECT sequence FROM checkpoint")

@@ -17,7 +17,7 @@ _OPENED: Final = b'"account_opened/1"'
 
 
 @dataclass(frozen=True)
-class Venue:
+class FoundedVenue:
     """What the genesis said."""
 
     venue_id: str
@@ -36,12 +36,12 @@ class KeyHolder:
 
 @dataclass
 class Directory:
-    """A fold, in memory, of what the door must know; it lags the log a little.
+    """A fold, in memory, of what the gateway must know; it lags the log a little.
 
-    It is used to refuse at the door what the log would refuse as well, never to allow.
+    The gateway uses it to refuse early what the engines would refuse as well, never to allow.
     """
 
-    venue: Venue | None = None
+    venue: FoundedVenue | None = None
     policy: Policy | None = None
     policy_version: int = 0
     keys: dict[str, KeyHolder] = field(default_factory=dict)
@@ -74,7 +74,9 @@ class Directory:
     def _fold_governance(self, event: governance.Event) -> None:
         match event:
             case governance.VenueFounded():
-                self.venue = Venue(event.venue_id, event.venue, event.root_key, event.notary_key)
+                self.venue = FoundedVenue(
+                    event.venue_id, event.venue, event.root_key, event.notary_key
+                )
                 self.policy = event.policy
             case governance.PolicySet():
                 self.policy, self.policy_version = event.policy, event.version
