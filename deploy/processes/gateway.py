@@ -1,4 +1,4 @@
-"""The gateway: HTTP (the door for people, the read API, feeds) and native logins."""
+"""The gateway: HTTP (commands, queries, feeds) and native logins."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ HTTP_HOST: Final = "127.0.0.1"
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
-    """Serve until `stop`, or until the door can no longer trust the log."""
+    """Serve until `stop`, or until the gateway can no longer trust the log."""
     log, feed = await place.log("gateway"), await place.feed("gateway")
     news = await quiet_connection(place, "gateway")
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -54,14 +54,14 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     account_of, traveller = account_by_token(context), Traveller(log)
     try:
         board = await status_board(news, place.shard)
-        async with _desk(place, context):
+        async with _answering_logins(place, context):
             routers = [
                 create_read_router(place.database_url, account_of, traveller),
                 create_feed_router(NatsFeed(feed), account_of),
                 create_status_router(VenueStatus(board, log, absent(place.settings))),
             ]
             app = create_app(context, routers)
-            server = _Server(server_config(app, HTTP_HOST, place.settings.http_port))
+            server = _HttpServer(server_config(app, HTTP_HOST, place.settings.http_port))
             serving = asyncio.create_task(server.serve())
             stopping = asyncio.create_task(stop.wait())
             ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
@@ -84,7 +84,7 @@ def _service_keys(place: Place) -> ServiceKeyFolder:
     return ServiceKeyFolder(place.home.program_keys, secret)
 
 
-class _Server(uvicorn.Server):
+class _HttpServer(uvicorn.Server):
     """uvicorn without its own signal handling; `run_service` has that."""
 
     @contextlib.contextmanager
@@ -93,7 +93,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _desk(place: Place, context: GatewayContext) -> AsyncIterator[None]:
+async def _answering_logins(place: Place, context: GatewayContext) -> AsyncIterator[None]:
     """Answer native logins while the gateway runs."""
     keyring = place.keyring
     logins = Logins(

@@ -19,7 +19,7 @@ from engines.exchange.decide import group_end
 from engines.exchange.engine import ExchangeEngine
 from engines.governance.decide import people
 from engines.kernel import fold
-from projections.feeds.lease import Office as FeedsOffice
+from projections.feeds.lease import FeedLease
 from projections.feeds.outbox import Outbox
 from projections.feeds.process import Feeds
 from projections.store import model as model_module
@@ -380,7 +380,7 @@ def batch_repeated() -> list[Patch]:
             await self._clock.sleep(0.2)
             await self.renew()
 
-    return [(FeedsOffice, "store", store)]
+    return [(FeedLease, "store", store)]
 
 
 @_bug("rows are committed before the checkpoint, in two transactions", "crash")
