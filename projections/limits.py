@@ -11,7 +11,6 @@ READ_WAIT_S: Final = 2
 READ_STATEMENT_S: Final = 10
 """How long one read of the API may keep Postgres busy."""
 MAX_SNAPSHOT_LEVELS: Final = 500
-MAX_AT_CHARS: Final = 40
 
 # -- feeds -----------------------------------------------------------------------------
 APPEND_ATTEMPTS: Final = 5

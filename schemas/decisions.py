@@ -194,27 +194,21 @@ class RejectReview(Decision, tag="reject_review/1", frozen=True):
     reason: str
 
 
+MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
+KeyDecision = EnrolKey | GrantRole | RotateKey | RevokeKey
+SourceDecision = AddSource | ChangeSource | QuarantineSource
+ReviewDecision = ApproveReview | RejectReview
 AnyDecision = (
-    ListMarket
-    | EditMarket
-    | HaltMarket
-    | ResumeMarket
-    | CloseMarket
-    | ResolveMarket
+    MarketDecision
     | Mint
-    | EnrolKey
-    | GrantRole
-    | RotateKey
-    | RevokeKey
+    | KeyDecision
     | SetPolicy
     | CoSign
     | OpsOverride
-    | AddSource
-    | ChangeSource
-    | QuarantineSource
-    | ApproveReview
-    | RejectReview
+    | SourceDecision
+    | ReviewDecision
 )
+"""All decisions but the genesis, which is none: nobody is enrolled yet to make it."""
 
 SIGNED_DECISIONS: Codec[SignedDecision] = Codec(SignedDecision)
 DECISIONS: Codec[AnyDecision | Genesis] = Codec(AnyDecision | Genesis)

@@ -15,8 +15,8 @@
     │   ├── AppendFailed            known not to have landed
     │   ├── AppendUnknown           may or may not have landed: read the log to know
     │   └── StoreUnavailable
-    └── Halt                        a deliberate stop with its own exit code (docs/halts.md)
-        ├── Fenced                  another writer has taken office
+    └── Halt                        a deliberate stop with its own exit code (docs/how-to/halts.md)
+        ├── Fenced                  another writer has become leader
         ├── LogDiverged             the past of the log is not what it was
         ├── LogGap                  a sequence is missing
         ├── UnknownRecord           a message that this version cannot read stands on the log

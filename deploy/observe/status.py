@@ -60,7 +60,7 @@ def create_status_router(
     async def status() -> dict[str, Any]:
         """Return each process's last heartbeat, the log's size and its last seal."""
         return {
-            "log": {"shard": log.shard, **await log.size()},
+            "log": {"shard": log.shard, **await log.stream.size()},
             "last_seal": await _last_seal(log),
             "processes": board.processes(),
             "absent": dict(absent or {}),

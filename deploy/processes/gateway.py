@@ -22,7 +22,7 @@ from streams.broker import callout
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
-from streams.gateway.auth import create_account_dependency
+from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
@@ -51,7 +51,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         jobs=NatsJobQueue(news, place.shard),
         service_keys=_service_keys(place).accepted,
     )
-    account, traveller = create_account_dependency(context), Traveller(log)
+    account, traveller = account_by_token(context), Traveller(log)
     try:
         board = await status_board(news, place.shard)
         async with _desk(place, context):

@@ -11,7 +11,7 @@ from deploy.venue.paths import Place, writer_name
 from deploy.venue.state_service import shelves
 from projections.history.historian import Historian
 from replay.travel.travel import Keeper
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -25,6 +25,6 @@ async def run(place: Place, stop: asyncio.Event) -> None:
             return {**historian.status(), "travel_snapshots": keeper.saved}
 
         async with heartbeat(place, "historian", status):
-            await until(stop, together(historian.run(), keeper.run()))
+            await until(stop, run_until_first_exits(historian.run(), keeper.run()))
     finally:
         await log.close()

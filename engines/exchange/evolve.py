@@ -42,6 +42,8 @@ def _order_placed(state: State, event: OrderPlaced) -> None:
     lots = event.resting_lots
     if not lots:
         return
+    if lots < 0 or order_id in state.orders:
+        raise BrokenInvariant(f"order {order_id} rests already, or {lots} lots of it")
     price = event.price_ticks
     if price is None:
         raise BrokenInvariant(f"order {order_id} rests without a price")

@@ -8,6 +8,7 @@ PAR per lot together, and gives PAR back for every pair of lots that it ends.
 from engines.exchange.accounts import Holding
 from engines.exchange.book import Book, RestingOrder
 from engines.exchange.state import State
+from schemas.errors import BrokenInvariant
 from schemas.units import PAR_TICKS
 
 
@@ -37,6 +38,8 @@ def leave(state: State, order: RestingOrder) -> None:
     if release:
         account.reserved -= release
         account.cash += release
+        if account.reserved < 0:
+            raise BrokenInvariant(f"order {order.id} frees {release} cents that are not reserved")
         state.touched_accounts[account.name] = account
     if order.cover:
         holding.covered -= order.cover
@@ -71,6 +74,8 @@ def fill_resting(state: State, order: RestingOrder, lots: int) -> None:
     release = (lots - covered) * level.cost
     account.reserved -= release
     account.cash += release
+    if account.reserved < 0:
+        raise BrokenInvariant(f"order {order.id} frees {release} cents that are not reserved")
     if side.direction > 0:
         holding.buying -= lots
     else:

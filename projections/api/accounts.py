@@ -15,7 +15,6 @@ from projections.api.formatting import (
     decimal_or_none,
     errors,
     page,
-    time_of,
 )
 from projections.api.models import (
     AccountOut,
@@ -29,6 +28,7 @@ from projections.api.models import (
 from projections.api.store import ReadStore
 from schemas.errors import NotFound, Refusal, Refused
 from schemas.limits import MAX_BATCH_ORDERS, MAX_PAGE_ROWS
+from schemas.texts import time_of
 from schemas.units import to_decimal
 
 _ORDERS: Final = """

@@ -13,8 +13,9 @@ from fastapi import Query, Response
 
 from projections.api.formatting import MAX_INT64
 from projections.api.store import AT, ReadStore
-from projections.limits import HISTORY_LOOK_MS, HISTORY_WAIT_S, MAX_AT_CHARS
+from projections.limits import HISTORY_LOOK_MS, HISTORY_WAIT_S
 from schemas.errors import InputError, NotFound, StoreUnavailable
+from schemas.limits import MAX_AT_CHARS
 
 AT_HEADER: Final = "X-At-Sequence"
 STATE_HEADER: Final = "X-State-Hash"

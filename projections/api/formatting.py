@@ -1,6 +1,5 @@
 """How stored integers are written at the public edge, and how queries are checked."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 from fastapi import Query
@@ -9,9 +8,9 @@ from projections.api.models import ReadError
 from schemas.errors import MalformedMessage, Refusal, Refused
 from schemas.limits import MAX_PAGE_ROWS
 from schemas.subjects import is_symbol
-from schemas.units import SECOND_NS, to_decimal, to_fraction
+from schemas.texts import time_of
+from schemas.units import to_decimal, to_fraction
 
-_MICROSECOND_NS: Final = 1000
 MAX_INT64: Final = 2**63 - 1
 
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_ROWS, description="Rows at most.")]
@@ -56,13 +55,6 @@ def decimal_or_none(hundredths: int | None) -> str | None:
 
 def fraction_or_none(weight_bp: int | None) -> str | None:
     return None if weight_bp is None else to_fraction(weight_bp)
-
-
-def time_of(time_ns: int) -> str:
-    """Write a time in ISO 8601, to the microsecond."""
-    seconds, rest = divmod(time_ns, SECOND_NS)
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // _MICROSECOND_NS:06d}Z"
 
 
 def time_or_none(time_ns: int | None) -> str | None:

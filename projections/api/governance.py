@@ -16,7 +16,6 @@ from projections.api.formatting import (
     errors,
     page,
     place_of,
-    time_of,
     time_or_none,
 )
 from projections.api.models import (
@@ -31,6 +30,7 @@ from projections.api.models import (
 )
 from projections.api.store import ReadStore, decode_ends
 from projections.store.checkpoint import End
+from schemas.texts import time_of
 
 _AUDIT: Final = """
     SELECT * FROM audit_events

@@ -16,7 +16,6 @@ from projections.api.formatting import (
     errors,
     fraction_or_none,
     page,
-    time_of,
     unknown_symbol,
 )
 from projections.api.models import (
@@ -35,6 +34,7 @@ from projections.api.models import (
 from projections.api.search import Conditions, Recency, SourceReputation
 from projections.api.store import Reading, ReadStore
 from projections.limits import MAX_SNAPSHOT_LEVELS
+from schemas.texts import time_of
 from schemas.units import SECOND_NS, to_decimal, to_fraction
 
 _MARKETS: Final = """

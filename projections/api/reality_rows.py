@@ -5,7 +5,6 @@ from typing import Any
 from projections.api.formatting import (
     decimal_or_none,
     fraction_or_none,
-    time_of,
     time_or_none,
 )
 from projections.api.reality_models import (
@@ -20,6 +19,7 @@ from projections.api.reality_models import (
     ScoreChangeOut,
     SourceOut,
 )
+from schemas.texts import time_of
 from schemas.units import SECOND_NS, to_decimal, to_fraction
 
 Row = dict[str, Any]

@@ -4,8 +4,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from projections.api.at import EngineState, Moments
-from projections.api.formatting import errors, time_of
+from projections.api.formatting import errors
 from projections.api.store import AT, ReadStore
+from schemas.texts import time_of
 
 
 class EngineStateOut(BaseModel):

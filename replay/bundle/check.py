@@ -21,6 +21,7 @@ from replay.bundle.log import HeldLog
 from replay.limits import MAX_FINDINGS
 from replay.verify.engine_check import Checked, EngineCheck, Tell
 from replay.verify.report import CLEAN, COULD_NOT_CHECK, FINDINGS, Finding, Kind, Report
+from replay.verify.text import not_decided_again
 from replay.verify.verify import verify
 from schemas import signatures
 from schemas.chain import GENESIS_HASH, digest, link
@@ -277,7 +278,7 @@ class _Check:
             replay = await verify(log, engines, progress=progress)
             report.replay = replay
             report.findings += replay.findings
-            report.unable += replay.unable
+            report.unable += [*replay.unable, *map(not_decided_again, replay.followed)]
             report.redecided = sum(engine.redecided for engine in replay.engines.values())
             return
         for engine in engines:

@@ -8,7 +8,8 @@ import msgspec
 from engines.kernel import Engine, decide_group, write
 from replay.verify.difference import first_difference
 from replay.verify.inputs import Inputs
-from replay.verify.report import EngineReport, Finding, Kind
+from replay.verify.releases import RELEASES
+from replay.verify.report import EngineReport, Finding, FollowedRange, Kind
 from schemas.errors import EverythingError, InputError, LogDiverged, OperatingError
 from schemas.events import Event
 from schemas.record_chain import Head, follow
@@ -52,6 +53,8 @@ class EngineCheck(Generic[S]):
     def __init__(self, engine: Engine[S], log: Log, tell: Tell) -> None:
         self.engine = engine
         self.report = EngineReport()
+        self.followed: dict[str, FollowedRange] = {}
+        """What was followed, by decider."""
         self.broken = ""
         """Why decisions could not be checked to the end; empty when they could."""
         self._tell = tell
@@ -202,8 +205,22 @@ class EngineCheck(Generic[S]):
         """
         for event in record.events:
             self.engine.evolve(self._state, event)
-        deciders = self.report.applied
-        deciders[record.decider] = deciders.get(record.decider, 0) + 1
+        found = self.followed.setdefault(
+            record.decider,
+            FollowedRange(
+                engine=self.engine.name,
+                decider=record.decider,
+                release=RELEASES.get(record.decider, ""),
+                records=0,
+                first_record=record.number,
+                last_record=record.number,
+                first_sequence=self._sequence,
+                last_sequence=self._sequence,
+            ),
+        )
+        found.records += 1
+        found.last_record, found.last_sequence = record.number, self._sequence
+        self.report.applied[record.decider] = found.records
 
     def _events(self, record: Record, inputs: list[Stored]) -> list[Event]:
         """Decide the record's inputs at its time, and apply what they lead to."""

@@ -93,10 +93,7 @@ class _Walk:
             report.engines[name] = check.finish(self._seen[name])
             if check.broken:
                 report.unable.append(f"{name}: not all was decided again: {check.broken}")
-            for decider, count in check.report.applied.items():
-                report.unable.append(
-                    f"{count} records of {decider}: only a release with it can decide them again"
-                )
+            report.followed += check.followed.values()
             if isinstance(check, NotaryCheck):
                 report.seals, report.sealed_through = check.report.records, check.sealed_through
                 if check.unproved:

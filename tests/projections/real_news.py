@@ -79,8 +79,8 @@ class Newsroom:
 
     def answer_calls(self) -> None:
         """Answer what the LLM was asked, now and then with what is no answer."""
-        for request_id, waiting in list(self.state.kept.llm.waiting.items()):
-            story = self.state.kept.clusters[waiting.cluster].stories[waiting.symbol]
+        for request_id, waiting in list(self.state.persisted.llm.waiting.items()):
+            story = self.state.persisted.clusters[waiting.cluster].stories[waiting.symbol]
             ids = [self.snapshots[story.articles[0]]]
             answer = LlmAnswer(
                 schema_version=1, summary=f"About {request_id}", impact_e2=3_000,
@@ -97,7 +97,7 @@ class Newsroom:
 
     def answer_reviews(self) -> None:
         """Approve or reject about half of what waits."""
-        for hash_, review in list(self.state.kept.reviews.items()):
+        for hash_, review in list(self.state.persisted.reviews.items()):
             kind = self.dice.choice([ApproveReview, RejectReview, None, None])
             if kind is not None:
                 self.venue.decide(kind, proposal_hash=hash_, symbol=review.symbol, reason="seen")

@@ -174,7 +174,7 @@ def _behind(world: World) -> str:
             return f"{process.name} does not run"
     for name, host in world.hosts().items():
         status = host.status()
-        if status["phase"] != "in office" or (name != subjects.NOTARY and status.get("lag")):
+        if status["phase"] != "leader" or (name != subjects.NOTARY and status.get("lag")):
             return f"host of {name}: {status}"
     records = [m for m in map(world.server.last, _records()) if m is not None]
     last = max((message.sequence for message in records), default=0)

@@ -25,13 +25,13 @@ def rejected(
 ) -> OrderRejected:
     """Say that one order of a known or `sayable` account was not taken."""
     return OrderRejected(
-        sequence,
-        order_id,
-        account,
-        order.client_order_id[:MAX_CLIENT_ID_CHARS],
-        order.symbol[:MAX_SYMBOL_CHARS],
-        code.value,
-        duplicate_of,
+        cause=sequence,
+        order_id=order_id,
+        account=account,
+        client_order_id=order.client_order_id[:MAX_CLIENT_ID_CHARS],
+        symbol=order.symbol[:MAX_SYMBOL_CHARS],
+        code=code.value,
+        duplicate_of=duplicate_of,
     )
 
 
@@ -40,9 +40,9 @@ def refused(
 ) -> CommandRefused:
     """Say that a command of a known or `sayable` account was not carried out."""
     return CommandRefused(
-        sequence,
-        account,
-        client_id[:MAX_CLIENT_ID_CHARS],
-        code.value,
-        detail[:MAX_DETAIL_CHARS],
+        cause=sequence,
+        account=account,
+        client_id=client_id[:MAX_CLIENT_ID_CHARS],
+        code=code.value,
+        detail=detail[:MAX_DETAIL_CHARS],
     )

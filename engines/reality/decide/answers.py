@@ -17,7 +17,9 @@ _MAX_ID_CHARS: Final = _MAX_SEQUENCE_CHARS + 1 + MAX_SYMBOL_CHARS
 
 def unreadable(sequence: int) -> LlmAnswered:
     """Return what becomes of a message that is nothing a worker says."""
-    return LlmAnswered(sequence, "", "unknown", 0, 0)
+    return LlmAnswered(
+        cause=sequence, request_id="", status="unknown", impact_e2=0, confidence_bp=0
+    )
 
 
 def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[LlmModeChanged]:
@@ -36,13 +38,31 @@ def called(state: State, sequence: int, call: LlmCalled, now_ns: int) -> Iterato
     if waiting is None:
         late = _was_asked(state, call.request_id)
         id_ = clean(call.request_id, _MAX_ID_CHARS)
-        yield LlmAnswered(sequence, id_, "late" if late else "unknown", 0, 0)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=id_,
+            status="late" if late else "unknown",
+            impact_e2=0,
+            confidence_bp=0,
+        )
         return
     answer = call.answer
     if answer is not None and _is_good(state, waiting, answer):
-        yield LlmAnswered(sequence, call.request_id, "used", answer.impact_e2, answer.confidence_bp)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=call.request_id,
+            status="used",
+            impact_e2=answer.impact_e2,
+            confidence_bp=answer.confidence_bp,
+        )
     else:
-        yield LlmAnswered(sequence, call.request_id, "invalid", 0, 0)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=call.request_id,
+            status="invalid",
+            impact_e2=0,
+            confidence_bp=0,
+        )
     yield from _go_on(state, sequence, waiting, now_ns)
 
 

@@ -39,7 +39,17 @@ class _Drop(NamedTuple):
 def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
     """Return what becomes of a message that is no measurement."""
     detail = "no measurement that this version can read"
-    return ArticleDropped(sequence, 0, "", "", "unreadable", None, 0, detail, now_ns)
+    return ArticleDropped(
+        cause=sequence,
+        article=0,
+        source="",
+        snapshot_id="",
+        reason="unreadable",
+        of=None,
+        similarity_bp=0,
+        detail=detail,
+        at_ns=now_ns,
+    )
 
 
 def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) -> Iterator[Event]:
@@ -98,7 +108,9 @@ def _quarantine(
     safeguards = state.persisted.safeguards
     until_ns = now_ns + safeguards.manip_window_ns
     detail = f"more than {safeguards.source_articles_per_hour} articles within an hour"
-    return SourceQuarantined(sequence, signals.source, until_ns, "rate", detail)
+    return SourceQuarantined(
+        cause=sequence, source=signals.source, until_ns=until_ns, reason="rate", detail=detail
+    )
 
 
 def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | None:
@@ -137,15 +149,15 @@ def _no_market(mentions: dict[str, Mention]) -> _Drop | None:
 
 def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) -> ArticleDropped:
     return ArticleDropped(
-        sequence,
-        signals.article,
-        signals.source,
-        signals.snapshot_id,
-        drop.reason,
-        drop.of,
-        drop.similarity_bp,
-        drop.detail,
-        now_ns,
+        cause=sequence,
+        article=signals.article,
+        source=signals.source,
+        snapshot_id=signals.snapshot_id,
+        reason=drop.reason,
+        of=drop.of,
+        similarity_bp=drop.similarity_bp,
+        detail=drop.detail,
+        at_ns=now_ns,
     )
 
 
@@ -186,12 +198,29 @@ def _mentions(state: State, signals: SignalsMeasured) -> dict[str, Mention]:
 def _joined(
     state: State, sequence: int, signals: SignalsMeasured, like: Neighbour | None, now_ns: int
 ) -> ClusterOpened | ArticleGrouped:
-    said = (sequence, signals.article, signals.source, signals.snapshot_id)
-    times = (_published_ns(signals), signals.observed_ns, now_ns)
+    published_ns = _published_ns(signals)
     if like is None:
-        return ClusterOpened(*said, *times)
-    cluster_id = state.persisted.window[like.article].cluster
-    return ArticleGrouped(*said, *times, cluster_id, like.article, like.similarity_bp)
+        return ClusterOpened(
+            cause=sequence,
+            article=signals.article,
+            source=signals.source,
+            snapshot_id=signals.snapshot_id,
+            published_ns=published_ns,
+            observed_ns=signals.observed_ns,
+            at_ns=now_ns,
+        )
+    return ArticleGrouped(
+        cause=sequence,
+        article=signals.article,
+        source=signals.source,
+        snapshot_id=signals.snapshot_id,
+        published_ns=published_ns,
+        observed_ns=signals.observed_ns,
+        at_ns=now_ns,
+        cluster=state.persisted.window[like.article].cluster,
+        neighbour=like.article,
+        similarity_bp=like.similarity_bp,
+    )
 
 
 def _assessed(

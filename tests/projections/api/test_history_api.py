@@ -12,11 +12,11 @@ from fastapi import FastAPI
 
 from projections.api import create_read_router
 from projections.api.at import EngineState, StateAt, time_or_sequence
-from projections.api.formatting import time_of
 from projections.history.historian import Historian
 from schemas.errors import Halt, InputError
 from schemas.stored import Stored
 from schemas.subjects import matches
+from schemas.texts import time_of
 from streams.gateway.errors import install_handlers
 from tests.projections.api.test_api import who
 from tests.projections.historic import at_work, keep_all

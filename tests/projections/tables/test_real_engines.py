@@ -82,7 +82,7 @@ async def test_prices_and_seals_arrive(dsn: str) -> None:
 
 async def test_tables_agree_with_what_reality_remembers(dsn: str, postgres: PostgresServer) -> None:
     room = newsy_day(seed=1)
-    server, kept = room.venue.server, room.state.kept
+    server, kept = room.venue.server, room.state.persisted
     await project_all(server, dsn)
     scores = {row["symbol"]: row for row in rows(dsn, "TABLE scores")}
     assert {key: row["reality_score_e2"] for key, row in scores.items()} == {

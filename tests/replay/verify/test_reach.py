@@ -76,9 +76,9 @@ def test_what_could_not_be_checked_is_not_called_clean() -> None:
     newer = simulate(verify(server.connect(), [*others, Newer()]))
     assert (newer.exit_code, newer.findings) == (2, [])
     count = newer.engines["exchange"].records
-    assert newer.unable == [
-        f"{count} records of exchange/1: only a release with it can decide them again"
-    ]
+    (followed,) = newer.followed
+    assert (followed.decider, followed.release, followed.records) == ("exchange/1", "v0.1.0", count)
+    assert (followed.first_record, followed.last_record) == (1, count)
 
 
 def test_a_report_can_be_told_in_words() -> None:

@@ -23,7 +23,7 @@ from schemas.services import ServiceKeys
 from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.gateway.app import create_app
-from streams.gateway.context import Appends, GatewayContext
+from streams.gateway.context import AppendPort, GatewayContext
 from streams.gateway.services import no_service_keys
 from streams.host.host import EngineHost
 from streams.ingest.jobs.queue import JobQueue, NoJobQueue
@@ -188,7 +188,7 @@ async def _host(engine: Engine[Any], log: Log, clock: Clock, stop: asyncio.Event
 async def open_house(
     *,
     log: SimulatedLog | None = None,
-    appender: Appends | None = None,
+    appender: AppendPort | None = None,
     engines: bool = True,
     routers: tuple[APIRouter, ...] = (),
     clock: SetClock | None = None,

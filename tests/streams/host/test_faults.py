@@ -166,7 +166,7 @@ def test_a_second_host_takes_over_at_once_and_the_first_writes_no_more() -> None
             with pytest.raises(Fenced) as fenced:
                 await first.task
             assert fenced.value.exit_code == 71
-            await wait_until(lambda: second.host.status()["phase"] == "in office", second.task)
+            await wait_until(lambda: second.host.status()["phase"] == "leader", second.task)
             epoch = second.host.status()["epoch"]
             await asyncio.sleep(0.5)
             stop.set()
@@ -234,7 +234,7 @@ def test_an_own_epoch_that_comes_late_is_not_another_writer() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
-            await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+            await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
             stored = server.last("main.evt.toy.epoch")
             assert stored is not None
             # The same bytes once more: an append given up for lost that was only late.
@@ -285,7 +285,7 @@ def test_a_changed_past_halts_and_is_named(at: str) -> None:
     simulate(main())
 
 
-def test_a_record_of_a_writer_out_of_office_halts() -> None:
+def test_a_record_of_a_former_leader_halts() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
@@ -332,7 +332,7 @@ def test_an_ack_that_goes_back_in_the_log_halts() -> None:
 
     async def main() -> None:
         run = Running(server, Toy(), faults=CutShort())
-        await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+        await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
         with pytest.raises(LogDiverged, match="had given before"):
             for number in range(30):
                 server.store([add(number)])

@@ -38,7 +38,7 @@ def test_no_time_is_lost_at_low_load() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
-            await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+            await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
             loop = asyncio.get_running_loop()
             began = loop.time()
             server.store([add(1)])
@@ -124,7 +124,7 @@ def test_inputs_without_events_are_covered_by_the_next_record() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
-            await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+            await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
             first = server.last_sequence + 1
             for _ in range(5):
                 server.store([(COMMAND, b"nop")])
@@ -165,9 +165,9 @@ def test_folding_the_records_gives_the_state_that_the_host_had() -> None:
                 await asyncio.sleep(0.3)
             await wait_until(settled(server), run.task)
             await wait_until(lambda: run.host.status()["in_flight"] == 0, run.task)
-            live = run.host._term
+            live = run.host.view()
             assert live is not None
-            hashed = state_hash(engine, live._state)
+            hashed = state_hash(engine, live.state)
             number = live.committed.number
         state, head = engine.initial(), Head()
         for _, record, data in records(server.messages(), "toy")[:number]:
@@ -233,7 +233,7 @@ def test_a_bug_in_decide_halts_and_names_the_input() -> None:
     async def main() -> None:
         server = new_server()
         run = Running(server, Toy())
-        await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+        await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
         sequence = server.store([(COMMAND, b"boom")])
         with pytest.raises(BrokenInvariant, match=str(sequence)):
             await run.task
@@ -245,7 +245,7 @@ def test_groups_whose_record_is_too_large_are_split() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
-            await wait_until(lambda: run.host.status()["phase"] == "in office", run.task)
+            await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
             # 5,999 events close no group, and nine such commands make 50 MB.
             server.store([(COMMAND, b"wide id%d 5000" % number) for number in range(2)])
             server.store([(COMMAND, b"nop")] * 3 + [add(1)])
@@ -342,7 +342,7 @@ def test_status_says_how_the_engine_stands() -> None:
             server.store([add(number) for number in range(100)])
             await asyncio.sleep(1.5)
             status = run.host.status()
-        assert status["phase"] == "in office"
+        assert status["phase"] == "leader"
         assert status["lag"] == status["waiting"] == status["in_flight"] == 0
         assert status["last_input"] == status["last_seen"] == 101
         assert status["sequence"] == server.last_sequence

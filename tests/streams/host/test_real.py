@@ -118,7 +118,7 @@ async def test_takeover_under_load_fences_the_first(tmp_path: Path) -> None:
             async with running(server, Toy(), "two") as second:
                 with pytest.raises(Fenced):
                     await asyncio.wait_for(first.task, PATIENCE_S)
-                await wait_until(lambda: second.host.status()["phase"] == "in office", second.task)
+                await wait_until(lambda: second.host.status()["phase"] == "leader", second.task)
                 assert second.host.status()["restarts"] == 0
                 epoch = second.host.status()["epoch"]
                 stop.set()

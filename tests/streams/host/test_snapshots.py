@@ -10,14 +10,14 @@ import pytest
 
 from schemas.chain import digest
 from schemas.errors import LogDiverged
-from streams.host.leadership import Office, Setup, take_office
+from streams.host.leadership import HostConfig, RecoveredState, acquire_leadership
 from streams.host.limits import SNAPSHOTS_KEPT
 from streams.host.snapshots import (
-    Anchor,
     Snapshot,
     SnapshotFolder,
     SnapshotHeader,
     SnapshotMemory,
+    SnapshotOrigin,
 )
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
@@ -50,14 +50,14 @@ async def filled(path: Path, commands: int = 35) -> SimulatedServer:
 
 
 async def start(
-    server: SimulatedServer, snapshots: Any, anchor: Anchor | None = None
-) -> Office[Ledger]:
-    """Take office, and return what the fold led to."""
-    setup = Setup(Toy(), server.connect(), VirtualClock(), "next", snapshots)
-    return await take_office(setup, asyncio.Event(), anchor, lambda _: None)
+    server: SimulatedServer, snapshots: Any, origin: SnapshotOrigin | None = None
+) -> RecoveredState[Ledger]:
+    """Become leader, and return the recovered state."""
+    config = HostConfig(Toy(), server.connect(), VirtualClock(), "next", snapshots)
+    return await acquire_leadership(config, asyncio.Event(), origin, lambda _: None)
 
 
-def same(one: Office[Ledger], other: Office[Ledger]) -> bool:
+def same(one: RecoveredState[Ledger], other: RecoveredState[Ledger]) -> bool:
     dumped = Toy().dump(one.state) == Toy().dump(other.state)
     return dumped and one.head == other.head and one.sequence == other.sequence
 
@@ -102,9 +102,9 @@ def test_any_damaged_byte_makes_a_snapshot_ignored(tmp_path: Path) -> None:
             damaged = bytearray(content)
             damaged[place] ^= 1
             newest.write_bytes(damaged)
-            office = await start(server, folder(tmp_path))
-            assert office.folded == 35
-            assert same(office, whole)
+            recovered = await start(server, folder(tmp_path))
+            assert recovered.folded == 35
+            assert same(recovered, whole)
         for length in (0, 1, 64, 65, 100, len(content) - 1):
             newest.write_bytes(content[:length])
             assert (await start(server, folder(tmp_path))).folded == 35
@@ -201,11 +201,11 @@ def test_what_the_host_itself_saw_must_still_be_there() -> None:
             server.store([add(1)])
             await wait_until(settled(server), run.task)
         sequence, record, _ = records(server.messages(), "toy")[0]
-        await start(server, None, Anchor(sequence, record.hash))
+        await start(server, None, SnapshotOrigin(sequence, record.hash))
         with pytest.raises(LogDiverged, match=f"sequence {sequence} "):
-            await start(server, None, Anchor(sequence, "0" * 64))
+            await start(server, None, SnapshotOrigin(sequence, "0" * 64))
         with pytest.raises(LogDiverged, match=f"sequence {sequence + 500} "):
-            await start(server, None, Anchor(sequence + 500, record.hash))
+            await start(server, None, SnapshotOrigin(sequence + 500, record.hash))
 
     simulate(main())
 
@@ -223,7 +223,7 @@ def test_an_engine_killed_before_any_snapshot_notices_that_the_log_lost_its_end(
         await run.killed()
         assert files(tmp_path) == []
         sequence, record, _ = records(server.messages(), "toy")[-1]
-        assert await folder(tmp_path).recall() == Anchor(sequence, record.hash)
+        assert await folder(tmp_path).load_origin() == SnapshotOrigin(sequence, record.hash)
         server.truncate(sequence - 1)
         for number in range(50):
             server.store([add(number)])
@@ -235,15 +235,15 @@ def test_an_engine_killed_before_any_snapshot_notices_that_the_log_lost_its_end(
 
 
 async def test_a_damaged_anchor_is_ignored(tmp_path: Path) -> None:
-    anchor = Anchor(12, "a" * 64)
-    assert await folder(tmp_path).recall() is None
-    await folder(tmp_path).remember(anchor)
-    assert await folder(tmp_path).recall() == anchor
+    origin = SnapshotOrigin(12, "a" * 64)
+    assert await folder(tmp_path).load_origin() is None
+    await folder(tmp_path).save_origin(origin)
+    assert await folder(tmp_path).load_origin() == origin
     path = tmp_path / "toy.anchor"
     content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert await folder(tmp_path).recall() is None
+        assert await folder(tmp_path).load_origin() is None
 
 
 def test_many_events_make_a_snapshot_due_at_the_next_state_hash(

@@ -9,7 +9,7 @@ import pytest
 
 from schemas.errors import AppendFailed, LogUnavailable
 from streams.broker.server import NatsServer
-from streams.log import nats_appends, nats_log
+from streams.log import nats_appends, nats_log, nats_stream
 from streams.log.nats_wire import Wire
 from streams.log.streams import log_spec
 from tests.support.nats import TestServer
@@ -79,7 +79,7 @@ async def test_what_may_not_be_published_fails_alone_and_at_once(server: NatsSer
 async def test_an_inbox_that_may_not_be_read_is_told(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_log, "LOG_REQUEST_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "LOG_REQUEST_ATTEMPTS", 2)
     with pytest.raises(LogUnavailable, match="permissions violation for subscription"):
         await nats_log.connect(url(server, "ada:a"), "main", name="ada")
 
@@ -87,7 +87,7 @@ async def test_an_inbox_that_may_not_be_read_is_told(
 async def test_an_nkey_lets_in_and_no_other_does(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_log, "CONNECT_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "CONNECT_ATTEMPTS", 2)
     log = await nats_log.connect(server.url, "main", name="engine", seed=SEED.decode())
     assert await log.send("main.evt.x", b"x") == 1
     await log.close()

@@ -18,7 +18,7 @@ from schemas.codec import encode
 from schemas.errors import Halt, LogDiverged, LogGap, LogUnavailable
 from schemas.stored import Stored
 from streams.broker import server as broker_server
-from streams.log import nats_log, nats_reader
+from streams.log import nats_reader, nats_stream
 from streams.log.nats_log import NatsLog
 from streams.log.streams import ensure_streams, log_spec
 from tests.support.nats import TestServer
@@ -36,7 +36,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     pull = {"batch": 500, "expires": 2_000_000_000, "idle_heartbeat": 200_000_000}
     monkeypatch.setattr(nats_reader, "_PULL", encode(pull))
     monkeypatch.setattr(broker_server, "SERVER_READY_S", 4)
-    monkeypatch.setattr(nats_log, "LOG_REQUEST_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "LOG_REQUEST_ATTEMPTS", 2)
 
 
 async def fill(log: NatsLog) -> None:
@@ -132,7 +132,7 @@ async def test_damage_never_goes_unseen(
         log = await server.connect()
         try:
             await walk(log, subject, found, whole[-1].sequence)
-            await log.check_past(known, whole[-1])
+            await log.stream.check_past(known, whole[-1])
         finally:
             await log.close()
     except (Halt, LogUnavailable):
