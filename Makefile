@@ -48,7 +48,7 @@ sim: $(VENV)/.installed-dev ## simulate 320 venues under drawn faults, then look
 fuzz: $(VENV)/.installed-dev ## throw junk at every door for ten minutes
 	$(BIN)/python -m tests.fuzz --minutes 10
 
-bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/performance.md
+bench: $(VENV)/.installed-bench ## measure, and write the figures into docs/explanation/performance.md
 	$(BIN)/python -m tests.bench
 
 models: $(VENV)/.installed ## install llama.cpp (compiles for minutes) and get the LLM's file; optional

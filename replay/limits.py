@@ -14,6 +14,9 @@ MAX_VERIFY_WAITING_BYTES: Final = 256 * 1024 * 1024
 MAX_FINDING_CHARS: Final = 300
 """Of a value that a finding quotes."""
 
+OTHER_RELEASE_TIMEOUT_S: Final = 3_600
+"""Seconds that another release may take to decide again what a bundle holds."""
+
 # -- archive and bundles ---------------------------------------------------------------
 SEGMENT_MESSAGES: Final = 250_000
 """A segment ends at the first seal at which it holds this many messages,"""

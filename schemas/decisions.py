@@ -180,7 +180,8 @@ class QuarantineSource(Decision, tag="quarantine_source/1", frozen=True):
 class ApproveReview(Decision, tag="approve_review/1", frozen=True):
     """Let exactly the move with this hash be applied (EM-05, EM-105).
 
-    A signer who holds the symbol, or has orders in it, is barred.
+    A signer who holds the symbol, or has orders in it, is in a conflict of interest: reality
+    refuses the approval.
     """
 
     proposal_hash: str
@@ -194,27 +195,21 @@ class RejectReview(Decision, tag="reject_review/1", frozen=True):
     reason: str
 
 
+MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
+KeyDecision = EnrolKey | GrantRole | RotateKey | RevokeKey
+SourceDecision = AddSource | ChangeSource | QuarantineSource
+ReviewDecision = ApproveReview | RejectReview
 AnyDecision = (
-    ListMarket
-    | EditMarket
-    | HaltMarket
-    | ResumeMarket
-    | CloseMarket
-    | ResolveMarket
+    MarketDecision
     | Mint
-    | EnrolKey
-    | GrantRole
-    | RotateKey
-    | RevokeKey
+    | KeyDecision
     | SetPolicy
     | CoSign
     | OpsOverride
-    | AddSource
-    | ChangeSource
-    | QuarantineSource
-    | ApproveReview
-    | RejectReview
+    | SourceDecision
+    | ReviewDecision
 )
+"""All decisions but the genesis, which is none: nobody is enrolled yet to make it."""
 
 SIGNED_DECISIONS: Codec[SignedDecision] = Codec(SignedDecision)
 DECISIONS: Codec[AnyDecision | Genesis] = Codec(AnyDecision | Genesis)

@@ -103,6 +103,9 @@ MAX_UNSEALED_MESSAGES: Final = 4_000_000
 
 # -- the public entry point ------------------------------------------------------------
 MAX_PAGE_ROWS: Final = 1_000
+MAX_CURSOR_CHARS: Final = 40
+MAX_AT_CHARS: Final = 40
+"""A sequence, or a time in ISO 8601."""
 RETRY_AFTER_S: Final = 1
 """What a refused caller is told to wait before it tries again."""
 MIN_SECRET_BYTES: Final = 32

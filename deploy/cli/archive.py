@@ -108,7 +108,8 @@ def restore(
         errors.print(f"LOST {note}", markup=False)
     if lost:
         say(
-            "what was acknowledged behind the archive's end is gone: docs/archive.md says what next"
+            "what was acknowledged behind the archive's end is gone: "
+            "docs/how-to/archive.md says what next"
         )
     if not _has_notary_key(place, found):
         say("the venue's notary.nk is not in this home: without it no good seal can be made")

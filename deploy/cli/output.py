@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas.texts import minute_of
+
 Side = Literal["left", "right"]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 At = Annotated[
@@ -67,7 +69,7 @@ def _cell(value: Any) -> str:
 
 def minute(when: str | None) -> str:
     """Return a time of the API to the minute, such as `2026-11-20 18:02`; empty for none."""
-    return "" if when is None else when[:16].replace("T", " ")
+    return "" if when is None else minute_of(when)
 
 
 def _looks_numeric(items: Sequence[Mapping[str, Any]], key: str) -> bool:

@@ -28,7 +28,7 @@ from streams.log.nats_log import NatsLog
 
 if TYPE_CHECKING:
     from replay.verify.report import Finding
-    from replay.verify.verify import Anchor
+    from replay.verify.verify import TrustedChainHash
 
 app = typer.Typer()
 
@@ -67,6 +67,14 @@ def verify(
             metavar="SEQUENCE:CHAIN", help="The chain hash you noted at a sequence. Repeatable."
         ),
     ] = None,
+    checkouts: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--with",
+            metavar="CHECKOUT",
+            help="A checkout of the release that decides older records again. Repeatable.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decide every record again from its inputs and compare: bytes, chain, seals, signatures.
@@ -75,19 +83,22 @@ def verify(
     named. 2: it could not be checked. What this machine's engines remember of the log is
     compared, too, so that an end that was cut off is found; what you noted of it with --anchor.
 
+    Records of an older release's deciders are followed and not decided again, which is exit code 2.
+    The report names the release; --with a checkout of it has its own code decide them.
+
     With --bundle a file that `everything export` wrote is checked, with no server and no data.
     """
     from replay.verify.text import describe
 
     if bundle is not None:
-        if until is not None or anchor:
-            raise InputError("--until and --anchor do not go with --bundle")
+        if until is not None or anchor or checkouts:
+            raise InputError("--until, --anchor and --with do not go with --bundle")
         _verify_bundle(bundle, key, as_json)
     elif key is not None:
         raise InputError("--key goes with --bundle")
     anchors = [_anchor(one, until) for one in anchor or ()]
     try:
-        report = asyncio.run(_verify(until, anchors, quiet=as_json))
+        report = asyncio.run(_verify(until, anchors, checkouts or (), quiet=as_json))
     except (OperatingError, Halt) as error:
         raise _unchecked(error, as_json) from error
     if as_json:
@@ -98,16 +109,16 @@ def verify(
     raise typer.Exit(report.exit_code)
 
 
-def _anchor(given: str, until: int | None) -> "Anchor":
+def _anchor(given: str, until: int | None) -> "TrustedChainHash":
     """Read `SEQUENCE:CHAIN`. Raises InputError."""
-    from replay.verify.verify import Anchor
+    from replay.verify.verify import TrustedChainHash
 
     match = _ANCHOR.fullmatch(given)
     if match is None:
         raise InputError(
             f"--anchor takes a sequence, a colon and 64 hex digits, not {given[:40]!r}"
         )
-    anchor = Anchor(int(match[1]), match[2])
+    anchor = TrustedChainHash(int(match[1]), match[2])
     if until is not None and anchor.sequence > until:
         raise InputError(f"the anchor at sequence {anchor.sequence} is behind --until")
     return anchor
@@ -141,10 +152,15 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
     return typer.Exit(COULD_NOT_CHECK)
 
 
-async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -> Any:
+async def _verify(
+    until: int | None, anchors: "Sequence[TrustedChainHash]", checkouts: Sequence[Path], quiet: bool
+) -> Any:
     from deploy.venue.engines import all_engines
+    from replay.verify.other_release import command_of, decide_with
     from replay.verify.verify import verify
 
+    for checkout in checkouts:
+        command_of(checkout)
     place = Place(Settings())
     log = await place.log("replay", dense=False)
     try:
@@ -152,7 +168,9 @@ async def _verify(until: int | None, anchors: "Sequence[Anchor]", quiet: bool) -
             engines = all_engines(place.shard)
             report = await verify(log, engines, until=until, anchors=anchors, progress=update)
             report.findings += await forgotten(place, log, report.through)
-            return report
+        for checkout in checkouts:
+            await decide_with(log, report, checkout)
+        return report
     finally:
         await log.close()
 
@@ -168,7 +186,7 @@ async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]"
     end = await log.last_sequence()
     findings = []
     for engine in subjects.ENGINES:
-        anchor = await SnapshotFolder(place.home.snapshots, engine).recall()
+        anchor = await SnapshotFolder(place.home.snapshots, engine).load_origin()
         if anchor is None or through < anchor.sequence <= end:
             continue  # it stands behind what was to be checked
         stored = await log.get(anchor.sequence)

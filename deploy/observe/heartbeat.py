@@ -1,7 +1,7 @@
-"""Heartbeats: how a process is, said once a second to whoever listens.
+"""Heartbeats: every process says once a second how it is.
 
-A heartbeat is a core NATS message on `status.<shard>.<process>`: news, not history, so it
-is on no stream. Where it stops, the process has stopped.
+A heartbeat is a core NATS message on `status.<shard>.<process>`. It is news, not history, so
+no stream keeps it. A process whose heartbeat stops has stopped.
 """
 
 import asyncio
@@ -20,9 +20,9 @@ from streams.log import nats_client
 
 
 async def quiet_connection(place: Place, role: str) -> Client:
-    """Return a connection for news, which nothing depends on: it reconnects for ever.
+    """Return a connection for news, on which nothing depends: it reconnects for ever.
 
-    Raises LogUnavailable when the broker cannot be reached at first.
+    Raises LogUnavailable when the first connection cannot be made.
     """
     login = place.login(role)
     return await nats_client.connect(
@@ -37,7 +37,7 @@ async def quiet_connection(place: Place, role: str) -> Client:
 async def heartbeat(
     place: Place, role: str, status: Callable[[], dict[str, Any]]
 ) -> AsyncIterator[None]:
-    """Say what `status` returns every STATUS_EVERY_S for as long as the block runs."""
+    """Publish what `status` returns every STATUS_EVERY_S while the block runs."""
     connection = await quiet_connection(place, role)
     subject = subjects.status(place.shard, role)
 

@@ -1,4 +1,4 @@
-"""The host of one engine. At most one is in office; a newcomer takes over at once."""
+"""The host of one engine. At most one is leader; a newcomer takes over at once."""
 
 import asyncio
 from functools import partial
@@ -19,7 +19,7 @@ from streams.host.scrub import scrub
 from streams.host.snapshots import SnapshotFolder
 from streams.log.clock import SystemClock
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 _log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ async def run(place: Place, name: str, stop: asyncio.Event) -> None:
         )
         async with heartbeat(place, role, host.status):
             if name == subjects.NOTARY:
-                await together(_scrubbing(log, clock), host.run(stop))
+                await run_until_first_exits(_scrubbing(log, clock), host.run(stop))
             else:
                 await host.run(stop)
     finally:

@@ -29,7 +29,7 @@ from streams.ingest.sources.reader import DocumentReader
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 BROWSER = "browser"
 RENDERS_AT_ONCE: Final = 2
@@ -98,7 +98,7 @@ class FetcherService:
             )
             bus.consume(consumer, fetcher.handle, at_once=at_once)
         try:
-            await together(self._registry.run(), self._serve(bus, stop))
+            await run_until_first_exits(self._registry.run(), self._serve(bus, stop))
         finally:
             await self._close()
 

@@ -26,7 +26,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
 
     try:
         async with heartbeat(place, "measurer", status):
-            # libraries and models take seconds, during which the heart beats
+            # libraries and models take seconds to load; the heartbeat goes on meanwhile
             service = await aside(lambda: _service(place, log), stop)
             if service is not None:
                 async with bus(place.settings.broker_url, **place.login("measurer")) as it:

@@ -2,7 +2,7 @@
 
 | name              | what it is                                               |
 |-------------------|----------------------------------------------------------|
-| engine-<engine>   | the host of one engine; at most one is in office          |
+| engine-<engine>   | the host of one engine; at most one is leader             |
 | projector         | folds records into Postgres                              |
 | feeds             | folds records into the FEED stream                       |
 | gateway           | HTTP: the door for people, the read API, native logins   |

@@ -11,7 +11,7 @@ from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Bus, bus
 from streams.log.clock import SystemClock
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 
 async def run(place: Place, stop: asyncio.Event) -> None:
@@ -43,4 +43,4 @@ class SchedulerService:
         """Ask for what is due until `stop`. Raises a Halt or an OperatingError."""
         jobs = NatsJobQueue(bus.client, self._log.shard)
         self._scheduler = Scheduler(self._log, jobs, self._clock)
-        await together(self._scheduler.run(), bus.serve(stop))
+        await run_until_first_exits(self._scheduler.run(), bus.serve(stop))

@@ -1,7 +1,7 @@
 """`everything up`: start the servers and processes of a venue, keep them up, stop them.
 
 A child that ends is started again with growing pauses, except when it halted (exit codes
-of `docs/halts.md`): a halt says that a person must look, and starting again would only
+of `docs/how-to/halts.md`): a halt says that a person must look, and starting again would only
 say so again.
 """
 
@@ -120,7 +120,7 @@ class Supervisor:
             child.halted = HALT_CODES[code]
             self._say(
                 f"{child.name} halted: {child.halted} (exit {code}). It stays down; "
-                f"see docs/halts.md and {child.log_path}"
+                f"see docs/how-to/halts.md and {child.log_path}"
             )
             return
         steady = now - child.started_at >= STEADY_AFTER_S

@@ -151,17 +151,26 @@ class BookSide:
 
         This visits every order, so only checks and tests call it.
         """
-        costs = []
-        for level in self.walk():
-            costs.append(level.cost)
-            _validate_level(self, level)
-        if costs != sorted(self.levels, reverse=True):
-            raise BrokenInvariant(f"{self._name()}: the bits say {costs}, the levels differ")
-        if self.best != (costs[0] if costs else 0):
+        costs = sorted(self.levels)
+        if self.best != (costs[-1] if costs else 0):
             raise BrokenInvariant(f"{self._name()}: the best cost is not {self.best}")
+        marked = self._marked()
+        if costs != marked:
+            raise BrokenInvariant(f"{self._name()}: levels at {costs}, bits at {marked}")
+        for cost, level in self.levels.items():
+            _validate_level(self, cost, level)
         words = sum(1 << word for word, bits in enumerate(self._words) if bits)
         if words != self._bits:
             raise BrokenInvariant(f"{self._name()}: the upper bits are not those of the words")
+
+    def _marked(self) -> list[int]:
+        """Return the costs whose bit is set, lowest first."""
+        return [
+            (word << _WORD_BITS) + bit
+            for word, bits in enumerate(self._words)
+            for bit in range(bits.bit_length())
+            if bits >> bit & 1
+        ]
 
     def _name(self) -> str:
         return f"{self.book.symbol} {'bids' if self.direction == BUY else 'asks'}"
@@ -225,7 +234,6 @@ class Book:
 
         This visits every order, so only checks and tests call it.
         """
-        self.top()
         resting: dict[tuple[str, int], int] = {}
         for side in (self.bids, self.asks):
             side.validate()
@@ -233,6 +241,7 @@ class Book:
                 for order in level:
                     key = order.owner.account.name, side.direction
                     resting[key] = resting.get(key, 0) + order.lots
+        self.top()
         for name, holding in self.holdings.items():
             buying, selling = resting.pop((name, BUY), 0), resting.pop((name, SELL), 0)
             if (holding.buying, holding.selling) != (buying, selling):
@@ -241,12 +250,10 @@ class Book:
             raise BrokenInvariant(f"{self.symbol}: orders of accounts without a holding: {resting}")
 
 
-def _validate_level(side: BookSide, level: PriceLevel) -> None:
-    where = f"{side.book.symbol} at cost {level.cost}"
-    if level.side is not side or side.levels.get(level.cost) is not level:
-        raise BrokenInvariant(f"{where}: the level is not its side's")
-    if not 0 < level.cost < PAR_TICKS:
-        raise BrokenInvariant(f"{where}: no order may rest there")
+def _validate_level(side: BookSide, cost: int, level: PriceLevel) -> None:
+    where = f"{side.book.symbol} at cost {cost}"
+    if level.side is not side or level.cost != cost or not 0 < cost < PAR_TICKS:
+        raise BrokenInvariant(f"{where}: the level is not of this side and cost")
     lots, last = 0, None
     for order in level:
         if order.prev is not last or order.level is not level:

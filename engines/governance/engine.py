@@ -74,4 +74,6 @@ class GovernanceEngine:
 def _refusal(message: Stored, kind: str, refused: Refused) -> DecisionRefused:
     key = clean(subjects.last_token(message.subject), PUBLIC_KEY_CHARS)
     detail = clean(refused.detail, MAX_DETAIL_CHARS)
-    return DecisionRefused(message.sequence, key, kind, refused.refusal.value, detail)
+    return DecisionRefused(
+        cause=message.sequence, key=key, kind=kind, code=refused.refusal.value, detail=detail
+    )

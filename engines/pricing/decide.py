@@ -61,7 +61,14 @@ def _pressure(state: State, name: str, now_ns: int) -> PressureChanged:
     symbol = state.symbols[name]
     buy_1m, sell_1m = symbol.minute.sums(now_ns)
     buy_1h, sell_1h = symbol.hour.sums(now_ns)
-    return PressureChanged(symbol.traded_in, name, buy_1m, sell_1m, buy_1h, sell_1h)
+    return PressureChanged(
+        cause=symbol.traded_in,
+        symbol=name,
+        buy_lots_1m=buy_1m,
+        sell_lots_1m=sell_1m,
+        buy_lots_1h=buy_1h,
+        sell_lots_1h=sell_1h,
+    )
 
 
 class _Quote(NamedTuple):
@@ -118,7 +125,15 @@ class RecordPricing:
             events.append(SmoothingSet(self._cause, self._alpha_bp))
         events.extend(self._blends.values())
         for name, (buy_lots, sell_lots) in self._volumes.items():
-            events.append(VolumeTraded(self._cause, name, self._at_ns, buy_lots, sell_lots))
+            events.append(
+                VolumeTraded(
+                    cause=self._cause,
+                    symbol=name,
+                    at_ns=self._at_ns,
+                    buy_lots=buy_lots,
+                    sell_lots=sell_lots,
+                )
+            )
         for name in self._blends | self._quotes:
             changed = self._price_changed(name)
             if changed is not None:
@@ -128,30 +143,50 @@ class RecordPricing:
     def _listed(self, event: MarketListed) -> None:
         name, score_e2 = event.symbol, event.initial_score_e2
         self._blends[name] = BlendSet(
-            self._cause, name, event.market_weight_bp, event.reality_weight_bp, score_e2
+            cause=self._cause,
+            symbol=name,
+            market_weight_bp=event.market_weight_bp,
+            reality_weight_bp=event.reality_weight_bp,
+            reality_score_e2=score_e2,
         )
         self._quotes[name] = _Quote("listing", score_e2 * MILLION, None)
 
     def _edited(self, event: MarketEdited) -> None:
-        name = event.symbol
-        now = self._blend(name)
+        now = self._blend(event.symbol)
         weights = (event.market_weight_bp, event.reality_weight_bp)
         if weights != (now.market_weight_bp, now.reality_weight_bp):
-            self._blends[name] = BlendSet(self._cause, name, *weights, now.reality_score_e2)
+            self._blends[event.symbol] = BlendSet(
+                cause=self._cause,
+                symbol=event.symbol,
+                market_weight_bp=event.market_weight_bp,
+                reality_weight_bp=event.reality_weight_bp,
+                reality_score_e2=now.reality_score_e2,
+            )
 
     def _scored(self, event: ScoreChanged) -> None:
-        name = event.symbol
-        if self._quote(name).basis == "resolution":
+        if self._quote(event.symbol).basis == "resolution":
             return  # it was on its way when the market was resolved
-        now = self._blend(name)
-        weights = (now.market_weight_bp, now.reality_weight_bp)
-        self._blends[name] = BlendSet(self._cause, name, *weights, event.new_score_e2)
+        now = self._blend(event.symbol)
+        self._blends[event.symbol] = BlendSet(
+            cause=self._cause,
+            symbol=event.symbol,
+            market_weight_bp=now.market_weight_bp,
+            reality_weight_bp=now.reality_weight_bp,
+            reality_score_e2=event.new_score_e2,
+        )
 
     def _proposed(self, proposal_hash: str, proposal: Proposal) -> None:
         name = proposal.symbol
         score_e2 = self._blend(name).reality_score_e2
-        finals = (self._final(name, score_e2), self._final(name, proposal.score_if_approved_e2))
-        self._proposals.append(ProposalPriced(self._cause, proposal_hash, name, *finals))
+        self._proposals.append(
+            ProposalPriced(
+                cause=self._cause,
+                proposal_hash=proposal_hash,
+                symbol=name,
+                final_price_e2=self._final(name, score_e2),
+                final_if_approved_e2=self._final(name, proposal.score_if_approved_e2),
+            )
+        )
 
     def _trade(self, event: Traded) -> None:
         name = event.symbol
@@ -187,7 +222,15 @@ class RecordPricing:
         symbol = self._state.symbols.get(name)
         if symbol and symbol.price == Price(basis, ewma_e6, market_e2, final_e2, last):
             return None
-        return PriceChanged(self._cause, name, basis, ewma_e6, market_e2, final_e2, last)
+        return PriceChanged(
+            cause=self._cause,
+            symbol=name,
+            basis=basis,
+            ewma_e6=ewma_e6,
+            market_price_e2=market_e2,
+            final_price_e2=final_e2,
+            last_trade_ticks=last,
+        )
 
     def _final(self, name: str, score_e2: int) -> int:
         """Return FinalPrice with that RealityScore; once resolved, no score moves it."""

@@ -53,14 +53,14 @@ class NatsFeed:
         """Return the first message on exactly `subject` at or behind `sequence`."""
         client = self._client
         question = encode({"seq": max(1, sequence), "next_by_subj": subject})
-        answer = await client.ask(f"$JS.API.STREAM.MSG.GET.{client.stream}", question)
+        answer = await client.stream.ask(f"$JS.API.STREAM.MSG.GET.{client.stream.name}", question)
         error = answer.get("error")
         if error is None:
             message = answer["message"]
             return Stored(message["seq"], message["subject"], b64decode(message.get("data", "")))
         if error.get("err_code") == _NO_MESSAGE:
             return None
-        raise LogUnavailable(f"{client.stream}: {error.get('description')}")
+        raise LogUnavailable(f"{client.stream.name}: {error.get('description')}")
 
     async def last_sequence(self) -> int:
         """Return the FEED sequence of the last message, 0 if there is none."""

@@ -1,7 +1,6 @@
 """From drafts to messages of the FEED: numbered, enveloped, and cut into batches."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
@@ -12,7 +11,7 @@ from schemas.feed import Envelope, encode_envelope
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.records import Record
 from schemas.subjects import feed, log_stream
-from schemas.units import SECOND_NS
+from schemas.texts import time_of
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +73,7 @@ class Outbox:
         The first `published` of them are on the FEED already.
         """
         full: list[Batch] = []
-        ts = _timestamp(record.time_ns)
+        ts = time_of(record.time_ns)
         for position in range(published, len(drafts)):
             if len(self._gathered) >= MAX_ATOMIC_BATCH - 1:
                 self._progress = _progress(sequence, record, position, complete=False)
@@ -121,9 +120,3 @@ class Outbox:
 
 def _progress(sequence: int, record: Record, published: int, *, complete: bool) -> Progress:
     return Progress(log_sequence=sequence, hash=record.hash, published=published, complete=complete)
-
-
-def _timestamp(time_ns: int) -> str:
-    """Write a time as RFC 3339 with microseconds."""
-    seconds, rest = divmod(time_ns, SECOND_NS)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest // 1000:06d}Z"

@@ -1,4 +1,4 @@
-"""Check one engine's records: the chain they form, who wrote them, and every decision anew."""
+"""Check one engine's records: their chain, their writer, and every decision, made again."""
 
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
@@ -8,7 +8,8 @@ import msgspec
 from engines.kernel import Engine, decide_group, write
 from replay.verify.difference import first_difference
 from replay.verify.inputs import Inputs
-from replay.verify.report import EngineReport, Finding, Kind
+from replay.verify.releases import RELEASES
+from replay.verify.report import EngineReport, Finding, FollowedRange, Kind
 from schemas.errors import EverythingError, InputError, LogDiverged, OperatingError
 from schemas.events import Event
 from schemas.record_chain import Head, follow
@@ -52,6 +53,8 @@ class EngineCheck(Generic[S]):
     def __init__(self, engine: Engine[S], log: Log, tell: Tell) -> None:
         self.engine = engine
         self.report = EngineReport()
+        self.followed: dict[str, FollowedRange] = {}
+        """What was followed, by decider."""
         self.broken = ""
         """Why decisions could not be checked to the end; empty when they could."""
         self._tell = tell
@@ -73,7 +76,7 @@ class EngineCheck(Generic[S]):
         return self.report
 
     def take_epoch(self, message: Stored) -> None:
-        """Note who is in office from here on."""
+        """Note which writer is the leader from here on."""
         self._sequence, self._number = message.sequence, self._head.number
         self.report.epochs += 1
         self._epoch = message.sequence
@@ -115,7 +118,9 @@ class EngineCheck(Generic[S]):
             return False
         if record.epoch != self._epoch:
             held = record.epoch < self._epoch
-            note = "written after its office was lost" if held else "its Epoch is not on the log"
+            note = (
+                "written after its leadership was lost" if held else "its Epoch is not on the log"
+            )
             self._differs("epoch", note, "epoch", self._epoch, record.epoch)
         try:
             follow(self._head._replace(epoch=0), record, data)
@@ -202,8 +207,22 @@ class EngineCheck(Generic[S]):
         """
         for event in record.events:
             self.engine.evolve(self._state, event)
-        deciders = self.report.applied
-        deciders[record.decider] = deciders.get(record.decider, 0) + 1
+        found = self.followed.setdefault(
+            record.decider,
+            FollowedRange(
+                engine=self.engine.name,
+                decider=record.decider,
+                release=RELEASES.get(record.decider, ""),
+                records=0,
+                first_record=record.number,
+                last_record=record.number,
+                first_sequence=self._sequence,
+                last_sequence=self._sequence,
+            ),
+        )
+        found.records += 1
+        found.last_record, found.last_sequence = record.number, self._sequence
+        self.report.applied[record.decider] = found.records
 
     def _events(self, record: Record, inputs: list[Stored]) -> list[Event]:
         """Decide the record's inputs at its time, and apply what they lead to."""

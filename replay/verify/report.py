@@ -56,7 +56,7 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         return f"{place}: {self.note}{values}"
 
 
-class Account(msgspec.Struct, kw_only=True):
+class Totals(msgspec.Struct, kw_only=True):
     """How the log adds up. `lost` and `doubled` count what was asked or measured without, or
     with one outcome too many; amounts are in cents, positions in lots."""
 
@@ -96,6 +96,28 @@ class EngineReport(msgspec.Struct, kw_only=True):
     pending: int = 0
 
 
+class FollowedRange(msgspec.Struct, kw_only=True):
+    """Records of one engine that another decider decided: they are followed, not decided again.
+
+    `release` is the tag of a release that decides them again, empty where none is known.
+    """
+
+    engine: str
+    decider: str
+    release: str
+    records: int
+    first_record: int
+    last_record: int
+    first_sequence: int
+    last_sequence: int
+    decided_by: str = ""
+    """The checkout that decided them again."""
+
+    def __str__(self) -> str:
+        place = f"at sequences {self.first_sequence:,} to {self.last_sequence:,}"
+        return f"{self.engine}: {self.records:,} records of {self.decider} {place}"
+
+
 class Report(msgspec.Struct, kw_only=True):
     """The result of one `verify`.
 
@@ -111,20 +133,24 @@ class Report(msgspec.Struct, kw_only=True):
     sealed_through: int = 0
     seals: int = 0
     seconds: float = 0.0
-    account: Account = msgspec.field(default_factory=Account)
+    account: Totals = msgspec.field(default_factory=Totals)
     engines: dict[str, EngineReport] = msgspec.field(default_factory=dict)
     findings: list[Finding] = msgspec.field(default_factory=list)
     more_findings: int = 0
     """Findings that were like others of the same engine and are only counted."""
     unable: list[str] = msgspec.field(default_factory=list)
     """What could not be checked, and why."""
+    followed: list[FollowedRange] = msgspec.field(default_factory=list)
+    """What nobody has decided again yet."""
+    decided_elsewhere: list[FollowedRange] = msgspec.field(default_factory=list)
+    """What another release has decided again (see `other_release`)."""
 
     @property
     def exit_code(self) -> int:
         """0 all is as it must be, 1 something is not, 2 it could not be checked."""
         if self.findings:
             return FINDINGS
-        return COULD_NOT_CHECK if self.unable else CLEAN
+        return COULD_NOT_CHECK if self.unable or self.followed else CLEAN
 
     @property
     def events_per_s(self) -> int:

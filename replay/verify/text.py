@@ -1,6 +1,6 @@
 """A report in words, for a terminal."""
 
-from replay.verify.report import CLEAN, FINDINGS, Report
+from replay.verify.report import CLEAN, FINDINGS, FollowedRange, Report
 from schemas.units import to_decimal
 
 
@@ -24,15 +24,25 @@ def describe(report: Report) -> list[str]:
     for name, engine in report.engines.items():
         lines.append(
             f"{name}: {engine.redecided:,} of {engine.records:,} records decided again, "
+            f"{sum(engine.applied.values()):,} followed, "
             f"{engine.state_hashes:,} state hashes, {engine.epochs:,} terms of office, "
             f"{engine.pending:,} inputs pending"
         )
+    lines += [f"DECIDED ELSEWHERE {one}, by {one.decided_by}" for one in report.decided_elsewhere]
     lines += [f"FOUND {finding}" for finding in report.findings]
     if report.more_findings:
         lines.append(f"and {report.more_findings:,} more like these")
     lines += [f"NOT CHECKED {reason}" for reason in report.unable]
+    lines += [f"NOT CHECKED {not_decided_again(one)}" for one in report.followed]
     lines.append(_verdict(report))
     return lines
+
+
+def not_decided_again(followed: FollowedRange) -> str:
+    """Say which records were followed, and what decides them again."""
+    if followed.release:
+        return f"{followed}: --with a checkout of {followed.release} decides them again"
+    return f"{followed}: no release is known that decides them again"
 
 
 def _verdict(report: Report) -> str:

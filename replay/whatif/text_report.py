@@ -1,12 +1,12 @@
 """A comparison in words for a terminal, and as a plot of both histories."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from replay.graphs.svg import Line, Panel, plot
 from replay.limits import MAX_PLOT_PANELS
 from replay.whatif.comparison import Comparison, Symbol
-from schemas.units import SECOND_NS, to_decimal
+from schemas.texts import second_of, time_of
+from schemas.units import to_decimal
 
 _SHOWN = 20
 """Reviews and clusters that a person is told one by one; programs get more."""
@@ -112,5 +112,4 @@ def draw(comparison: Comparison) -> str:
 
 
 def _utc(time_ns: int) -> str:
-    when = datetime.fromtimestamp(time_ns // SECOND_NS, UTC)
-    return when.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return second_of(time_of(time_ns))

@@ -78,8 +78,8 @@ _HEADING: Final = f"""\
 #   {_PREFIX}KEY_<ROLE>    the public nkey of each of the venue's own roles
 #
 # `everything nats-conf` prints the file with these filled in, for a server of your own. For
-# TLS or routes write a file that includes this one (docs/operations.md); `everything up` runs
-# it when EVERYTHING_NATS_CONF names it, and refuses one whose users or permissions differ.
+# TLS or routes write a file that includes this one (docs/how-to/operations.md). `everything up`
+# runs it when EVERYTHING_NATS_CONF names it, and refuses one whose users or permissions differ.
 """
 
 

@@ -14,24 +14,19 @@ from streams.gateway.context import GatewayContext
 from streams.gateway.edge import Edge
 from streams.gateway.errors import install_handlers
 from streams.gateway.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
-from streams.gateway.routes.accounts import create_account_router
-from streams.gateway.routes.admin import create_admin_router
-from streams.gateway.routes.ingest import create_ingest_router
-from streams.gateway.routes.orders import create_order_router
-from streams.gateway.routes.sessions import create_session_router
-from streams.gateway.routes.venue import create_venue_router
+from streams.gateway.routes import accounts, admin, ingest, orders, sessions, venue
 
 _log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/api/v1"
 # Routes are tried in this order, so the busiest come first.
 _ROUTERS: Final = (
-    create_order_router,
-    create_session_router,
-    create_account_router,
-    create_admin_router,
-    create_ingest_router,
-    create_venue_router,
+    orders.router,
+    sessions.router,
+    accounts.router,
+    admin.router,
+    ingest.router,
+    venue.router,
 )
 
 
@@ -61,11 +56,10 @@ def create_app(context: GatewayContext, extra_routers: Sequence[APIRouter] = ())
         redirect_slashes=False,
         lifespan=lifespan,
     )
+    app.state.gateway = context
     install_handlers(app, context.on_halt)
     app.add_middleware(Edge)
-    for create_router in _ROUTERS:
-        app.include_router(create_router(context), prefix=PREFIX)
-    for router in extra_routers:
+    for router in (*_ROUTERS, *extra_routers):
         app.include_router(router, prefix=PREFIX)
     return app
 

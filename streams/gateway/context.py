@@ -1,14 +1,18 @@
-"""What the door is composed of. `deploy` makes one for each gateway process."""
+"""What one gateway process is composed of. `deploy` makes one context for each process."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Annotated, Protocol
+
+from fastapi import Depends, Request
 
 from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Starting
 from streams.gateway.outcomes import Outcomes
+from streams.gateway.pushes import PushReplies
+from streams.gateway.rate_limiter import RateLimiter
 from streams.gateway.services import Services, no_service_keys
 from streams.gateway.sessions import Sessions
 from streams.gateway.tail import Tail
@@ -16,8 +20,8 @@ from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.ports import Clock, Log
 
 
-class Appends(Protocol):
-    """What the door needs of `streams.log.appender.Appender`."""
+class AppendPort(Protocol):
+    """What the gateway needs of `streams.log.appender.Appender`."""
 
     async def append(self, subject: str, payload: bytes) -> int:
         """Append one message and return its sequence once it is durable."""
@@ -27,13 +31,13 @@ class Appends(Protocol):
 class GatewayContext:
     """The parts that the routes share.
 
-    `session_secret` (at least 32 bytes) signs sessions: the same for every door of a venue.
-    `on_halt` is called when the door can no longer trust or reach the log: end the process.
+    `session_secret` (at least 32 bytes) signs sessions: the same for every gateway of a venue.
+    `on_halt` is called when the gateway can no longer trust or reach the log: end the process.
     `service_keys` are asked at each request of a program, so that a new one holds at once.
     """
 
     log: Log
-    appender: Appends
+    appender: AppendPort
     clock: Clock
     session_secret: bytes = field(repr=False)
     on_halt: Callable[[EverythingError], None]
@@ -46,8 +50,23 @@ class GatewayContext:
         self.sessions = Sessions(self.session_secret, self.clock)
         self.services = Services(self.service_keys, self.clock)
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
+        self.push_replies = PushReplies()
+        self.opening_rate = RateLimiter(self.clock, "too many accounts are being opened")
+        self.push_rate = RateLimiter(self.clock, "this source pushes too fast")
+        self.fetch_rate = RateLimiter(self.clock, "this key asks for too much")
+        self.led_engines: set[str] = set()
+        """Engines that have had a leader, as far as `GET /ready` has seen."""
 
     def check_ready(self) -> None:
         """Raise Starting until the directory knows what stood on the log at the start."""
         if not self.tail.caught_up:
             raise Starting("the door has not read the log to its end yet")
+
+
+async def _context_of(request: Request) -> GatewayContext:
+    context: GatewayContext = request.app.state.gateway
+    return context
+
+
+Context = Annotated[GatewayContext, Depends(_context_of)]
+"""The parameter by which a route gets the context of the app that it is mounted in."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StrictBool, StrictInt, Tag
 
 from schemas.commands import OrderType, Side, TimeInForce
+from schemas.http import MAX_INT64, Decimal, Out
 from schemas.limits import (
     MAX_BATCH_ORDERS,
     MAX_CLIENT_ID_CHARS,
@@ -21,7 +22,6 @@ from schemas.limits import (
 from schemas.signatures import PUBLIC_KEY_CHARS, SIGNATURE_CHARS
 from streams.gateway.limits import MAX_ACCOUNT_CHARS
 
-_MAX_INT64 = 2**63 - 1
 _MAX_CHALLENGE_CHARS = 600
 
 
@@ -29,10 +29,6 @@ class _In(BaseModel):
     """A request: unknown fields are refused, so that a misspelt one is not ignored."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Out(BaseModel):
-    model_config = ConfigDict(frozen=True)
 
 
 ClientId = Annotated[
@@ -47,7 +43,7 @@ ClientTime = Annotated[
     int | None,
     Field(
         ge=0,
-        le=_MAX_INT64,
+        le=MAX_INT64,
         description="When the client first sent this, in nanoseconds since 1970 UTC (a number "
         "or its digits as a string). Keep it when retrying: it is what bounds how late a retry "
         "can still be carried out. Without it the door's own time is taken.",
@@ -68,18 +64,6 @@ Signature = Annotated[
         description="Ed25519, as unpadded URL-safe base64.",
     ),
 ]
-Decimal = Annotated[str, Field(examples=["62.50"])]
-
-
-# -- errors --------------------------------------------------------------------------
-class ErrorBody(_Out):
-    code: Annotated[str, Field(description="Stable.", examples=["unknown_symbol"])]
-    message: Annotated[str, Field(description="For people.", examples=["no market 'RAIN'"])]
-    detail: Any = None
-
-
-class ErrorEnvelope(_Out):
-    error: ErrorBody
 
 
 # -- orders --------------------------------------------------------------------------
@@ -126,7 +110,7 @@ OrdersIn = Annotated[
 ]
 
 
-class OrderAck(_Out):
+class OrderAck(Out):
     """The order is durable on the log; what becomes of it the exchange decides."""
 
     sequence: Annotated[int, Field(description="Of the command on the log.", examples=[4711])]
@@ -141,12 +125,12 @@ class OrderAck(_Out):
     client_order_id: str
 
 
-class BatchedAck(_Out):
+class BatchedAck(Out):
     order_id: int
     client_order_id: str
 
 
-class OrdersAck(_Out):
+class OrdersAck(Out):
     sequence: int
     orders: list[BatchedAck]
 
@@ -154,14 +138,14 @@ class OrdersAck(_Out):
 OrderStatus = Literal["placed", "filled", "cancelled", "rejected", "duplicate"]
 
 
-class Fill(_Out):
+class OutcomeFill(Out):
     trade_id: int
     price: Decimal
     quantity: int
     maker_order_id: int
 
 
-class OrderOutcome(_Out):
+class OrderOutcome(Out):
     """What the exchange decided about one order.
 
     placed: (what is left of) it rests · filled: all of it · cancelled: what could not be
@@ -179,10 +163,10 @@ class OrderOutcome(_Out):
     cancelled: int = 0
     cancel_reason: str | None = None
     code: Annotated[str | None, Field(description="Why it was not taken.")] = None
-    fills: list[Fill] = []
+    fills: list[OutcomeFill] = Field(default=[])
 
 
-class OrdersOutcome(_Out):
+class OrdersOutcome(Out):
     sequence: int
     orders: list[OrderOutcome]
 
@@ -191,25 +175,25 @@ class OrdersOutcome(_Out):
 class CancelIn(_In):
     """Exactly one of `order_id`, `symbol` and `all`."""
 
-    order_id: Annotated[StrictInt | None, Field(ge=0, le=_MAX_INT64, examples=[471100])] = None
+    order_id: Annotated[StrictInt | None, Field(ge=0, le=MAX_INT64, examples=[471100])] = None
     symbol: Symbol | None = None
     all: Literal[True] | None = None
     client_id: ClientId | None = None
     client_time_ns: ClientTime = None
 
 
-class CancelAck(_Out):
+class CancelAck(Out):
     sequence: int
     client_id: str
 
 
-class CancelOutcome(_Out):
+class CancelOutcome(Out):
     """cancelled: these orders · not_open: there was nothing to cancel · rejected: see `code`."""
 
     sequence: int
     client_id: str
     status: Literal["cancelled", "not_open", "rejected"]
-    order_ids: list[int] = []
+    order_ids: list[int] = Field(default=[])
     code: str | None = None
 
 
@@ -219,11 +203,11 @@ class OpenAccountIn(_In):
 
     account: Account
     public_key: PublicKey
-    client_time_ns: Annotated[int, Field(ge=0, le=_MAX_INT64)]
+    client_time_ns: Annotated[int, Field(ge=0, le=MAX_INT64)]
     signature: Signature
 
 
-class AccountOut(_Out):
+class OpenedAccountOut(Out):
     sequence: int
     account: str
     public_key: str
@@ -235,7 +219,7 @@ class ChallengeIn(_In):
     account: Account
 
 
-class ChallengeOut(_Out):
+class ChallengeOut(Out):
     nonce: str
     venue_id: str
     expires_in_s: int
@@ -249,14 +233,14 @@ class SessionIn(_In):
     signature: Signature
 
 
-class SessionOut(_Out):
+class SessionOut(Out):
     token: str
     token_type: Literal["bearer"] = "bearer"
     account: str
     expires_in_s: int
 
 
-class WhoAmI(_Out):
+class WhoAmI(Out):
     account: str
     public_key: str
 
@@ -270,7 +254,7 @@ class ActionIn(_In):
     signature: Signature
 
 
-class ActionOut(_Out):
+class ActionOut(Out):
     """accepted, or still pending (more people must sign, or no outcome yet: see `events`)."""
 
     sequence: int
@@ -290,7 +274,7 @@ class PushIn(_In):
     signature: Signature
 
 
-class PushOut(_Out):
+class PushOut(Out):
     """The article is durable on the log; what it means the engine decides."""
 
     sequence: int
@@ -314,17 +298,17 @@ class FetchIn(_In):
     ]
     title: Annotated[str, Field(max_length=MAX_TITLE_CHARS)] = ""
     language: Annotated[str, Field(max_length=MAX_LANGUAGE_CHARS, examples=["en"])] = ""
-    published_ns: Annotated[StrictInt | None, Field(ge=0, le=_MAX_INT64)] = None
+    published_ns: Annotated[StrictInt | None, Field(ge=0, le=MAX_INT64)] = None
 
 
-class JobOut(_Out):
+class JobOut(Out):
     """The job is durable in ingest's queue. What came of it is in the source's fetches."""
 
     job: str
 
 
 # -- the venue -----------------------------------------------------------------------
-class KeyOut(_Out):
+class SigningKeyOut(Out):
     key: str
     holder: str
     role: str
@@ -332,7 +316,7 @@ class KeyOut(_Out):
     revoked: bool
 
 
-class VenueOut(_Out):
+class VenueOut(Out):
     founded: bool
     shard: str
     venue_id: str | None = None
@@ -341,14 +325,14 @@ class VenueOut(_Out):
     notary_key: str | None = None
     policy_version: int | None = None
     policy: dict[str, Any] | None = None
-    keys: list[KeyOut] = []
+    keys: list[SigningKeyOut] = Field(default=[])
 
 
-class HealthOut(_Out):
+class HealthOut(Out):
     status: Literal["ok"] = "ok"
 
 
-class ReadyOut(_Out):
+class ReadyOut(Out):
     ready: bool
     log: Annotated[bool, Field(description="The log answers.")]
     caught_up: Annotated[bool, Field(description="The door has read the log to its end.")]

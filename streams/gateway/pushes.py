@@ -38,7 +38,7 @@ def read(push: Push, directory: Directory) -> tuple[PushedArticle, Source]:
 def _source_of(pushed: PushedArticle, directory: Directory) -> Source:
     """Return the source that `pushed` names.
 
-    One that is quarantined may speak: its articles stand on the log, and count for nothing.
+    A quarantined source is not refused: its articles go on the log and count for nothing.
     """
     if directory.venue is None:
         raise Refused(Refusal.NO_GENESIS, "this venue has not been founded yet")
@@ -71,7 +71,7 @@ def observed(pushed: PushedArticle, push: Push, source: Source, now_ns: int) -> 
     )
 
 
-class Answered(NamedTuple):
+class PushReply(NamedTuple):
     """What a source was answered about one of its events."""
 
     body_hash: str
@@ -79,26 +79,26 @@ class Answered(NamedTuple):
     snapshot_id: str
 
 
-class Answers:
+class PushReplies:
     """The answers to the last MAX_REMEMBERED_PUSHES events, so that a repeated one gets the same.
 
-    Only a help: what is forgotten, or comes to another door, is observed once more, and the
-    engine knows it by its snapshot id.
+    This is a convenience only. An event that was forgotten, or that another gateway answered,
+    is observed once more, and the engine recognizes it by its snapshot id.
     """
 
     def __init__(self) -> None:
-        self._given: dict[tuple[str, str], Answered] = {}
+        self._given: dict[tuple[str, str], PushReply] = {}
 
-    def find(self, pushed: PushedArticle, body_hash: str) -> Answered | None:
+    def find(self, pushed: PushedArticle, body_hash: str) -> PushReply | None:
         """Return the answer given before. Raises Refused when it was to another article."""
-        answered = self._given.get((pushed.source, pushed.event_id))
-        if answered is not None and answered.body_hash != body_hash:
+        reply = self._given.get((pushed.source, pushed.event_id))
+        if reply is not None and reply.body_hash != body_hash:
             problem = f"event {pushed.event_id!r} was another article"
             raise Refused(Refusal.DUPLICATE, problem)
-        return answered
+        return reply
 
-    def keep(self, pushed: PushedArticle, answered: Answered) -> None:
+    def keep(self, pushed: PushedArticle, reply: PushReply) -> None:
         """Remember an answer, in place of the oldest one if need be."""
         if len(self._given) >= MAX_REMEMBERED_PUSHES:
             del self._given[next(iter(self._given))]
-        self._given[pushed.source, pushed.event_id] = answered
+        self._given[pushed.source, pushed.event_id] = reply

@@ -1,12 +1,12 @@
-"""How often something may be asked of the door in a minute, by whoever asks."""
+"""How often something may be asked of the gateway in a minute, by whoever asks."""
 
 from schemas.units import MINUTE_NS
 from streams.gateway.errors import Busy
 from streams.log.ports import Clock
 
 
-class Meter:
-    """Count requests by name. It remembers no more than this minute's names."""
+class RateLimiter:
+    """Count requests by name. Only the names of the current minute are kept."""
 
     def __init__(self, clock: Clock, problem: str) -> None:
         self._clock = clock

@@ -22,10 +22,10 @@ from streams.gateway.errors import RefusedAt
 from streams.gateway.models import (
     CancelIn,
     CancelOutcome,
-    Fill,
     OrderIn,
     OrderOutcome,
     OrderStatus,
+    OutcomeFill,
     PlaceOrderIn,
     PlaceOrdersIn,
 )
@@ -126,7 +126,7 @@ def order_outcomes(
         command.orders if isinstance(command, PlaceOrders) else [command]
     )
     judged: dict[int, OrderPlaced | OrderRejected] = {}
-    fills: dict[int, list[Fill]] = {}
+    fills: dict[int, list[OutcomeFill]] = {}
     refused: CommandRefused | None = None
     for event in events:
         match event:
@@ -160,7 +160,7 @@ def _refused(
 
 
 def _judged(
-    sequence: int, event: OrderPlaced | OrderRejected, fills: dict[int, list[Fill]]
+    sequence: int, event: OrderPlaced | OrderRejected, fills: dict[int, list[OutcomeFill]]
 ) -> OrderOutcome:
     if isinstance(event, OrderRejected):
         original = event.duplicate_of
@@ -192,8 +192,8 @@ def _status(event: OrderPlaced) -> OrderStatus:
     return "cancelled" if event.cancelled_lots else "filled"
 
 
-def _fill(event: Traded) -> Fill:
-    return Fill(
+def _fill(event: Traded) -> OutcomeFill:
+    return OutcomeFill(
         trade_id=event.trade_id,
         price=to_decimal(event.price_ticks),
         quantity=event.quantity_lots,

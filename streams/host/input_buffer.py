@@ -1,16 +1,17 @@
-"""The intake: inputs that were read and not decided yet, and when they make a group."""
+"""The input buffer: inputs that were read and not decided yet, and when they make a group."""
 
 from schemas.stored import Stored
 from streams.host.limits import FILL_GROUP_INPUTS, MAX_WAITING_BYTES, MAX_WAITING_INPUTS
 
 
-class Intake:
-    """Hold inputs in order and tell how many of them to decide now.
+class InputBuffer:
+    """Holds inputs in order and tells how many of them to decide now.
 
-    With `linger_ns` 0 a group is whatever has arrived, at once if nothing is in flight;
-    behind a record in flight it waits to be worth a record of its own, so that under load
-    records grow instead of becoming many. Otherwise a group is gathered until it is full or
-    has been open for `linger_ns`. Messages on `own` subjects never open a group.
+    With `linger_ns` 0, a group is all that has arrived, and it is decided at once if no
+    record is in flight. Behind a record in flight a group first grows to
+    FILL_GROUP_INPUTS, so that load makes records larger instead of more. With another
+    `linger_ns`, a group is decided when it is full or has been open for that time.
+    Messages on the subjects `own` never open a group.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Intake:
         return len(self._waiting) >= MAX_WAITING_INPUTS or self._bytes >= MAX_WAITING_BYTES
 
     def add(self, messages: list[Stored], now_ns: int) -> None:
-        """Take in the next messages."""
+        """Append the next messages."""
         if not messages:
             return
         self._waiting += messages
@@ -48,7 +49,7 @@ class Intake:
         if self._opened_ns is None and self._opens(messages):
             self._opened_ns = now_ns
 
-    def ripe(self, now_ns: int, in_flight: int) -> int:
+    def ready(self, now_ns: int, in_flight: int) -> int:
         """Return how many inputs to decide now, 0 for none."""
         waiting = len(self._waiting)
         if self._opened_ns is None and not self.full:
@@ -61,7 +62,7 @@ class Intake:
             closed = not in_flight or waiting >= min(FILL_GROUP_INPUTS, self._max_inputs)
         return min(waiting, self._max_inputs) if closed else 0
 
-    def ripe_at_ns(self) -> int | None:
+    def ready_at_ns(self) -> int | None:
         """Return when a lingering group closes by itself."""
         return self._opened_ns + self._linger_ns if self._opened_ns is not None else None
 
@@ -70,7 +71,7 @@ class Intake:
         return self._waiting[:count]
 
     def drop(self, count: int, now_ns: int) -> None:
-        """Let go of the first `count` inputs: they are decided."""
+        """Remove the first `count` inputs, which are decided."""
         self._bytes -= sum([len(message.payload) for message in self._waiting[:count]])
         del self._waiting[:count]
         self._opened_ns = now_ns if self._opens(self._waiting) else None

@@ -1,9 +1,12 @@
-"""Taking office: how an engine's host gets the right to write, and the state to write from.
+"""Leader election: how a host gets the right to append an engine's records, and its state.
 
-The order is what makes it safe. First fold what the log holds, so that taking over is
-short; then append the Epoch, from which on nothing of an older writer can land; then fold
-up to the Epoch. What is folded then is all there is and ever will be before our first
-record.
+    1. recover    load a snapshot, fold the records behind it
+    2. claim      append an Epoch; its sequence is the fencing token of this leader
+    3. catch up   fold the records up to the Epoch
+
+The server checks the token with each append (see `ports.Fence`), so from the Epoch on no
+older leader can append anything. What step 3 has folded is therefore complete. Step 1 comes
+first so that the venue is without a leader for the time of step 3 only.
 """
 
 import asyncio
@@ -16,14 +19,7 @@ import structlog
 from engines.kernel import Engine, fold, recorded_state_hash, state_hash
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import (
-    BrokenInvariant,
-    Fenced,
-    Halt,
-    InputError,
-    LogDiverged,
-    UnknownRecord,
-)
+from schemas.errors import BrokenInvariant, Fenced, Halt, InputError, LogDiverged, UnknownRecord
 from schemas.limits import GENESIS_POLL_MS
 from schemas.record_chain import Head
 from schemas.records import EPOCHS, EVENT_MESSAGES, Epoch, check_hash
@@ -32,7 +28,7 @@ from schemas.subjects import epoch as epoch_subject
 from schemas.subjects import events as events_subject
 from streams.host.gc_control import ManualCollection
 from streams.host.limits import SNAPSHOT_EVERY_EVENTS, SNAPSHOT_EVERY_RECORDS
-from streams.host.snapshots import Anchor, Snapshot, SnapshotHeader, Snapshots
+from streams.host.snapshots import Snapshot, SnapshotHeader, SnapshotOrigin, Snapshots
 from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 
@@ -44,11 +40,11 @@ MILLISECONDS: Final = 1_000
 
 
 class StoppedEarly(Exception):
-    """The host was told to stop before it had taken office."""
+    """The host was told to stop before it became leader."""
 
 
 class Committed(NamedTuple):
-    """A record that is on the log: where, its head, and its exact bytes."""
+    """A record that is on the log, with its sequence, its head and its exact bytes."""
 
     sequence: int
     head: Head
@@ -57,8 +53,8 @@ class Committed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Setup(Generic[S]):
-    """What a host is made of; the same for every office it takes."""
+class HostConfig(Generic[S]):
+    """What a host is made of. It is the same each time the host becomes leader."""
 
     engine: Engine[S]
     log: Log
@@ -79,17 +75,17 @@ class Setup(Generic[S]):
         return epoch_subject(self.log.shard, self.engine.name)
 
 
-class Office(Generic[S]):
-    """An engine's state, folded from its own records, and where on the log that is."""
+class RecoveredState(Generic[S]):
+    """An engine's state, folded from its own records, and its position on the log."""
 
-    def __init__(self, setup: Setup[S]) -> None:
-        self._setup = setup
-        self.state: S = setup.engine.initial()
+    def __init__(self, config: HostConfig[S]) -> None:
+        self._config = config
+        self.state: S = config.engine.initial()
         self.head = Head()
         self.sequence = 0
         """The log sequence of the last record, 0 before the first."""
         self.epoch = 0
-        """The newest Epoch; in the end our own."""
+        """The fencing token of the newest leader: the sequence of the last Epoch."""
         self.folded = 0
         """Records applied since the genesis or the snapshot."""
         self.folded_events = 0
@@ -103,11 +99,11 @@ class Office(Generic[S]):
     def apply(self, message: Stored) -> None:
         """Fold one message of the engine's own subjects.
 
-        Raises UnknownRecord when it is not what stands there, LogDiverged when it does not
-        continue what stood before; both name its sequence.
+        Raises UnknownRecord when the message cannot be read, LogDiverged when it does not
+        continue the chain. Both name its sequence.
         """
         try:
-            if message.subject == self._setup.epoch_subject:
+            if message.subject == self._config.epoch_subject:
                 self._apply_epoch(message)
             else:
                 self._apply_record(message)
@@ -121,7 +117,7 @@ class Office(Generic[S]):
 
     def _apply_epoch(self, message: Stored) -> None:
         epoch = EPOCHS.decode(message.payload)
-        if epoch.engine != self._setup.engine.name:
+        if epoch.engine != self._config.engine.name:
             raise UnknownRecord(f"an Epoch of {epoch.engine!r}")
         self.epoch = message.sequence
 
@@ -129,10 +125,11 @@ class Office(Generic[S]):
         record = EVENT_MESSAGES.decode(message.payload)
         if record.epoch != self.epoch:
             raise LogDiverged(
-                f"record {record.number} is of epoch {record.epoch}, but {self.epoch} is in office"
+                f"record {record.number} is of epoch {record.epoch}, "
+                f"but the leader's epoch is {self.epoch}"
             )
         try:
-            self.head = fold(self._setup.engine, self.state, self.head, record, message.payload)
+            self.head = fold(self._config.engine, self.state, self.head, record, message.payload)
         except Halt:
             raise
         except Exception as error:
@@ -142,135 +139,142 @@ class Office(Generic[S]):
         self.folded_events += len(record.events)
 
 
-async def take_office(
-    setup: Setup[S],
+async def acquire_leadership(
+    config: HostConfig[S],
     stop: asyncio.Event,
-    anchor: Anchor | None,
-    announce: Callable[[bytes], None],
-) -> Office[S]:
-    """Fold the engine's records, append an Epoch and return the office that it opens.
+    origin: SnapshotOrigin | None,
+    on_epoch: Callable[[bytes], None],
+) -> RecoveredState[S]:
+    """Become the engine's leader and return its state; see the head of this module.
 
-    `anchor` is what the host remembers of an earlier office. `announce` is told the Epoch's
-    bytes before they are sent: whatever becomes of them, they are ours. Raises LogDiverged
-    when the log is not the one that was seen before, StoppedEarly when `stop` is set.
+    `origin` is the newest record that the host knows to be on the log. `on_epoch` is called
+    with the Epoch's bytes before they are sent: if no ack comes, the host can still
+    recognize the Epoch as its own. Raises LogDiverged when the log is not the one that was
+    seen before, StoppedEarly when `stop` is set, Fenced when another writer was quicker.
     """
-    await _genesis(setup, stop)
-    if anchor is not None:
-        await _recorded(setup, anchor)
-    office = await _from_snapshot(setup)
-    subjects = (setup.events_subject, setup.epoch_subject)
-    async with Cursor(setup.log, subjects, office.read) as cursor:
-        last = await setup.log.last(setup.events_subject)
+    await _wait_for_genesis(config, stop)
+    if origin is not None:
+        await _head_at(config, origin)
+    recovered = await _from_snapshot(config)
+    subjects = (config.events_subject, config.epoch_subject)
+    async with Cursor(config.log, subjects, recovered.read) as cursor:
+        last = await config.log.last(config.events_subject)
         if last is not None:
-            await _fold_to(office, cursor, last.sequence, stop)
-        if office.folded >= setup.snapshot_every or office.folded_events >= SNAPSHOT_EVERY_EVENTS:
-            await save_snapshot(setup, office.state, office.head, office.sequence)
-        now_ns = setup.clock.now_ns()
-        payload = encode(Epoch(setup.engine.name, setup.writer, setup.engine.decider, now_ns))
-        announce(payload)
-        sequence = await setup.log.send(setup.epoch_subject, payload)
-        await _fold_to(office, cursor, sequence, stop)
-    if office.epoch > sequence:
-        raise Fenced(f"another writer took office at sequence {office.epoch}")
-    return office
+            await _fold_to(recovered, cursor, last.sequence, stop)
+        many = recovered.folded_events >= SNAPSHOT_EVERY_EVENTS
+        if many or recovered.folded >= config.snapshot_every:
+            await save_snapshot(config, recovered.state, recovered.head, recovered.sequence)
+        now_ns = config.clock.now_ns()
+        payload = encode(Epoch(config.engine.name, config.writer, config.engine.decider, now_ns))
+        on_epoch(payload)
+        sequence = await config.log.send(config.epoch_subject, payload)
+        await _fold_to(recovered, cursor, sequence, stop)
+    if recovered.epoch > sequence:
+        raise Fenced(f"another writer became leader at sequence {recovered.epoch}")
+    return recovered
 
 
-async def _genesis(setup: Setup[S], stop: asyncio.Event) -> None:
+async def _wait_for_genesis(config: HostConfig[S], stop: asyncio.Event) -> None:
     """Wait until the log has a first message: no Epoch may precede the genesis decision."""
-    while not await setup.log.last_sequence():
+    while not await config.log.last_sequence():
         if stop.is_set():
             raise StoppedEarly
-        await setup.clock.sleep(GENESIS_POLL_MS / MILLISECONDS)
+        await config.clock.sleep(GENESIS_POLL_MS / MILLISECONDS)
 
 
-async def _fold_to(office: Office[S], cursor: Cursor, sequence: int, stop: asyncio.Event) -> None:
+async def _fold_to(
+    recovered: RecoveredState[S], cursor: Cursor, sequence: int, stop: asyncio.Event
+) -> None:
     """Fold all messages up to the one at `sequence`, which is on the log."""
     async for messages in cursor.read_to(sequence):
         if stop.is_set():
             raise StoppedEarly
         for message in messages:
-            office.apply(message)
+            recovered.apply(message)
 
 
-async def _recorded(setup: Setup[S], anchor: Anchor) -> tuple[Head, str | None]:
-    """Return head and state hash of the record at `anchor`, as the log itself has them.
+async def _head_at(config: HostConfig[S], origin: SnapshotOrigin) -> tuple[Head, str | None]:
+    """Return head and state hash of the record at `origin`, as the log has them.
 
-    Raises LogDiverged when another message, or none, stands there.
+    Raises LogDiverged when another message, or none, is at that sequence.
     """
-    stored = await setup.log.get(anchor.sequence)
-    lost = f"sequence {anchor.sequence} no longer holds record {anchor.record_hash[:12]}"
-    if stored is None or stored.subject != setup.events_subject:
+    stored = await config.log.get(origin.sequence)
+    lost = f"sequence {origin.sequence} no longer holds record {origin.record_hash[:12]}"
+    if stored is None or stored.subject != config.events_subject:
         raise LogDiverged(lost)
     try:
         record = EVENT_MESSAGES.decode(stored.payload)
         check_hash(record, stored.payload)
     except (InputError, LogDiverged) as error:
         raise LogDiverged(f"{lost}: {error}") from error
-    if record.hash != anchor.record_hash:
+    if record.hash != origin.record_hash:
         raise LogDiverged(lost)
     head = Head(record.number, record.hash, record.last_input, record.time_ns, record.epoch)
-    return head, recorded_state_hash(setup.engine, record)
+    return head, recorded_state_hash(config.engine, record)
 
 
-async def _from_snapshot(setup: Setup[S]) -> Office[S]:
-    """Return an office at the newest snapshot that holds what it says, else at the genesis."""
-    office = Office(setup)
-    if setup.snapshots is None:
-        return office
-    for snapshot in await setup.snapshots.load():
+async def _from_snapshot(config: HostConfig[S]) -> RecoveredState[S]:
+    """Return the state of the newest snapshot that can be trusted, else the initial one."""
+    recovered = RecoveredState(config)
+    if config.snapshots is None:
+        return recovered
+    for snapshot in await config.snapshots.load():
         header = snapshot.header
-        anchor = Anchor(header.sequence, header.record_hash)
-        head, recorded_hash = await _recorded(setup, anchor)
-        reason = _mistrust(setup, snapshot, recorded_hash)
-        state = None if reason else _load(setup, snapshot)
+        origin = SnapshotOrigin(header.sequence, header.record_hash)
+        head, recorded_hash = await _head_at(config, origin)
+        reason = _rejection_reason(config, snapshot, recorded_hash)
+        state = None if reason else _loaded_state(config, snapshot)
         if state is None:
             reason = reason or "its state does not have the hash it says"
             log.warning("snapshot ignored", number=header.number, reason=reason)
             continue
-        office.resume(state, head, header.sequence)
+        recovered.resume(state, head, header.sequence)
         log.info("snapshot used", number=header.number, seq=header.sequence)
-        return office
-    return office
+        return recovered
+    return recovered
 
 
-def _mistrust(setup: Setup[S], snapshot: Snapshot, recorded_hash: str | None) -> str:
-    """Return why `snapshot` is not to be used, or an empty text."""
+def _rejection_reason(config: HostConfig[S], snapshot: Snapshot, recorded_hash: str | None) -> str:
+    """Return why `snapshot` must not be used, or an empty text."""
     header = snapshot.header
-    if setup.snapshots is None or header.code != setup.snapshots.code:
+    if config.snapshots is None or header.code != config.snapshots.code:
         return "other code wrote it"
-    if header.engine != setup.engine.name:
+    if header.engine != config.engine.name:
         return "it is another engine's"
     if recorded_hash is not None and recorded_hash != header.state_hash:
         return "the log records another state"
     return ""
 
 
-def _load(setup: Setup[S], snapshot: Snapshot) -> S | None:
-    """Return the snapshot's state, or None if it does not have the hash that it should."""
+def _loaded_state(config: HostConfig[S], snapshot: Snapshot) -> S | None:
+    """Return the snapshot's state, or None if its hash is not the one in the header."""
     try:
-        state = setup.engine.load(snapshot.data)
-        same = state_hash(setup.engine, state) == snapshot.header.state_hash
+        state = config.engine.load(snapshot.data)
+        same = state_hash(config.engine, state) == snapshot.header.state_hash
     except Exception as error:
-        # Whatever damaged bytes make an engine's loader do, they must not stop the host.
+        # An engine's loader may raise anything on damaged bytes. The host must survive it.
         log.warning("snapshot unreadable", reason=repr(error))
         return None
     return state if same else None
 
 
-async def save_snapshot(setup: Setup[S], state: S, head: Head, sequence: int) -> None:
-    """Save `state`, which is that after the record at `sequence`. Failing to is only a pity."""
-    if setup.snapshots is None or not sequence:
+async def save_snapshot(config: HostConfig[S], state: S, head: Head, sequence: int) -> None:
+    """Save `state`, the one after the record at `sequence`.
+
+    Errors are logged and ignored: a snapshot only makes the next start faster.
+    """
+    if config.snapshots is None or not sequence:
         return
-    data = setup.engine.dump(state)
-    engine, code = setup.engine.name, setup.snapshots.code
+    data = config.engine.dump(state)
+    engine, code = config.engine.name, config.snapshots.code
     header = SnapshotHeader(engine, code, head.number, sequence, head.hash, digest(data))
     try:
-        await setup.snapshots.save(Snapshot(header, data))
+        await config.snapshots.save(Snapshot(header, data))
     except OSError as error:
         log.warning("snapshot not written", number=head.number, reason=str(error))
 
 
-def forget(awaitable: Awaitable[object]) -> None:
-    """Let a result that nobody will ask for pass without a complaint."""
+def ignore_result(awaitable: Awaitable[object]) -> None:
+    """Keep asyncio from reporting an exception that nobody will ask for."""
     if isinstance(awaitable, asyncio.Future):
         awaitable.add_done_callback(lambda future: future.cancelled() or future.exception())

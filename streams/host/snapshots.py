@@ -1,13 +1,13 @@
 """Snapshots: an engine's state at one of its records, to start from instead of the genesis.
 
-A snapshot is never authority. It is used only if the code that wrote it is the code that
-reads it, its bytes are whole, the log holds the very record it was taken at, and the state
-loaded from it has the hash it says. What fails the first two or the last is ignored with a
-log line; a log that no longer holds the record has another past, and that is a halt.
+A snapshot is a cache and never authority. It is used only if four things hold: the same
+code wrote it, its bytes are whole, the log holds the record that it was taken at, and the
+loaded state has the hash in the header. If the log does not hold the record, the log has
+another past, and the host halts. If another check fails, the snapshot is ignored.
 
-Beside them stands an anchor: the newest record that the host knew to be on the log. It is
-no state, only a memory: a store that lost its end would otherwise go unnoticed by an engine
-that was killed since its last snapshot.
+The origin is kept beside the snapshots. It names the newest record that the host knew to be
+on the log. Without it, an engine that was killed would not notice that the log's store has
+lost the records behind the last snapshot.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _ID_CHARS: Final = 12
 
 
 class SnapshotHeader(msgspec.Struct, frozen=True):
-    """What a snapshot is of: the record `number` with `record_hash` at `sequence` of the log."""
+    """The record that a snapshot was taken at, and the digests of code and state."""
 
     engine: str
     code: str
@@ -50,38 +50,38 @@ class Snapshot(msgspec.Struct, frozen=True):
     data: bytes
 
 
-class Anchor(NamedTuple):
-    """A record that this host once knew at `sequence`, so the log must hold it there for ever."""
+class SnapshotOrigin(NamedTuple):
+    """A record that was on the log at `sequence`. The log must still hold it there."""
 
     sequence: int
     record_hash: str
 
 
 class Snapshots(Protocol):
-    """Where one engine's snapshots, and its anchor, are kept."""
+    """Where one engine's snapshots, and its origin, are kept."""
 
     @property
     def code(self) -> str:
-        """The digest of the code that may use them."""
+        """The digest of the code that may use the snapshots."""
 
     async def save(self, snapshot: Snapshot) -> None:
-        """Keep `snapshot`, and let go of the oldest beyond SNAPSHOTS_KEPT."""
+        """Keep `snapshot`, and delete the oldest beyond SNAPSHOTS_KEPT."""
 
     async def load(self) -> list[Snapshot]:
-        """Return those whose bytes are whole, newest first."""
+        """Return the snapshots whose bytes are whole, newest first."""
 
-    async def remember(self, anchor: Anchor) -> None:
-        """Keep `anchor` instead of the one before it."""
+    async def save_origin(self, origin: SnapshotOrigin) -> None:
+        """Replace the origin."""
 
-    async def recall(self) -> Anchor | None:
-        """Return the anchor, if there is one and its bytes are whole."""
+    async def load_origin(self) -> SnapshotOrigin | None:
+        """Return the origin, if there is one and its bytes are whole."""
 
 
 class SnapshotFolder:
-    """Keep an engine's snapshots as files in a folder of its own.
+    """Keeps an engine's snapshots as files in a folder of its own.
 
-    A file is the SHA-256 of all that follows it, a line break, the header as one line, and
-    the state's bytes. It appears under its name only when it is whole and on the disk.
+    A file holds a SHA-256 of all that follows it, a line break, the header as one line, and
+    the state's bytes. It gets its name only when it is whole and on the disk.
     """
 
     def __init__(self, folder: Path, engine: str, code: str | None = None) -> None:
@@ -101,29 +101,29 @@ class SnapshotFolder:
         """Return the snapshots whose bytes are whole, newest first."""
         return await asyncio.to_thread(lambda: list(self._load()))
 
-    async def remember(self, anchor: Anchor) -> None:
-        """Keep `anchor`; raises OSError when the disk does not take it.
+    async def save_origin(self, origin: SnapshotOrigin) -> None:
+        """Keep `origin`; raises OSError when the disk does not take it.
 
-        It is small and not forced to the disk (one that is a little old is as true), so it
-        is not worth a thread.
+        It is not synced to disk, because an older origin is as true. So the write is short
+        and needs no thread.
         """
-        content = encode(anchor)
+        content = encode(origin)
         lines = [digest(content).encode(), b"\n", content]
-        write_whole(self._anchor_file, lines, sync=False)
+        write_whole(self._origin_file, lines, sync=False)
 
-    async def recall(self) -> Anchor | None:
-        """Return the anchor, or None if there is none that is whole."""
+    async def load_origin(self) -> SnapshotOrigin | None:
+        """Return the origin, or None if there is none that is whole."""
         try:
-            return msgspec.json.decode(_whole(self._anchor_file.read_bytes()), type=Anchor)
+            return msgspec.json.decode(_whole(self._origin_file.read_bytes()), type=SnapshotOrigin)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, msgspec.MsgspecError) as error:
-            log.warning("anchor ignored", engine=self._engine, reason=str(error))
+            log.warning("origin ignored", engine=self._engine, reason=str(error))
             return None
 
     @property
-    def _anchor_file(self) -> Path:
-        return self._folder / f"{self._engine}.anchor"
+    def _origin_file(self) -> Path:
+        return self._folder / f"{self._engine}.anchor"  # the name that 0.1.0 gave it
 
     def _save(self, snapshot: Snapshot) -> None:
         header = snapshot.header
@@ -178,7 +178,7 @@ def lines_of(snapshot: Snapshot) -> list[bytes]:
 
 
 def write_whole(path: Path, lines: list[bytes], *, sync: bool) -> None:
-    """Have `path` hold `lines`, or what it held before, but never a part of them."""
+    """Replace the content of `path` by `lines` in one step: all of them or none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
     try:
@@ -194,12 +194,12 @@ def write_whole(path: Path, lines: list[bytes], *, sync: bool) -> None:
 
 
 class SnapshotMemory:
-    """Keep snapshots in memory, for simulations."""
+    """Keeps snapshots in memory, for simulations."""
 
     def __init__(self, code: str = "simulated") -> None:
         self._code = code
         self.kept: list[Snapshot] = []
-        self.anchor: Anchor | None = None
+        self.origin: SnapshotOrigin | None = None
 
     @property
     def code(self) -> str:
@@ -213,10 +213,10 @@ class SnapshotMemory:
         """Return all, newest first."""
         return list(self.kept)
 
-    async def remember(self, anchor: Anchor) -> None:
-        """Keep `anchor`."""
-        self.anchor = anchor
+    async def save_origin(self, origin: SnapshotOrigin) -> None:
+        """Keep `origin`."""
+        self.origin = origin
 
-    async def recall(self) -> Anchor | None:
-        """Return the anchor."""
-        return self.anchor
+    async def load_origin(self) -> SnapshotOrigin | None:
+        """Return the origin."""
+        return self.origin

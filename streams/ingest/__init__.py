@@ -1,1 +1,1 @@
-"""The door for the world: articles, signals and answers onto the log."""
+"""The entry point for the world: articles, signals and answers onto the log."""

@@ -4,40 +4,40 @@ from typing import Final
 
 # -- fetching --------------------------------------------------------------------------
 MAX_FEED_ITEMS: Final = 200
-"""Items of one document that are looked at; a feed's newest come first."""
+"""Items that are read of one document. A feed has its newest first."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
-"""Of a document, after decompression."""
+"""Size of a document after decompression."""
 MAX_ROBOTS_BYTES: Final = 500 * 1024
-"""Of a robots.txt: what RFC 9309 asks to be read at least."""
+"""Size of a robots.txt: RFC 9309 asks for at least this."""
 ROBOTS_LIFE_S: Final = 3_600
-"""How long a robots.txt that was read holds; RFC 9309 allows a day."""
+"""How long a robots.txt is cached; RFC 9309 allows a day."""
 MAX_ROBOTS_HOSTS: Final = 10_000
 ROBOTS_RETRY_S: Final = 300
-"""How long one that could not be read forbids everything before it is asked for again."""
+"""How long an unreadable robots.txt forbids everything before it is fetched again."""
 MAX_THROTTLED_HOSTS: Final = 10_000
 MAX_HELD_TURN_S: Final = 20
-"""A job whose turn at its host is further off than this goes back to the queue for so long."""
+"""A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
-"""The same for a host that a redirect leads to."""
+"""The same for the host that a redirect leads to."""
 READ_DOCUMENT_S: Final = 5
-"""Processor seconds that the reader may take over one document before it is ended."""
+"""Processor seconds that the reader may use for one document before it is killed."""
 READ_WALL_S: Final = 30
-"""The same by the clock, for a machine that has other things to do."""
+"""The same in wall-clock time, for a busy machine."""
 MAX_XML_DEPTH: Final = 100
 MAX_JSON_LD_NODES: Final = 10_000
 MAX_READER_BYTES: Final = 1024 * 1024 * 1024
-"""Memory that the reader may take."""
+"""Memory that the reader may use."""
 MAX_ITEM_CHARS: Final = 200_000
-"""Of one article's text as it is read; what is longer is cut there."""
+"""Length of one article's text as it is read. A longer text is cut."""
 FETCH_CONNECT_S: Final = 10
 FETCH_TOTAL_S: Final = 30
 """From the first byte sent to the last one read, redirects included."""
 MAX_REDIRECTS: Final = 5
 MAX_OBEYED_DELAY_S: Final = 3_600
-"""A robots.txt that asks for longer pauses is taken at this."""
+"""The longest pause that is obeyed when a robots.txt or a Retry-After asks for more."""
 FETCHES_AT_ONCE: Final = 16
 MAX_VALIDATOR_CHARS: Final = 500
-"""Of an ETag or a Last-Modified that is sent back."""
+"""Length of an ETag or a Last-Modified that is sent back."""
 BROWSER_RENDER_S: Final = 20
 MAX_BROWSER_REQUESTS: Final = 200
 """Sub-resources that one page may ask for."""
@@ -46,39 +46,39 @@ MAX_DNS_ADDRESSES: Final = 16
 # -- jobs and services -----------------------------------------------------------------
 JOB_ATTEMPTS: Final = 5
 JOB_DELIVERIES: Final = 20
-"""A job handed out more often than this, by crashes or with its turn far off, is given up."""
+"""A job that is handed out more often, after crashes or for far turns, is given up."""
 JOB_ACK_S: Final = 90
 """How long a job may go without a sign of life before another gets it."""
 JOB_BACKOFF_S: Final = 5
-"""Before the second attempt; it doubles with each."""
+"""Wait before the second attempt. It doubles with each attempt."""
 SERVICE_POLL_S: Final = 5
 """How long one pull of a durable consumer waits for a message."""
 SERVICE_BACKOFF_MAX_S: Final = 300
-"""Longest wait before a message that could not be handled comes again."""
+"""The longest wait before a message that could not be handled comes again."""
 SERVICE_GRACE_S: Final = 4
 """How long handlers under way may go on after a service was told to stop."""
 CONSUMER_CHECK_S: Final = 10
-"""How often a service looks whether its consumers still stand."""
+"""How often a service checks that its consumers still exist."""
 MAX_ACK_PENDING: Final = 1_000
-"""Messages of a consumer that are handed out, or put off, and not yet done."""
+"""Messages of a consumer that are handed out or postponed, and not yet done."""
 SCHEDULE_EVERY_S: Final = 1
 SCHEDULE_ATTEMPTS: Final = 60
 """Times in a row that asking for what is due may fail before the scheduler ends."""
 FAILING_BACKOFF: Final = 8
-"""A source that keeps failing is asked this many times more rarely, at most."""
+"""The poll interval of a failing source grows at most by this factor."""
 
 # -- measuring -------------------------------------------------------------------------
 MIN_ARTICLE_CHARS: Final = 40
-"""Title and excerpt together; less is not judged."""
+"""Length of title and excerpt together. Shorter articles are not measured."""
 MEASURE_BATCH: Final = 16
 """Articles that are measured and appended together."""
 MAX_SENTENCE_CHARS: Final = 500
-"""A longer one is measured in parts: VADER's cost grows with the square of a sentence."""
+"""A longer sentence is measured in parts: VADER's cost grows with the square of its length."""
 MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 EMBEDDING_DIMENSIONS: Final = 384
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
-"""So one source that floods cannot keep the others' articles out of sight."""
+"""With this bound a source that floods cannot hide the articles of the others."""
 NEIGHBOUR_FLOOR_BP: Final = 5_000
 """Less similar articles are not recorded as neighbours."""
 MAX_KEYWORDS_LISTED: Final = 20
@@ -94,22 +94,21 @@ MAX_LLM_TOKENS: Final = 512
 LLM_CONTEXT_TOKENS: Final = 2_048
 MAX_RAW_OUTPUT_CHARS: Final = 8_000
 MAX_SUMMARY_CHARS: Final = 1_000
-"""EM-33."""
 MAX_RATIONALE_CHARS: Final = 1_000
 LLM_TEXT_CHARS: Final = 400
-"""Of a summary or rationale that the grammar lets the model write, so that it comes to an end."""
+"""Length of a summary or rationale in the grammar, so that the model comes to an end."""
 LEAST_LLM_ARTICLE_CHARS: Final = 75
-"""Articles are halved down to this until the prompt fits; below it nothing is asked."""
+"""Articles are halved until the prompt fits, but not below this: then nothing is asked."""
 LLM_ID_CHARS: Final = 16
-"""Of a snapshot_id in the prompt and the answer: in full, five would fill half of it."""
+"""Length of a snapshot_id in prompt and answer: five full ones would fill half of it."""
 MAX_NUMBER_CHARS: Final = 40
-"""Of a number in an answer."""
+"""Length of a number in an answer."""
 LLM_THREADS: Final = 2
 LLM_BATCH_TOKENS: Final = 256
 LLM_ACK_S: Final = 30
-"""How long a question may go without a sign of life: shorter than its deadline, so that after
-a crash there is time to ask again."""
+"""How long a question may go without a sign of life. It is shorter than the deadline of a
+request, so that after a crash there is time to ask again."""
 LLM_CUT_S: Final = 5
-"""How much later than its deadline a call may come back before it is given up."""
+"""How long after its deadline a call may return before it is given up."""
 MAX_REMEMBERED_ANSWERS: Final = 100_000
-"""Requests known to have an answer; an older one is past its deadline anyway."""
+"""Requests that are known to have an answer. Older ones are past their deadline."""

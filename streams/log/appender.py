@@ -1,13 +1,12 @@
-"""Many callers, one log: appends that wait together travel together.
+"""Many callers, one log: appends that wait at the same time share an atomic batch.
 
-While few wait, each goes out alone and is acked soonest. While more wait than
-APPEND_SINGLES, all that wait (up to MAX_ATOMIC_BATCH) share one atomic batch and so one
-sync to disk. At most MAX_APPENDS_IN_FLIGHT such groups are under way; that is what makes
-the next group grow under load.
+While up to APPEND_SINGLES appends wait, each goes out alone, which is acked soonest. While
+more wait, up to MAX_ATOMIC_BATCH of them share one batch and one sync to disk. At most
+MAX_APPENDS_IN_FLIGHT groups are under way, so under load the next group grows.
 
-Appends of one caller that awaits each before the next keep their order, always. Appends
-that are under way together are stored in the order of the calls, unless the server
-refuses a batch: then its messages are sent again one by one, behind other groups.
+A caller that awaits each append before the next one keeps its order. Appends that are under
+way at the same time are stored in the order of the calls, unless the server refuses a batch:
+its messages are then sent again one by one, behind other groups.
 """
 
 import asyncio
@@ -58,13 +57,13 @@ class Appender:
         waiting = _Waiting(subject, payload, loop.create_future())
         self._queue.append(waiting)
         if not self._launching:
-            # Behind all callers that are ready now, so that they share a group.
+            # Launch after all callers that are ready now, so that they share a group.
             self._launching = True
             loop.call_soon(self._launch)
         return await waiting.done
 
     async def close(self) -> None:
-        """Let what is under way end, and refuse what waits."""
+        """Refuse the appends that wait, and wait for those under way."""
         self._closed = True
         while self._queue:
             _fail(self._queue.popleft(), LogUnavailable("the appender is closed"))
@@ -84,7 +83,7 @@ class Appender:
         self._launch()
 
     def _take(self) -> list[_Waiting]:
-        """Take what waits, up to a batch's bounds, without what its caller gave up."""
+        """Return the next appends, up to a batch's bounds, without those given up."""
         group: list[_Waiting] = []
         size = 0
         while self._queue and len(group) < MAX_ATOMIC_BATCH:
@@ -110,7 +109,7 @@ class Appender:
         try:
             last = await self._log.append_batch([(one.subject, one.payload) for one in group])
         except AppendFailed:
-            # One bad message fails them all, and none is stored: find out which.
+            # One bad message fails the whole batch. Sent one by one, only that one fails.
             for start in range(0, len(group), APPEND_SINGLES):
                 await self._one_by_one(group[start : start + APPEND_SINGLES])
         except EverythingError as error:
@@ -122,7 +121,7 @@ class Appender:
                     waiting.done.set_result(sequence)
 
     async def _one_by_one(self, group: Sequence[_Waiting]) -> None:
-        """Send all at once, in order, and settle each by its own answer."""
+        """Send each message alone, in order and without waiting, and settle each alone."""
         sent: list[tuple[_Waiting, Awaitable[int]]] = []
         for waiting in group:
             try:
@@ -140,7 +139,7 @@ class Appender:
 
 
 def _fail(waiting: _Waiting, error: EverythingError) -> None:
-    """Give each caller an exception of its own: one that is shared collects tracebacks."""
+    """Raise a copy of `error` for one caller: a shared exception would collect tracebacks."""
     if not waiting.done.done():
         own = type(error)(str(error))
         own.__cause__ = error

@@ -1,15 +1,29 @@
 """Appends on the wire: sent in order, matched with their acks, looked for when none comes.
 
-An append that the server acked or plainly refused is settled by that. One whose fence
-did not hold, whose ack does not come in time or whose connection is lost is settled by
-reading the log: it is there, or another writer holds the office, or nobody can say yet.
+    in flight
+      | the server acked it ..................................... its sequence
+      | the server refused it, and not for its fence ............ AppendFailed
+      |
+      | the server says that the fence did not hold, no ack came within
+      | APPEND_TIMEOUT_S, or the connection was lost
+      v
+    unknown
+      | it is on the log, or a late ack comes ................... its sequence
+      | it is not there, and another writer's Epoch is .......... Fenced
+      | it is not there, and the server had refused it .......... AppendFailed
+      | it is not there, and its connection is lost ............. AppendUnknown
+      | RESOLVE_WITHIN_S are over, or the log is closed ......... AppendUnknown
+      |
+      | it is not there, and its connection lives: it may still arrive
+      +-> look at the log again after APPEND_TIMEOUT_S
+
+Only the log settles an unknown append, never an error code.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import TYPE_CHECKING
 
 from schemas.errors import (
     AppendFailed,
@@ -20,19 +34,18 @@ from schemas.errors import (
     LogUnavailable,
     OperatingError,
 )
-from schemas.limits import APPEND_TIMEOUT_S, READ_BATCH
+from schemas.limits import APPEND_TIMEOUT_S
 from schemas.stored import Stored
 from streams.log import publishing
+from streams.log.cursor import Cursor, ReadableLog
 from streams.log.limits import MAX_SENDS_IN_FLIGHT, RESOLVE_WITHIN_S
+from streams.log.nats_stream import NatsStream
 from streams.log.nats_wire import Wire, status_of
 from streams.log.ports import Fence
 
-if TYPE_CHECKING:
-    from streams.log.nats_log import NatsLog
 
-
-class _Flight:
-    """One append that has no answer yet: a message, or a batch named by its first and last."""
+class InFlightAppend:
+    """An append without an answer yet: a message, or the first and last of a batch."""
 
     __slots__ = (
         "count",
@@ -72,14 +85,20 @@ class _Flight:
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Appends:
-    """What one `NatsLog` has appended and not heard of yet."""
+class PendingAppends:
+    """The appends of one connection to `stream` that are in flight or unknown.
 
-    def __init__(self, log: "NatsLog") -> None:
+    `log` is the same stream, and reads back what became of an unknown append.
+    """
+
+    def __init__(self, stream: NatsStream, log: ReadableLog) -> None:
+        self._stream = stream
         self._log = log
-        self._flights: set[_Flight] = set()
+        self._in_flight: set[InFlightAppend] = set()
         self._resolving: set[asyncio.Task[None]] = set()
-        self._office: tuple[Fence, Wire] | None = None
+        self._fenced_on: tuple[Fence, Wire] | None = None
+        """The fence that was used last, and its connection."""
+        stream.when_lost(self._connection_lost)
 
     def send(self, subject: str, payload: bytes, fence: Fence | None) -> "asyncio.Future[int]":
         """Put one message on the wire now, or return why not as a failed future."""
@@ -93,32 +112,34 @@ class Appends:
         """Append all of `messages` or none."""
         wire = self._live_wire()
         coded = [
-            (publishing.check_subject(subject, self._log.prefix), payload)
+            (publishing.check_subject(subject, self._stream.prefix), payload)
             for subject, payload in messages
         ]
         for _, payload in coded:
             publishing.check_size(payload, wire.max_payload)
         if not coded:
             raise AppendFailed("an empty batch")
-        self._check_office(wire, fence)
-        flight = _Flight(wire, messages[0], messages[-1], len(messages), fence, self._log.floor)
-        first, last = self._expect_first(flight), self._expect_ack(flight)
+        self._check_fence(wire, fence)
+        append = InFlightAppend(
+            wire, messages[0], messages[-1], len(messages), fence, self._stream.floor
+        )
+        first, last = self._expect_first(append), self._expect_ack(append)
         try:
             data = publishing.batch(
                 coded,
-                # stream-wide, and stored: whoever could guess one could commit our batch early
+                # The id counts for the whole stream. Who guessed it could commit our batch early.
                 token_hex(12).encode(),
                 first,
                 last,
                 publishing.fence_header(fence),
             )
-            self._launch(flight, data)
+            self._launch(append, data)
         except EverythingError:
-            self._land(flight)
+            self._flush_landed(append)
             raise
-        with contextlib.suppress(LogUnavailable):  # if it is lost, the flight will say so
+        with contextlib.suppress(LogUnavailable):  # then `_connection_lost` settles it
             await wire.drain()
-        return await flight.done
+        return await append.done
 
     async def found(self, subject: str, payload: bytes) -> int:
         """Append the first message of an empty log."""
@@ -129,191 +150,187 @@ class Appends:
         self, subject: str, payload: bytes, header: bytes, fence: Fence | None, *, founding: bool
     ) -> "asyncio.Future[int]":
         wire = self._live_wire()
-        coded = publishing.check_subject(subject, self._log.prefix)
+        coded = publishing.check_subject(subject, self._stream.prefix)
         publishing.check_size(payload, wire.max_payload)
-        self._check_office(wire, fence)
+        self._check_fence(wire, fence)
         message = (subject, payload)
-        flight = _Flight(wire, message, message, 1, fence, self._log.floor, founding)
-        reply = self._expect_ack(flight)
+        append = InFlightAppend(wire, message, message, 1, fence, self._stream.floor, founding)
+        reply = self._expect_ack(append)
         try:
-            self._launch(flight, publishing.single(coded, reply, payload, header))
+            self._launch(append, publishing.single(coded, reply, payload, header))
         except EverythingError:
-            self._land(flight)
+            self._flush_landed(append)
             raise
-        return flight.done
+        return append.done
 
     def _live_wire(self) -> Wire:
-        """Return the connection; without one, have it made, and send nothing now."""
-        wire = self._log.live_wire
+        """Return the connection; raise AppendFailed if there is none, and start to make one."""
+        wire = self._stream.live_wire
         if wire is None:
-            self._log.redial()
+            self._stream.redial()
             raise AppendFailed("not connected; nothing was sent")
         return wire
 
-    def _check_office(self, wire: Wire, fence: Fence | None) -> None:
+    def _check_fence(self, wire: Wire, fence: Fence | None) -> None:
         """Refuse a fence that was used on a connection that is gone.
 
-        What was on that connection may or may not have arrived, and what came after it
-        must not arrive without it.
+        A record on that connection may not have arrived. No later record of the same writer
+        may be stored without it.
         """
         if fence is None:
             return
-        if self._office is None or self._office[0] != fence:
-            self._office = (fence, wire)
-        elif self._office[1] is not wire:
-            raise AppendFailed("the connection of this office is gone: read the log")
+        if self._fenced_on is None or self._fenced_on[0] != fence:
+            self._fenced_on = (fence, wire)
+        elif self._fenced_on[1] is not wire:
+            raise AppendFailed("the connection of this fence is gone: read the log")
 
-    def _launch(self, flight: _Flight, data: bytes) -> None:
-        if len(self._flights) >= MAX_SENDS_IN_FLIGHT:
+    def _launch(self, append: InFlightAppend, data: bytes) -> None:
+        if len(self._in_flight) >= MAX_SENDS_IN_FLIGHT:
             raise AppendFailed(f"{MAX_SENDS_IN_FLIGHT} appends have no answer yet")
         try:
-            flight.wire.write(data)
+            append.wire.write(data)
         except LogUnavailable as error:
             raise AppendFailed("not connected; nothing was sent") from error
-        self._flights.add(flight)
-        flight.timer = asyncio.get_running_loop().call_later(APPEND_TIMEOUT_S, self._doubt, flight)
+        self._in_flight.add(append)
+        append.timer = asyncio.get_running_loop().call_later(
+            APPEND_TIMEOUT_S, self._resolve_unknown, append
+        )
 
-    def _expect_first(self, flight: _Flight) -> bytes:
-        """Expect the answer to a batch's first message: nothing, or why there is no batch."""
+    def _expect_first(self, append: InFlightAppend) -> bytes:
+        """Expect the answer to a batch's first message: empty, or the reason of a refusal."""
 
         def answered(header: bytes, payload: bytes) -> None:
             if payload or status_of(header):
-                self._settle(flight, publishing.read_ack(status_of(header), payload))
+                self._settle(append, publishing.read_ack(status_of(header), payload))
 
-        reply = flight.wire.expect(flight.first[0], answered)
-        flight.replies.append(reply)
+        reply = append.wire.expect(append.first[0], answered)
+        append.replies.append(reply)
         return reply
 
-    def _expect_ack(self, flight: _Flight) -> bytes:
+    def _expect_ack(self, append: InFlightAppend) -> bytes:
         def answered(header: bytes, payload: bytes) -> None:
-            self._settle(flight, publishing.read_ack(status_of(header), payload))
+            self._settle(append, publishing.read_ack(status_of(header), payload))
 
-        reply = flight.wire.expect(flight.subject, answered)
-        flight.replies.append(reply)
+        reply = append.wire.expect(append.subject, answered)
+        append.replies.append(reply)
         return reply
 
-    def _settle(self, flight: _Flight, ack: publishing.Ack) -> None:
-        if flight.done.done():
+    def _settle(self, append: InFlightAppend, ack: publishing.Ack) -> None:
+        if append.done.done():
             return
         if not ack.error:
-            self._succeed(flight, ack.sequence)
-        elif ack.error == publishing.WRONG_LAST_SEQUENCE and flight.fence is not None:
-            flight.refused = ack.text
-            self._doubt(flight)
+            self._succeed(append, ack.sequence)
+        elif ack.error == publishing.WRONG_LAST_SEQUENCE and append.fence is not None:
+            append.refused = ack.text
+            self._resolve_unknown(append)
         else:
-            self._fail(flight, AppendFailed(f"{ack.error}: {ack.text}"))
+            self._fail(append, AppendFailed(f"{ack.error}: {ack.text}"))
 
-    def _succeed(self, flight: _Flight, sequence: int) -> None:
-        """Accept a sequence, unless the past says that it was given away before."""
-        if sequence - flight.count < flight.floor:
+    def _succeed(self, append: InFlightAppend, sequence: int) -> None:
+        """Accept a sequence; raise LogDiverged if another message is known to have it."""
+        if sequence - append.count < append.floor:
             self._fail(
-                flight,
-                LogDiverged(f"{self._log.stream} gives sequence {sequence} after {flight.floor}"),
+                append,
+                LogDiverged(f"{self._stream.name} gives sequence {sequence} after {append.floor}"),
             )
             return
-        self._log.floor = max(self._log.floor, sequence)
-        self._land(flight)
-        if not flight.done.done():
-            flight.done.set_result(sequence)
+        self._stream.floor = max(self._stream.floor, sequence)
+        self._flush_landed(append)
+        if not append.done.done():
+            append.done.set_result(sequence)
 
-    def _fail(self, flight: _Flight, error: EverythingError) -> None:
-        self._land(flight)
-        if not flight.done.done():
-            flight.done.set_exception(error)
+    def _fail(self, append: InFlightAppend, error: EverythingError) -> None:
+        self._flush_landed(append)
+        if not append.done.done():
+            append.done.set_exception(error)
 
-    def _land(self, flight: _Flight) -> None:
-        self._flights.discard(flight)
-        if flight.timer is not None:
-            flight.timer.cancel()
-        for reply in flight.replies:
-            flight.wire.forget(reply)
+    def _flush_landed(self, append: InFlightAppend) -> None:
+        self._in_flight.discard(append)
+        if append.timer is not None:
+            append.timer.cancel()
+        for reply in append.replies:
+            append.wire.forget(reply)
 
     # -- appends without a clear answer ----------------------------------------------
 
-    def _doubt(self, flight: _Flight) -> None:
-        """Have the log say what became of `flight`. An ack that still comes is welcome."""
-        if flight not in self._flights:
+    def _resolve_unknown(self, append: InFlightAppend) -> None:
+        """Start to look for `append` on the log. A late ack still settles it."""
+        if append not in self._in_flight:
             return
-        self._flights.discard(flight)
-        if flight.timer is not None:
-            flight.timer.cancel()
-        task = asyncio.get_running_loop().create_task(self._resolve(flight))
+        self._in_flight.discard(append)
+        if append.timer is not None:
+            append.timer.cancel()
+        task = asyncio.get_running_loop().create_task(self._resolve(append))
         self._resolving.add(task)
         task.add_done_callback(self._resolving.discard)
 
-    async def _resolve(self, flight: _Flight) -> None:
+    async def _resolve(self, append: InFlightAppend) -> None:
         try:
             async with asyncio.timeout(RESOLVE_WITHIN_S):
-                while not await self._look(flight):
-                    # The connection stands, so the append may still be on its way.
-                    await asyncio.wait([flight.done], timeout=APPEND_TIMEOUT_S)
+                while not await self._look(append):
+                    # The connection lives, so the append may still be on its way.
+                    await asyncio.wait([append.done], timeout=APPEND_TIMEOUT_S)
         except (OperatingError, TimeoutError) as error:
-            self._fail(flight, AppendUnknown(f"no ack, and the log does not tell: {error}"))
+            self._fail(append, AppendUnknown(f"no ack, and the log cannot be read: {error}"))
         except EverythingError as error:
-            self._fail(flight, error)
+            self._fail(append, error)
         except asyncio.CancelledError:
-            self._fail(flight, AppendUnknown("no ack, and the log is being closed"))
+            self._fail(append, AppendUnknown("no ack, and the log is being closed"))
             raise
 
-    async def _look(self, flight: _Flight) -> bool:
-        """Settle `flight` by what stands on the log; return False if that may change yet."""
-        sequence = await self._find(flight)
-        fence = flight.fence
+    async def _look(self, append: InFlightAppend) -> bool:
+        """Settle `append` by what is on the log; return False if that may still change."""
+        sequence = await self._find(append)
+        fence = append.fence
         holder = await self._log.last(fence.subject) if fence else None
-        if flight.done.done():
+        if append.done.done():
             return True
         if sequence is not None:
-            self._succeed(flight, sequence)
+            self._succeed(append, sequence)
         elif fence is not None and (holder is None or holder.sequence != fence.sequence):
-            self._fail(flight, _fenced(fence, holder))
-        elif flight.refused:
-            self._fail(flight, AppendFailed(flight.refused))
-        elif flight.wire.lost:
-            self._fail(flight, AppendUnknown("no ack, and not on the log so far"))
-        return flight.done.done()
+            self._fail(append, _fenced(fence, holder))
+        elif append.refused:
+            self._fail(append, AppendFailed(append.refused))
+        elif append.wire.lost:
+            self._fail(append, AppendUnknown("no ack, and not on the log so far"))
+        return append.done.done()
 
-    async def _find(self, flight: _Flight) -> int | None:
-        """Return where `flight`'s last message stands, None if it does not.
+    async def _find(self, append: InFlightAppend) -> int | None:
+        """Return the sequence of the last message of `append`, None if it is not on the log.
 
-        It is known by subject and bytes, behind the sequence that was the last one known
-        when it was sent. Of equal messages the first is taken: it is the one that counts,
-        because commands and records execute once.
+        A message is recognized by subject and bytes, among those behind the newest sequence
+        that was known when it was sent. Of equal messages the first one counts, because
+        commands and records execute once.
         """
-        last = await self._log.last(flight.subject)
-        if last is None or last.sequence <= flight.floor:
+        last = await self._log.last(append.subject)
+        if last is None or last.sequence <= append.floor:
             return None
-        reader = await self._log.open_reader([flight.subject], flight.floor)
-        try:
-            at = flight.floor
-            while at < last.sequence:
-                for message in await reader.poll(READ_BATCH, APPEND_TIMEOUT_S):
-                    at = message.sequence
-                    if message.payload == flight.payload and await self._starts(flight, at):
-                        return at
-        finally:
-            await reader.close()
+        async with Cursor(self._log, [append.subject], append.floor) as cursor:
+            async for messages in cursor.read_to(last.sequence):
+                for sequence, _, payload in messages:
+                    if payload == append.payload and await self._starts(append, sequence):
+                        return sequence
         return None
 
-    async def _starts(self, flight: _Flight, sequence: int) -> bool:
-        """Tell whether the batch that ends at `sequence` begins as `flight` does."""
-        if flight.count == 1:
+    async def _starts(self, append: InFlightAppend, sequence: int) -> bool:
+        """Tell whether the batch that ends at `sequence` begins with the first of `append`."""
+        if append.count == 1:
             return True
-        first = await self._log.get(sequence - flight.count + 1)
-        return first is not None and (first.subject, first.payload) == flight.first
+        first = await self._log.get(sequence - append.count + 1)
+        return first is not None and (first.subject, first.payload) == append.first
 
-    def connection_lost(self) -> None:
-        """Look for what had no ack when the connection went."""
-        for flight in [one for one in self._flights if one.wire.lost]:
-            self._doubt(flight)
+    def _connection_lost(self) -> None:
+        for append in [one for one in self._in_flight if one.wire.lost]:
+            self._resolve_unknown(append)
 
     async def close(self) -> None:
-        """End what has no ack in AppendUnknown."""
+        """End each append without an ack in AppendUnknown."""
         tasks = list(self._resolving)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        for flight in list(self._flights):
-            self._fail(flight, AppendUnknown("no ack, and the log is closed"))
+        for append in list(self._in_flight):
+            self._fail(append, AppendUnknown("no ack, and the log is closed"))
 
 
 def _failed(error: EverythingError) -> "asyncio.Future[int]":

@@ -1,26 +1,26 @@
-"""An ordered walk along a stream, by an ephemeral pull consumer that acks nothing.
+"""An ordered reader of a stream, by an ephemeral pull consumer that acks nothing.
 
-The server sends what pulls asked for; a callback puts it aside and checks that nothing is
-missing; `poll` hands it over. At most READ_PULLS x READ_BATCH messages are asked for or
-put aside at once. When the consumer is gone (a lost connection, a restarted server), it
-is made anew behind the last message, after checking that this message still stands as it
-was read: a truncated store uses its sequences again.
+Pulls ask the server for messages. A callback checks that no message is missing and keeps
+what came; `poll` returns it. At most READ_PULLS x READ_BATCH messages are asked for or kept
+at once. When the consumer is gone (a lost connection, a restarted server), the reader makes
+another one behind the last message. It first checks that this message is still the same,
+because a truncated store uses its sequences again.
 
-A consumer has one filter, which covers all that is wanted, and the rest is dropped here:
-nats-server 2.15.1 gives what is past to a consumer with several filters at 12,000
-messages/s, to one with a single filter at 70,000 and more, to one with none at 170,000.
+A consumer has one filter, which covers all subjects that are wanted, and the reader drops
+the rest. Nats-server 2.15.1 delivers old messages to a consumer with several filters at
+12,000 messages/s, with one filter at 70,000 or more, with none at 170,000.
 
-A damaged block makes the server skip its messages without a word, or stop delivering.
-Where everything is read, the sequences show it. Where a filter leaves gaps anyway, the
-server's own count does: each delivery says how many are still to come, so if the server
-is idle and some never came, they are counted again, and missing ones stop the reader.
+A damaged block makes the server skip its messages silently, or stop delivering. A reader of
+all subjects sees it by the sequences. A reader with a filter sees gaps anyway and relies on
+the server's count: each delivery says how many are still to come. If the server is idle and
+some of them never came, the reader has them counted again, and missing ones stop it.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from schemas import subjects as names
 from schemas.codec import encode
@@ -41,10 +41,8 @@ from streams.log.limits import (
     READ_PULLS,
     READER_IDLE_S,
 )
+from streams.log.nats_stream import NatsStream
 from streams.log.nats_wire import Wire, header_value, status_of
-
-if TYPE_CHECKING:
-    from streams.log.nats_log import NatsLog
 
 _HEARTBEAT: Final = 100
 _SHORT: Final = 0.05
@@ -61,18 +59,18 @@ _PULL: Final = encode(
 class NatsReader:
     """Implements `ports.Reader`; made by `NatsLog.open_reader`."""
 
-    def __init__(self, log: "NatsLog", subjects: Sequence[str], after: int) -> None:
-        self._log = log
+    def __init__(self, stream: NatsStream, subjects: Sequence[str], after: int) -> None:
+        self._stream = stream
         self._subjects = tuple(subjects)
         self._filter = names.covering(self._subjects)
         # every subject of a log has at least two tokens behind the shard's name
-        self._everything = self._filter in (f"{log.prefix}>", f"{log.prefix}*.>")
-        self._dense = log.dense and self._everything
+        self._everything = self._filter in (f"{stream.prefix}>", f"{stream.prefix}*.>")
+        self._dense = stream.dense and self._everything
         self._wanted: dict[bytes, str] = {}
-        """Subjects that have come, as text; empty text for those that nobody asked for."""
+        """The subjects that came, as text; empty text for those that nobody asked for."""
         self._after = after
-        """Sequence of the last message that came, handed over or not."""
-        self._anchor: Stored | None = None
+        """The sequence of the last message that came, returned by `poll` or not."""
+        self._last: Stored | None = None
         self._next_number = 1
         self._began_after = after
         self._last_reply = b""
@@ -80,7 +78,8 @@ class NatsReader:
         self._suspicious = False
         self._wire: Wire | None = None
         self._sid = b""
-        self._consumer = ""
+        self.consumer = ""
+        """The consumer's name on the server."""
         self._inbox = b""
         self._arrived: list[Stored] = []
         self._asked = 0
@@ -114,8 +113,8 @@ class NatsReader:
         return self._take(max_messages)
 
     async def close(self) -> None:
-        """Let the server forget the consumer; it also would by itself."""
-        consumer = self._consumer if self._wire is not None else ""
+        """Delete the consumer at once; without this the server deletes it after some time."""
+        consumer = self.consumer if self._wire is not None else ""
         self._closed = True
         self._detach()
         self._failure = LogUnavailable("the reader is closed")
@@ -123,7 +122,7 @@ class NatsReader:
             await self._forget_consumer(consumer)
 
     async def attach(self) -> None:
-        """Make the first consumer, so that opening a reader fails where it should."""
+        """Make the first consumer, so that `open_reader` fails and not the first poll."""
         await self._attach()
 
     def _take(self, max_messages: int) -> list[Stored]:
@@ -138,7 +137,7 @@ class NatsReader:
         return taken
 
     async def _wait(self, seconds: float) -> None:
-        """Return when something came or changed, or `seconds` are over."""
+        """Return when a message or status came, or `seconds` are over."""
         loop = asyncio.get_running_loop()
         self._waiter = loop.create_future()
         timer = loop.call_later(seconds, self._wake)
@@ -162,8 +161,8 @@ class NatsReader:
             self._wire.write(
                 b"PUB $JS.API.CONSUMER.MSG.NEXT.%b.%b %b %d\r\n%b\r\n"
                 % (
-                    self._log.stream.encode(),
-                    self._consumer.encode(),
+                    self._stream.name.encode(),
+                    self.consumer.encode(),
                     self._inbox,
                     len(_PULL),
                     _PULL,
@@ -178,7 +177,10 @@ class NatsReader:
         self._asked = 0
 
     async def _attach(self) -> None:
-        """Make a consumer behind the last message. Raises LogUnavailable after some tries."""
+        """Make a consumer behind the last message.
+
+        Raises LogUnavailable after LOG_REQUEST_ATTEMPTS.
+        """
         self._detach()
         for attempt in range(LOG_REQUEST_ATTEMPTS):
             try:
@@ -192,11 +194,11 @@ class NatsReader:
         raise LogUnavailable("no consumer could be made") from last
 
     async def _create(self) -> None:
-        await self._log.check_past(self._after, self._anchor)
+        await self._stream.check_past(self._after, self._last)
         consumer, self._left_at_first = await self._new_consumer(self._after)
-        wire = await self._log.wire()
-        self._wire, self._consumer = wire, consumer
-        # Two tokens, where the subscription for answers takes one: no message comes twice.
+        wire = await self._stream.wire()
+        self._wire, self.consumer = wire, consumer
+        # The subscription for answers takes one token and this one two: no message comes twice.
         self._inbox = f"{wire.inbox}.{consumer}.m".encode()
         self._next_number = 1
         self._began_after = self._after
@@ -210,7 +212,7 @@ class NatsReader:
     async def _new_consumer(self, after: int) -> tuple[str, int]:
         """Return the name of a new consumer, and how many messages it has to deliver."""
         name = f"r{token_hex(8)}"
-        created = await self._log.ask(
+        created = await self._stream.ask(
             self._create_subject(name), self._consumer_config(name, after)
         )
         if created.get("error"):
@@ -218,23 +220,23 @@ class NatsReader:
         return name, int(created["num_pending"])
 
     async def _forget_consumer(self, name: str) -> None:
-        """Have the server forget a consumer now; it would also do so by itself."""
-        wire = self._log.live_wire
+        """Delete a consumer; without this the server deletes it after some time."""
+        wire = self._stream.live_wire
         if wire is not None:
             with contextlib.suppress(OperatingError):
-                await wire.request(f"$JS.API.CONSUMER.DELETE.{self._log.stream}.{name}")
+                await wire.request(f"$JS.API.CONSUMER.DELETE.{self._stream.name}.{name}")
 
     async def _recount(self) -> None:
-        """Compare what came with a fresh count, because an idle server owes us messages.
+        """Compare what came with a fresh count, after an idle server still owed messages.
 
-        Raises LogGap when fewer came. A count that merely ran ahead is let pass.
+        Raises LogGap when fewer came. The server's count may also have been too high.
         """
         self._suspicious = False
         delivered, after = self._next_number - 1, self._after
         name, counted = await self._new_consumer(self._began_after)
         await self._forget_consumer(name)
         if self._after != after or self._wire is None or self._wire.lost:
-            return  # it goes on: the next idle moment will tell
+            return  # deliveries go on: look again at the next idle moment
         if counted > delivered:
             self._fail(
                 LogGap(
@@ -245,8 +247,8 @@ class NatsReader:
         self._left_at_first, self._last_reply = 0, b""
 
     def _create_subject(self, consumer: str) -> str:
-        """The filter is part of the subject, where permissions can see it."""
-        subject = f"$JS.API.CONSUMER.CREATE.{self._log.stream}.{consumer}"
+        """Return the request's subject. It holds the filter, so permissions can bound it."""
+        subject = f"$JS.API.CONSUMER.CREATE.{self._stream.name}.{consumer}"
         return subject if self._everything else f"{subject}.{self._filter}"
 
     def _consumer_config(self, consumer: str, after: int) -> bytes:
@@ -263,10 +265,10 @@ class NatsReader:
         }
         if not self._everything:
             config["filter_subject"] = self._filter
-        return encode({"stream_name": self._log.stream, "config": config, "action": "create"})
+        return encode({"stream_name": self._stream.name, "config": config, "action": "create"})
 
     def _receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        """Put one message aside; `reply` is `$JS.ACK.…` and says where it stands."""
+        """Keep one message; `reply` is `$JS.ACK.…` and holds its sequence and number."""
         if not reply:
             self._receive_status(header)
             return
@@ -288,32 +290,32 @@ class NatsReader:
         self._asked -= 1
         name = self._wanted.get(subject)
         if name is None:
-            name = self._wanted[subject] = self._judge(subject.decode())
+            name = self._wanted[subject] = self._wanted_subject(subject.decode())
         if not name:
-            self._anchor = Stored(sequence, subject.decode(), payload)
+            self._last = Stored(sequence, subject.decode(), payload)
             self._pull()
             return
         message = Stored(sequence, name, payload)
-        self._anchor = message
+        self._last = message
         self._arrived.append(message)
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             self._heard = asyncio.get_running_loop().time()
             waiter.set_result(None)
 
-    def _judge(self, subject: str) -> str:
+    def _wanted_subject(self, subject: str) -> str:
         asked_for = any(names.matches(pattern, subject) for pattern in self._subjects)
         return subject if asked_for else ""
 
     def _receive_status(self, header: bytes) -> None:
-        """Count out a pull that ended, or notice that the consumer is gone.
+        """Subtract a pull that ended, or notice that the consumer is gone.
 
-        408 and most 409 say how many messages the pull still had to bring. Whatever does
-        not (the consumer was deleted, nobody answers, 423) means: make it anew.
+        Status 408 and most 409 say how many messages the pull still had to bring. Any other
+        status (the consumer was deleted, nobody answers, 423) means that the consumer is gone.
         """
         self._heard = asyncio.get_running_loop().time()
         if status_of(header) == _HEARTBEAT:
-            if self._log.dense and self._left() > 0:
+            if self._stream.dense and self._left() > 0:
                 self._suspicious = True
                 self._wake()
             return
@@ -332,7 +334,7 @@ class NatsReader:
         return int(words[8 if len(words) == 9 else 10])
 
     def _fail(self, error: LogGap | LogDiverged) -> None:
-        """Stop here: what came before is still handed over, then `error` is raised."""
+        """Stop reading: `poll` first returns what came before and then raises `error`."""
         if self._failure is None:
             self._failure = error
             self._detach()

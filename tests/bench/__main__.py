@@ -1,4 +1,4 @@
-"""`make bench`: run every benchmark and write the figures into docs/performance.md.
+"""`make bench`: run every benchmark and write the figures into docs/explanation/performance.md.
 
 Each benchmark is a process of its own and prints markdown tables; what it prints is what
 is written, between markers, so the words around the tables stay as people wrote them.
@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "explanation" / "performance.md"
 MODULES = (
     "path",
     "log",

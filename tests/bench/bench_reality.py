@@ -20,7 +20,8 @@ from tests.bench.rig import machine
 from tests.engines.reality.test_scale import ARTICLES, full_window
 from tests.support.log import stored_messages
 from tests.support.news import Item, news
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 SYMBOL = "RAIN-2027"
 SOURCES = 20

@@ -33,11 +33,12 @@ from schemas.units import HOUR_NS
 from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from streams.log import publishing
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, feed_spec, log_spec
+from tests.support.ports import free_port
 
 SHARD = subjects.DEFAULT_SHARD
 CASH_CENTS = 10**13

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tests.chaos.reckoning import Reckoning
-from tests.support.venue import Venue, wait_for
+from tests.support.venue import Venue
+from tests.support.waiting import wait_for
 
 SAME: Final = (
     "venue",

@@ -25,7 +25,8 @@ from tests.chaos.reckoning import (
 from tests.chaos.trading import Load, Trading, trading
 from tests.chaos.watch import Check, Watch
 from tests.support.news import news
-from tests.support.venue import NotInTime, Venue
+from tests.support.venue import Venue
+from tests.support.waiting import NotInTime
 
 MAIN: Final = ("engine-exchange", "nats-server", "projector")
 OTHERS: Final = (

@@ -11,7 +11,7 @@ from tests.chaos.trading import Load
 from tests.support.venue import Venue
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_every_order_and_article_is_accounted_for(tmp_path: Path) -> None:
     venue = Venue(tmp_path / "home")

@@ -13,7 +13,6 @@ import re
 import signal
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,10 @@ from tests.chaos.reckoning import Reckoning
 from tests.chaos.restoring import check_restored, keep
 from tests.chaos.trading import Load, trading
 from tests.chaos.watch import SHARD, Watch
-from tests.support.venue import NotInTime, Venue, wait_for
+from tests.support.venue import Venue
+from tests.support.waiting import NotInTime, wait_for
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 ALL = {
     "engine-governance",
@@ -47,8 +47,6 @@ HALTS = {LogDiverged.exit_code: LogDiverged.code, LogGap.exit_code: LogGap.code}
 HALTED = re.compile(r"(\S+) halted: (\w+) \(exit (\d+)\)")
 NOTICED_WITHIN_S = 60
 PLACE = re.compile(r"sequences? \d+|ends at \d+|messages up to sequence \d+")
-GRACE_S = 5
-"""For those who need not notice, but may."""
 ENOUGH_MESSAGES = 3_000
 
 
@@ -140,23 +138,26 @@ def _ended(pid: int) -> bool:
 
 
 def aftermath(venue: Venue, must_halt: set[str]) -> Aftermath:
-    """Wait until `must_halt` have halted, or time is up, and ask `verify`."""
+    """Wait until `must_halt` have halted, or time is up, and ask `verify`.
+
+    Others need not notice, but may; who has until `verify` is done is looked at, too.
+    """
     after = Aftermath()
 
-    def halted(wanted: set[str]) -> bool:
+    def halted() -> bool:
         for name, code, number in HALTED.findall(venue.up_log()):
             assert HALTS.get(int(number)) == code, f"{name}: {code} {number}"
             after.halted[name] = code
-        return set(after.halted) >= wanted
+        return set(after.halted) >= must_halt
 
-    for wanted, within_s in ((must_halt, NOTICED_WITHIN_S), (ALL, GRACE_S)):
-        with contextlib.suppress(NotInTime):
-            wait_for("halts", partial(halted, wanted), within_s)
-    for name in after.halted:
-        after.reasons[name] = _reason(venue, name)
+    with contextlib.suppress(NotInTime):
+        wait_for("halts", halted, NOTICED_WITHIN_S)
     done = venue.run("verify", "--json", check=False)
     after.verify_exit = done.returncode
     after.verify = json.loads(done.stdout) if done.stdout else {"stderr": done.stderr}
+    halted()
+    for name in after.halted:
+        after.reasons[name] = _reason(venue, name)
     return after
 
 
@@ -167,17 +168,25 @@ def _reason(venue: Venue, name: str) -> str:
     return ""
 
 
+def slow(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+def long(*values: Any) -> Any:
+    return pytest.param(*values, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize(
     ("kind", "how", "must_halt"),
     [
-        ("a bit in the middle", "killed", ALL),  # the server cuts the log off there
-        ("a bit in the middle", "stopped", SCRUBS),  # all have read that message long ago
-        ("a bit of the last message", "killed", READS_ALL_RECORDS),
-        ("a bit of the last message", "stopped", READS_ALL_RECORDS),
-        ("cut in the middle", "killed", ALL),
-        ("cut in the middle", "stopped", ALL),
-        ("cut in the last message", "killed", READS_ALL_RECORDS),
-        ("cut in the last message", "stopped", ALL),
+        long("a bit in the middle", "killed", ALL),  # the server cuts the log off there
+        slow("a bit in the middle", "stopped", SCRUBS),  # all have read that message long ago
+        long("a bit of the last message", "killed", READS_ALL_RECORDS),
+        long("a bit of the last message", "stopped", READS_ALL_RECORDS),
+        slow("cut in the middle", "killed", ALL),
+        long("cut in the middle", "stopped", ALL),
+        long("cut in the last message", "killed", READS_ALL_RECORDS),
+        long("cut in the last message", "stopped", ALL),
     ],
 )
 async def test_damage_halts_the_venue(
@@ -195,6 +204,7 @@ async def test_damage_halts_the_venue(
     assert re.search(PLACE, json.dumps(after.verify)), after.verify
 
 
+@pytest.mark.long
 async def test_a_damaged_venue_comes_back_from_its_archive(venue: Venue, tmp_path: Path) -> None:
     await traded(venue)
     kept = await asyncio.to_thread(keep, venue, tmp_path / "archive")

@@ -19,7 +19,7 @@ from tests.chaos.trading import Load, Trading, trading
 from tests.chaos.watch import SHARD, Watch
 from tests.support.venue import Venue
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = pytest.mark.timeout(400)
 
 ENGINE = "engine-exchange"
 FULL = Load(rate=6_000)
@@ -130,6 +130,7 @@ async def accounted(venue: Venue, watch: Watch, done: Trading, folder: Path) -> 
     assert reckoning.wrong == {}
 
 
+@pytest.mark.slow
 async def test_a_second_engine_takes_over_at_once(venue: Venue, tmp_path: Path) -> None:
     watch = Watch(venue)
     await watch.open()
@@ -148,6 +149,7 @@ async def test_a_second_engine_takes_over_at_once(venue: Venue, tmp_path: Path) 
     await watch.close()
 
 
+@pytest.mark.long
 async def test_an_engine_that_was_frozen_is_fenced_when_it_wakes(
     venue: Venue, tmp_path: Path
 ) -> None:

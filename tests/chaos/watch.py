@@ -1,7 +1,5 @@
 """Looking at a running venue from outside: how far its log, tables and feed are."""
 
-import asyncio
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -13,12 +11,12 @@ from schemas import subjects
 from schemas.errors import OperatingError
 from schemas.records import EVENT_MESSAGES
 from streams.log.nats_log import NatsLog
-from tests.support.venue import NotInTime, Venue
+from tests.support.venue import Venue
+from tests.support.waiting import LOOK_OUTSIDE_EVERY_S, NotInTime, wait_until
 
 SHARD: Final = subjects.DEFAULT_SHARD
 RECOVER_WITHIN_S: Final = 90
 QUIET_WITHIN_S: Final = 180
-LOOK_EVERY_S: Final = 0.05
 
 Check = Callable[[], Awaitable[bool]]
 
@@ -38,11 +36,10 @@ class Watch:
 
     async def until(self, what: str, check: Check, within_s: float = RECOVER_WITHIN_S) -> None:
         """Wait for `check`. Raises NotInTime with what the processes said last."""
-        end = time.monotonic() + within_s
-        while not await check():
-            if time.monotonic() > end:
-                raise NotInTime(f"{what}: not within {within_s:.0f} s\n{self._told()}")
-            await asyncio.sleep(LOOK_EVERY_S)
+        try:
+            await wait_until(check, what=what, within_s=within_s, every_s=LOOK_OUTSIDE_EVERY_S)
+        except NotInTime as error:
+            raise NotInTime(f"{error}\n{self._told()}") from error
 
     async def covered(self) -> tuple[int, int]:
         """Return the exchange's newest input that is decided, and where that is recorded."""

@@ -160,13 +160,13 @@ async def test_takeover_in_one_try_from_a_zombie_at_full_speed(connect: Connect)
 
     running = asyncio.create_task(run_on())
     await asyncio.wait_for(at_speed.wait(), 20)
-    office = await heir.send(EPOCHS, b"heir")
-    first = await heir.send(RECORDS, b"heir 0", Fence(EPOCHS, office))
+    epoch = await heir.send(EPOCHS, b"heir")
+    first = await heir.send(RECORDS, b"heir 0", Fence(EPOCHS, epoch))
     with pytest.raises(Fenced):
         await asyncio.wait_for(running, 20)
     records = await read(heir, [RECORDS])
     assert sum(one.payload.startswith(b"zombie") for one in records) == written
-    assert [one for one in records if one.sequence > office] == [Stored(first, RECORDS, b"heir 0")]
+    assert [one for one in records if one.sequence > epoch] == [Stored(first, RECORDS, b"heir 0")]
 
 
 async def test_found_only_on_an_empty_log(connect: Connect) -> None:

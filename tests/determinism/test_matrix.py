@@ -103,14 +103,16 @@ def test_the_settings_reach_the_process(log: Path) -> None:
     assert seen["Kathmandu"]["zone"] == "Asia/Kathmandu"
 
 
-def test_another_python_makes_no_difference(log: Path) -> None:
-    pythons = sorted(others.FOLDER.glob("*/bin/python"))
-    if not pythons:
-        pytest.skip("no other CPython is at hand")
-    for python in pythons:
-        found = run(str(python), log, {})
-        assert tuple(found["setting"]["python"][:2]) != sys.version_info[:2]
-        assert found["engines"] == here(), found["setting"]
+PYTHONS = [sys.executable, *map(str, sorted(others.FOLDER.glob("*/bin/python")))]
+"""Our own interpreter, with what no setting above has, and every other that was made ready."""
+
+
+@pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).parents[1].name)
+def test_no_interpreter_makes_a_difference(python: str, log: Path) -> None:
+    found = run(python, log, {"PYTHONHASHSEED": "4294967295", "PYTHONNODEBUGRANGES": "1"})
+    same = tuple(found["setting"]["python"][:2]) == sys.version_info[:2]
+    assert same == (python == sys.executable)
+    assert found["engines"] == here(), found["setting"]
 
 
 def test_a_difference_would_be_seen(log: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What README and tour show is what happens: their commands, on a throwaway venue."""
+"""What quickstart and tour show is what happens: their commands, on a throwaway venue."""
 
 import os
 import re
@@ -16,7 +16,11 @@ from tests.docs.console import Shell, Step, difference, steps
 from tests.house.source import ROOT
 from tests.support.venue import Venue, venue
 
-DOCUMENTS: Final = ("README.md", "docs/tour.md")
+DOCUMENTS: Final = (
+    "docs/tutorials/quickstart.md",
+    "docs/tutorials/tour.md",
+    "docs/how-to/cookbook.md",
+)
 READS: Final = ("everything ", "psql ", "curl ", "python examples/read_log.py")
 WRITES: Final = ("init", "admin", "account new", "order", "cancel", "push")
 CAUGHT_UP_WITHIN_S: Final = 120
@@ -79,7 +83,7 @@ def test_documents_tell_the_truth(tmp_path: Path) -> None:
 
 
 def documented_routes() -> set[tuple[str, str]]:
-    text = (ROOT / "docs" / "api.md").read_text()
+    text = (ROOT / "docs" / "reference" / "api.md").read_text()
     return set(re.findall(r"^\| `([A-Z]+) (/api/v1/\S+)` \|", text, re.MULTILINE))
 
 

@@ -27,6 +27,7 @@ ROOMS: Final = (
     "streams/host",
     "streams/gateway",
     "streams/broker",
+    "streams/ingest",
     "projections",
     "replay",
     "deploy",
@@ -141,7 +142,9 @@ def test_decisions_referred_to_exist() -> None:
 
 
 def test_every_halt_is_documented_with_its_exit_code() -> None:
-    documented = {(int(code), word.strip("`")) for code, word, *_ in table("docs/halts.md", "exit")}
+    documented = {
+        (int(code), word.strip("`")) for code, word, *_ in table("docs/how-to/halts.md", "exit")
+    }
     halts = {(kind.exit_code, kind.code) for kind in Halt.__subclasses__()}
     assert documented == halts | {(EXIT_BUG, "failed")}
 
@@ -156,9 +159,11 @@ def test_every_dependency_is_explained() -> None:
 
 
 def test_every_setting_and_process_is_documented() -> None:
-    variables = {row[0].strip("`") for row in table("docs/operations.md", "variable")}
+    variables = {row[0].strip("`") for row in table("docs/how-to/operations.md", "variable")}
     assert variables == settings()
-    processes = {word for row in table("docs/operations.md", "process") for word in _cells(row[0])}
+    processes = {
+        word for row in table("docs/how-to/operations.md", "process") for word in _cells(row[0])
+    }
     assert processes == {*process.NAMES, "nats-server", "postgres"}
 
 
@@ -167,7 +172,7 @@ def _cells(text: str) -> list[str]:
 
 
 def test_channels_are_documented() -> None:
-    told = {(row[0], row[1]) for row in table("docs/api.md", "channel")}
+    told = {(row[0], row[1]) for row in table("docs/reference/api.md", "channel")}
     assert channels.__doc__ is not None
     lines = [line for line in channels.__doc__.splitlines() if line.startswith("| `")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]

@@ -28,7 +28,8 @@ from schemas import subjects
 from schemas.feed import Envelope, decode_envelope
 from streams.broker import roles
 from tests.support.postgres import fetch
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -258,17 +259,23 @@ REFUSED = [
     ("words", "code"), REFUSED, ids=[" ".join(words)[:40] for words, _ in REFUSED]
 )
 def test_bad_input_gets_its_code(walk: Walk, words: list[str], code: str) -> None:
-    if words[:2] == ["account", "new"] and words[2] == "alice":
-        # The very same opening is no error; another key under the same name is.
-        (walk.venue.home / "keys" / "accounts" / "alice.nk").rename(walk.venue.home / "alice.nk")
-    try:
-        told = walk.venue.run(*words, "--json", check=False)
-        said = walk.venue.run(*words, check=False)
-    finally:
-        if (walk.venue.home / "alice.nk").exists():
-            (walk.venue.home / "alice.nk").rename(
-                walk.venue.home / "keys" / "accounts" / "alice.nk"
-            )
+    refused(walk.venue.invoke(*words, "--json"), walk.venue.invoke(*words), code)
+
+
+def test_a_process_refuses_in_the_same_words(walk: Walk) -> None:
+    words, code = REFUSED[1]
+    told = walk.venue.run(*words, "--json", check=False)
+    said = walk.venue.run(*words, check=False)
+    refused(told, said, code)
+    inside = walk.venue.invoke(*words)
+    assert (said.stdout, said.stderr) == (inside.stdout, inside.stderr)
+
+
+Done = subprocess.CompletedProcess[str]
+
+
+def refused(told: Done, said: Done, code: str) -> None:
+    """See that a command was refused by `code`, as a document and in words."""
     assert told.returncode == said.returncode == 1, told.stdout + told.stderr
     error = json.loads(told.stdout)["error"]
     assert (error["code"], bool(error["message"])) == (code, True)
@@ -304,7 +311,7 @@ def test_a_second_up_in_the_same_home_refuses(walk: Walk) -> None:
 
 def test_every_command_has_help_and_json(walk: Walk) -> None:
     for words in _commands(typer.main.get_command(app), []):
-        text = walk.venue.run(*words, "--help").stdout
+        text = walk.venue.invoke(*words, "--help").stdout
         assert "Usage:" in text, words
         if words != ["up"]:
             assert "--json" in text, words

@@ -29,7 +29,8 @@ from streams.broker import roles
 from tests.support.log import stored_messages
 from tests.support.news import Document, Item, News, news
 from tests.support.tiny_gguf import write_tiny_llama
-from tests.support.venue import Venue, venue, wait_for
+from tests.support.venue import Venue, venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -290,6 +291,7 @@ def test_status_says_that_no_llm_is_asked(world: World) -> None:
     assert "llm_mode: skipped" in world.venue.run("status").stdout
 
 
+@pytest.mark.long
 def test_an_llm_is_asked_when_there_is_one(tmp_path: Path) -> None:
     model = write_tiny_llama(tmp_path / "tiny.gguf", '"')
     told = {"LLM_MODEL": str(model), "LLM_MODEL_SHA256": sha256(model.read_bytes()).hexdigest()}

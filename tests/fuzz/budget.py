@@ -5,6 +5,8 @@ from typing import Final
 
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.support.drawing import drawn
+
 TIMES_VARIABLE: Final = "EVERYTHING_FUZZ_TIMES"
 _TIMES: Final = int(os.environ.get(TIMES_VARIABLE, "1"))
 
@@ -20,6 +22,4 @@ def examples(count: int) -> settings:
         HealthCheck.filter_too_much,
         HealthCheck.function_scoped_fixture,
     )
-    return settings(
-        max_examples=count * _TIMES, deadline=None, phases=phases, suppress_health_check=checks
-    )
+    return settings(drawn(count * _TIMES, *checks), phases=phases)

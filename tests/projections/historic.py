@@ -14,8 +14,8 @@ from projections.store.projector import projected_subjects
 from projections.store.schemas import ensure_live
 from projections.tables import PROJECTIONS
 from schemas.subjects import matches
-from tests.projections.reading import wait_until
 from tests.simulated.log import SimulatedServer
+from tests.support.waiting import wait_until
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Helpers: run projectors against a simulated log, and read what they made."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,18 +14,7 @@ from schemas.stored import Stored
 from schemas.subjects import matches
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import fetch, run
-
-WAIT_S = 30
-
-
-async def wait_until(condition: Callable[[], bool], *tasks: asyncio.Task[Any]) -> None:
-    """Wait for `condition`; a task that ends with an error before ends the wait with it."""
-    async with asyncio.timeout(WAIT_S):
-        while not condition():
-            for task in tasks:
-                if task.done():
-                    task.result()
-            await asyncio.sleep(0.005)
+from tests.support.waiting import wait_until
 
 
 def projected(server: SimulatedServer) -> list[Stored]:

@@ -204,8 +204,8 @@ TIMES: Final = [
         "clients dial for as long as the server may take to start",
     ),
     (
-        "SERVER_READY_S <= TAIL_ATTEMPTS * RETRY_AFTER_S",
-        "the gateway waits for as long as the server may take to start",
+        "SERVER_READY_S <= REOPEN_ATTEMPTS * REOPEN_PAUSE_S",
+        "a reader of the log waits for as long as the server may take to start",
     ),
     (
         "SERVER_READY_S <= STORE_ATTEMPTS * STORE_BACKOFF_S",
@@ -240,7 +240,7 @@ TIMES: Final = [
     ("LOGIN_TIMEOUT_S < LOGIN_LIFE_S", "a login is shorter than what it opens"),
     ("READ_WAIT_S < READ_STATEMENT_S", "a read spends its time in Postgres, not in a queue"),
     (
-        "HISTORY_LOOK_MS < HISTORY_WAIT_S * 1_000 and HISTORY_IDLE_S < HISTORY_WAIT_S",
+        "HISTORY_LOOK_MS < HISTORY_WAIT_S * 1_000 and READ_POLL_S < HISTORY_WAIT_S",
         "a read that waits for the historian looks often, and outlasts its idle pause",
     ),
     (

@@ -1,10 +1,13 @@
 """Texts that go into other people's screens and tables."""
 
+import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.texts import clean, is_line, is_text
+from schemas.texts import clean, is_line, is_text, minute_of, second_of, time_of
+from schemas.units import SECOND_NS
 
 HOSTILE = [
     "\x00",
@@ -53,3 +56,38 @@ def test_clean_text_can_be_stored_anywhere(text: str, size: int) -> None:
     assert is_text(shown, size)
     assert "\x00" not in shown
     shown.encode()
+
+
+_FIRST_NS = -62_135_596_800 * SECOND_NS
+_LAST_NS = 253_402_300_799 * SECOND_NS + SECOND_NS - 1
+"""The years 1 to 9999, all that `datetime` knows."""
+
+
+def _by_the_library(time_ns: int) -> str:
+    seconds, rest = divmod(time_ns, SECOND_NS)
+    when = datetime.datetime.fromtimestamp(seconds, datetime.UTC)
+    return f"{when.replace(tzinfo=None).isoformat()}.{rest // 1_000:06d}Z"
+
+
+@given(st.integers(_FIRST_NS, _LAST_NS))
+def test_time_is_written_as_the_library_does(time_ns: int) -> None:
+    assert time_of(time_ns) == _by_the_library(time_ns)
+
+
+@pytest.mark.parametrize("year", [1600, 1900, 1972, 2000, 2023, 2024, 2100, 2400])
+@pytest.mark.parametrize("day", [(2, 28), (2, 29), (3, 1), (12, 31), (1, 1)])
+def test_leap_days(year: int, day: tuple[int, int]) -> None:
+    try:
+        when = datetime.datetime(year, *day, tzinfo=datetime.UTC)
+    except ValueError:
+        return  # no leap year
+    time_ns = int(when.timestamp()) * SECOND_NS
+    assert time_of(time_ns) == f"{year}-{day[0]:02d}-{day[1]:02d}T00:00:00.000000Z"
+    assert time_of(time_ns - 1) == _by_the_library(time_ns - 1)
+
+
+def test_time_for_people() -> None:
+    time = time_of(1_700_000_000_123_456_789)
+    assert time == "2023-11-14T22:13:20.123456Z"
+    assert second_of(time) == "2023-11-14 22:13:20 UTC"
+    assert minute_of(time) == "2023-11-14 22:13"

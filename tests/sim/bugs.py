@@ -32,10 +32,10 @@ from schemas.record_chain import Chains, Head
 from schemas.records import Record
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.host import leadership as office_module
+from streams.host import leadership as leadership_module
 from streams.host import scrub as scrub_module
-from streams.host.input_buffer import Intake
-from streams.host.leader_loop import Flight, Term
+from streams.host.input_buffer import InputBuffer
+from streams.host.leader_loop import InFlightRecord, LeaderLoop
 from streams.host.leadership import save_snapshot
 from streams.ingest.jobs.services import DONE, Delivery, Verdict
 from streams.ingest.measuring.measurer import Measurer
@@ -92,21 +92,20 @@ def unfenced() -> list[Patch]:
     def careless(self: SimulatedLog, subject: str, payload: bytes, fence: Any = None) -> Any:
         return send(self, subject, payload)
 
-    return [(SimulatedLog, "send", careless), (Term, "_pump", _deaf_pump)]
+    return [(SimulatedLog, "send", careless), (LeaderLoop, "_pump", _deaf_pump)]
 
 
-async def _deaf_pump(self: Any, reader: Any) -> None:
+async def _deaf_pump(self: Any, cursor: Any) -> None:
     """Read on without looking for a successor."""
-    epochs = self._setup.epoch_subject
-    while not self._over:
-        messages = await reader.poll(2_000, 1.0)
+    epochs = self._config.epoch_subject
+    async for messages in cursor.follow():
         if any(epochs == pattern for pattern in self._subjects()):
             messages = [message for message in messages if message.subject != epochs]
-        self._intake.add(messages, self._now_ns())
+        self._buffer.add(messages, self._now_ns())
         self._wake.set()
 
 
-@_bug("a host takes office under the newest Epoch there is instead of its own", "zombies")
+@_bug("a host becomes leader under the newest Epoch there is instead of its own", "zombies")
 def epoch_reused() -> list[Patch]:
     send = SimulatedLog.send
 
@@ -140,29 +139,29 @@ def appended_again() -> list[Patch]:
 
 @_bug("a host sends a record again that may have landed, and goes on", "wire")
 def record_sent_again() -> list[Patch]:
-    settle = Term._settle
+    settle = LeaderLoop._settle
 
     def hopeful(self: Any) -> None:
-        flight = self._flight
-        lost = flight is not None and flight.answer.done() and flight.answer.exception()
+        sent = self._sent
+        lost = sent is not None and sent.answer.done() and sent.answer.exception()
         if not isinstance(lost, AppendUnknown):
             settle(self)
             return
 
         async def again() -> int:
-            await self._setup.clock.sleep(0.05)
-            self._setup.log._office = None
+            await self._config.clock.sleep(0.05)
+            self._config.log._fenced_on = None
             return int(
-                await self._setup.log.send(
-                    self._setup.events_subject, flight.record.data, self._fence
+                await self._config.log.send(
+                    self._config.events_subject, sent.record.data, self._fence
                 )
             )
 
         answer = asyncio.ensure_future(again())
         answer.add_done_callback(lambda _: self._wake.set())
-        self._flight = Flight(answer, flight.record)
+        self._sent = InFlightRecord(answer, sent.record)
 
-    return [(Term, "_settle", hopeful)]
+    return [(LeaderLoop, "_settle", hopeful)]
 
 
 @_bug("a snapshot is saved while records are still on their way", "crash")
@@ -172,24 +171,24 @@ def snapshot_ahead() -> list[Patch]:
 
     async def snapshot(self: Any) -> None:
         self._saved_number = self.committed.number
-        await save_snapshot(self._setup, self._state, self.committed, self.sequence)
+        await save_snapshot(self._config, self._state, self.committed, self.sequence)
 
-    return [(Term, "_snapshot_is_due", due), (Term, "_snapshot", snapshot)]
+    return [(LeaderLoop, "_snapshot_is_due", due), (LeaderLoop, "_snapshot", snapshot)]
 
 
 @_bug("a host believes its clock when it goes back", "clocks")
 def clock_believed() -> list[Patch]:
-    return [(Term, "_now_ns", lambda self: self._setup.clock.now_ns())]
+    return [(LeaderLoop, "_now_ns", lambda self: self._config.clock.now_ns())]
 
 
 @_bug("of many inputs that come at once, the last is lost", "calm")
 def input_dropped() -> list[Patch]:
-    add = Intake.add
+    add = InputBuffer.add
 
-    def hasty(self: Intake, messages: list[Stored], now_ns: int) -> None:
+    def hasty(self: InputBuffer, messages: list[Stored], now_ns: int) -> None:
         add(self, messages[:-1] if len(messages) >= 20 else messages, now_ns)
 
-    return [(Intake, "add", hasty)]
+    return [(InputBuffer, "add", hasty)]
 
 
 # -- readers ---------------------------------------------------------------------------
@@ -224,7 +223,7 @@ def repeat_handed_on() -> list[Patch]:
 
 @_bug("a record that cannot be read is passed over", "damage")
 def unknown_ignored() -> list[Patch]:
-    read, apply, decide = Chains.read, office_module.Office.apply, ExchangeEngine.decide
+    read, apply, decide = Chains.read, leadership_module.RecoveredState.apply, ExchangeEngine.decide
 
     def lenient(self: Any, message: Stored) -> Any:
         try:
@@ -245,7 +244,7 @@ def unknown_ignored() -> list[Patch]:
 
     return [
         (Chains, "read", lenient),
-        (office_module.Office, "apply", lenient_apply),
+        (leadership_module.RecoveredState, "apply", lenient_apply),
         (ExchangeEngine, "decide", lenient_decide),
     ]
 
@@ -264,13 +263,16 @@ def scrub_asleep() -> list[Patch]:
 
 @_bug("a host does not look whether the record that it remembers is still there", "damage")
 def past_unchecked() -> list[Patch]:
-    async def nothing(setup: Any, anchor: Any) -> Any:
+    async def nothing(config: Any, origin: Any) -> Any:
         return Head(), None
 
-    async def no_snapshot(setup: Any) -> Any:
-        return office_module.Office(setup)
+    async def no_snapshot(config: Any) -> Any:
+        return leadership_module.RecoveredState(config)
 
-    return [(office_module, "_recorded", nothing), (office_module, "_from_snapshot", no_snapshot)]
+    return [
+        (leadership_module, "_head_at", nothing),
+        (leadership_module, "_from_snapshot", no_snapshot),
+    ]
 
 
 # -- engines ---------------------------------------------------------------------------
@@ -442,7 +444,7 @@ def fold_differs() -> list[Patch]:
             return fold(engine, state, head, msgspec.structs.replace(record, events=[]), data)
         return fold(engine, state, head, record, data)
 
-    return [(office_module, "fold", lossy)]
+    return [(leadership_module, "fold", lossy)]
 
 
 @_bug("the measurer says that it is done although its signals were not stored", "wire")

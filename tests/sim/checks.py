@@ -13,6 +13,7 @@ from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from replay.verify.verify import verify
 from schemas import subjects
+from schemas.errors import BrokenInvariant
 from schemas.feed import decode_envelope
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES
@@ -82,28 +83,35 @@ async def check_log(world: World) -> list[str]:
 
 
 def check_states(world: World) -> Iterator[str]:
-    """Compare the state of every host in office with what the log alone leads to."""
+    """Compare the state of every leader with what the log alone leads to."""
     messages, hosts = world.server.messages(), world.hosts()
     for engine in engines():
         host = hosts[engine.name]
-        state, head = refold(engine, messages)
-        term = host._term
-        if term is None or term.committed.number != head.number:
+        try:
+            state, head = refold(engine, messages)
+        except BrokenInvariant as error:
+            yield f"{engine.name}: {error}"
+            continue
+        view = host.view()
+        if view is None or view.committed.number != head.number:
             yield f"{engine.name}: its host is not at record {head.number}"
-        elif engine.dump(term._state) != engine.dump(state):
-            yield f"{engine.name}: the state in office is not what the log leads to"
+        elif engine.dump(view.state) != engine.dump(state):
+            yield f"{engine.name}: the leader's state is not what the log leads to"
         elif head.last_input < _last_input(world, engine):
             yield f"{engine.name}: inputs behind {head.last_input} have no record"
 
 
 def refold(engine: Engine[Any], messages: list[Stored]) -> tuple[Any, Head]:
-    """Fold an engine's records from the genesis on."""
+    """Fold an engine's records from the genesis on; validate all books after each record."""
     state, head = engine.initial(), Head()
     subject = subjects.events("main", engine.name)
     for message in messages:
         if message.subject == subject:
             record = EVENT_MESSAGES.decode(message.payload)
             head = fold(engine, state, head, record, message.payload)
+            if engine.name == subjects.EXCHANGE:
+                for book in state.books.values():
+                    book.validate()
     return state, head
 
 

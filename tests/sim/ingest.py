@@ -29,7 +29,7 @@ from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Delivery, Later, Verdict
 from streams.ingest.measuring.measurer import Measurer
 from streams.ingest.sources.reader import read_here
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 from tests.sim.decisions import Decisions
 from tests.sim.life import Life
 from tests.sim.world import World
@@ -229,7 +229,9 @@ class Ingest:
 
         async def work() -> None:
             durables = self._queues.durables
-            await together(registry.run(), serve(durables["source"]), serve(durables["page"]))
+            await run_until_first_exits(
+                registry.run(), serve(durables["source"]), serve(durables["page"])
+            )
 
         await until(life.stop, work())
 

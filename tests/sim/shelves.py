@@ -2,7 +2,7 @@
 
 import random
 
-from streams.host.snapshots import Anchor, Snapshot, SnapshotMemory
+from streams.host.snapshots import Snapshot, SnapshotMemory, SnapshotOrigin
 from tests.sim.plan import Keeping
 
 
@@ -50,15 +50,15 @@ class Hand:
             self._shelf.kept = list(kept)
         return kept
 
-    async def remember(self, anchor: Anchor) -> None:
-        """Keep `anchor`, if the disk takes it."""
+    async def save_origin(self, origin: SnapshotOrigin) -> None:
+        """Keep `origin`, if the disk takes it."""
         if self._alive:
             self._write()
-            await self._shelf.remember(anchor)
+            await self._shelf.save_origin(origin)
 
-    async def recall(self) -> Anchor | None:
-        """Return the anchor."""
-        return await self._shelf.recall()
+    async def load_origin(self) -> SnapshotOrigin | None:
+        """Return the origin."""
+        return await self._shelf.load_origin()
 
     def _write(self) -> None:
         if self._strikes(self._rates.unwritable_e4):

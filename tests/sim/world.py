@@ -38,7 +38,7 @@ _PATH_OF_LINE: Final = {
     "snapshot used": "host: snapshot used",
     "snapshot ignored": "host: snapshot discarded",
     "snapshot not written": "host: snapshot not written",
-    "anchor not written": "host: anchor not written",
+    "origin not written": "host: origin not written",
     "recovered": "feeds: went on from the FEED",
     "store_unavailable": "projector: new session after the store was away",
     "scrub interrupted": "scrub: begun again",
@@ -400,9 +400,11 @@ class World:
         life = LIFE.get()
         words = " ".join(f"{key}={value}" for key, value in sorted(line.items()))
         self.trace.note(f"says       {life.name if life else '-'}: {event} {words}")
-        if event == "term ended":
+        if event == "leadership lost":
             late = "came late" in str(line.get("reason"))
-            self.trace.mark("host: own late Epoch forgiven" if late else "host: office retaken")
+            self.trace.mark(
+                "host: own late Epoch forgiven" if late else "host: leadership regained"
+            )
         elif event in _PATH_OF_LINE:
             self.trace.mark(_PATH_OF_LINE[event])
         raise structlog.DropEvent

@@ -172,8 +172,8 @@ class SimulatedLog:
         self._answer_s = 0.0
         self._connection = 0
         self._connected_from_s = 0.0
-        self._office: tuple[Fence, int] | None = None
-        """The fence last used, and on which connection: a broken one takes its office along."""
+        self._fenced_on: tuple[Fence, int] | None = None
+        """The fence used last and its connection; on another connection it is refused."""
         self._dead = False
         self._stalled: asyncio.Future[None] | None = None
 
@@ -316,10 +316,10 @@ class SimulatedLog:
             answer.set_exception(AppendFailed("not connected"))
             return answer
         if fence is not None:
-            if self._office is None or self._office[0] != fence:
-                self._office = (fence, self._connection)
-            elif self._office[1] != self._connection:
-                answer.set_exception(AppendFailed("this office's connection is gone"))
+            if self._fenced_on is None or self._fenced_on[0] != fence:
+                self._fenced_on = (fence, self._connection)
+            elif self._fenced_on[1] != self._connection:
+                answer.set_exception(AppendFailed("the connection of this fence is gone"))
                 return answer
         fault = self.faults.on_append(self.name, messages[0][0])
         self._wire.append(_Packet(messages, fence, fault, answer, founding))

@@ -3,17 +3,20 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+
+import msgspec
 
 from schemas.codec import encode
 from schemas.subjects import DEFAULT_SHARD
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from streams.log import nats_log
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec
+from tests.support.ports import free_port
 
 _CONF = """
 listen: "127.0.0.1:{port}"
@@ -68,6 +71,17 @@ class TestServer(NatsServer):
         """Return a connection to the shard's FEED."""
         return await nats_log.connect_feed(self.url, shard, name=name)
 
+    async def renew(self) -> None:
+        """Delete every stream and create the default shard's: as a server that has just begun."""
+        wire = await self.wire("operator")
+        try:
+            answer = await wire.request("$JS.API.STREAM.NAMES")
+            for name in msgspec.json.decode(answer.payload)["streams"] or ():
+                await wire.request(f"$JS.API.STREAM.DELETE.{name}")
+        finally:
+            await wire.close()
+        await self.declare()
+
     async def declare(self, shard: str = DEFAULT_SHARD) -> None:
         """Create the shard's streams, or check them."""
         wire = await self.wire("operator")
@@ -80,6 +94,17 @@ class TestServer(NatsServer):
 def _stopped(pid: int) -> bool:
     stats = [one.read_text() for one in Path(f"/proc/{pid}/task").glob("*/stat")]
     return all(stat.rpartition(")")[2].split()[0] == "T" for stat in stats)
+
+
+@contextmanager
+def shared_server(folder: Path) -> Iterator[TestServer]:
+    """Run a server for several tests, each of which must `renew` it and let it live."""
+    server = TestServer(folder)
+    asyncio.run(server.start())
+    try:
+        yield server
+    finally:
+        asyncio.run(server.kill9())
 
 
 @asynccontextmanager

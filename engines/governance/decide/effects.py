@@ -1,4 +1,4 @@
-"""What an accepted decision brings about."""
+"""Decide: the events that an accepted decision leads to."""
 
 from typing import assert_never
 
@@ -16,13 +16,16 @@ from schemas.decisions import (
     Genesis,
     GrantRole,
     HaltMarket,
+    KeyDecision,
     ListMarket,
+    MarketDecision,
     Mint,
     OpsOverride,
     QuarantineSource,
     RejectReview,
     ResolveMarket,
     ResumeMarket,
+    ReviewDecision,
     RevokeKey,
     RotateKey,
     SetPolicy,
@@ -50,12 +53,9 @@ from schemas.events.governance import (
 )
 from schemas.limits import ROTATION_OVERLAP_NS
 
-_KeyDecision = EnrolKey | RotateKey | GrantRole | RevokeKey
-_MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
-
 
 def found(cause: int, venue_id: str, genesis: Genesis) -> list[Event]:
-    """Return what the genesis brings about."""
+    """Return the events that a genesis leads to."""
     return [
         VenueFounded(
             cause=cause,
@@ -73,7 +73,7 @@ def found(cause: int, venue_id: str, genesis: Genesis) -> list[Event]:
 def effects(
     state: State, cause: int, signers: list[str], decision: AnyDecision, now_ns: int
 ) -> list[Event]:
-    """Return what `decision`, accepted now and signed by `signers`, brings about."""
+    """Return the events that `decision`, accepted now and signed by `signers`, leads to."""
     signer = signers[0]
     match decision:
         case Mint():
@@ -101,7 +101,7 @@ def effects(
 
 
 def _key_effects(
-    state: State, cause: int, signer: str, decision: _KeyDecision, now_ns: int
+    state: State, cause: int, signer: str, decision: KeyDecision, now_ns: int
 ) -> list[Event]:
     match decision:
         case EnrolKey():
@@ -118,7 +118,7 @@ def _key_effects(
             assert_never(decision)
 
 
-def _market_effect(state: State, cause: int, signer: str, decision: _MarketDecision) -> Event:
+def _market_effect(state: State, cause: int, signer: str, decision: MarketDecision) -> Event:
     match decision:
         case ListMarket():
             return _listed(cause, signer, decision)
@@ -137,7 +137,7 @@ def _market_effect(state: State, cause: int, signer: str, decision: _MarketDecis
 
 
 def _answered(
-    state: State, cause: int, signers: list[str], answer: ApproveReview | RejectReview
+    state: State, cause: int, signers: list[str], answer: ReviewDecision
 ) -> ReviewAnswered:
     return ReviewAnswered(
         cause=cause,

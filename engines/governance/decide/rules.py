@@ -29,16 +29,20 @@ from schemas.decisions import (
     Genesis,
     GrantRole,
     HaltMarket,
+    KeyDecision,
     ListMarket,
+    MarketDecision,
     Mint,
     OpsOverride,
     QuarantineSource,
     RejectReview,
     ResolveMarket,
     ResumeMarket,
+    ReviewDecision,
     RevokeKey,
     RotateKey,
     SetPolicy,
+    SourceDecision,
 )
 from schemas.errors import BadSignature, Refusal, Refused
 from schemas.limits import MAX_AMOUNT_CENTS, MAX_NAME_CHARS
@@ -48,10 +52,7 @@ from schemas.texts import is_line, is_text
 from schemas.units import PAR_TICKS, SCORE_MAX_E2, WEIGHT_ONE_BP
 
 _OUTSIDE_PRICE = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,8})?")
-_MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
 _HASH = re.compile(r"[0-9a-f]{64}")
-_SourceDecision = AddSource | ChangeSource | QuarantineSource
-_KeyDecision = EnrolKey | GrantRole | RotateKey | RevokeKey
 
 
 def check_genesis(genesis: Genesis) -> None:
@@ -118,7 +119,7 @@ def _check_text(what: str, text: str) -> None:
 # -- sources and reviews ---------------------------------------------------------------
 
 
-def _check_source(state: State, decision: _SourceDecision, now_ns: int) -> None:
+def _check_source(state: State, decision: SourceDecision, now_ns: int) -> None:
     known = state.known_sources()
     match decision:
         case AddSource():
@@ -157,7 +158,7 @@ def _known_source(known: dict[str, sources.SourceKind], name: str) -> sources.So
     return kind
 
 
-def _check_answer(state: State, answer: ApproveReview | RejectReview) -> None:
+def _check_answer(state: State, answer: ReviewDecision) -> None:
     """Check the format only; the reality engine checks that the review is open."""
     if not _HASH.fullmatch(answer.proposal_hash):
         raise Refused(Refusal.BAD_PROPOSAL, "not a SHA-256 in lower-case hexadecimal")
@@ -169,7 +170,7 @@ def _check_answer(state: State, answer: ApproveReview | RejectReview) -> None:
 # -- keys ----------------------------------------------------------------------------
 
 
-def _check_key(state: State, signer: str, decision: _KeyDecision) -> None:
+def _check_key(state: State, signer: str, decision: KeyDecision) -> None:
     match decision:
         case EnrolKey():
             _check_new_key(state, decision.key)
@@ -229,7 +230,7 @@ def _check_not_last(state: State, name: str) -> None:
 # -- markets -------------------------------------------------------------------------
 
 
-def _check_market(state: State, decision: _MarketDecision) -> None:
+def _check_market(state: State, decision: MarketDecision) -> None:
     match decision:
         case ListMarket():
             _check_listing(state, decision)

@@ -1,4 +1,4 @@
-"""What the LLM's workers say, or fail to say in time."""
+"""Decide: the answers of the LLM's workers, and their timeouts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,12 +16,14 @@ _MAX_ID_CHARS: Final = _MAX_SEQUENCE_CHARS + 1 + MAX_SYMBOL_CHARS
 
 
 def unreadable(sequence: int) -> LlmAnswered:
-    """Return what becomes of a message that is nothing a worker says."""
-    return LlmAnswered(sequence, "", "unknown", 0, 0)
+    """Return the outcome of a message that is not a worker's."""
+    return LlmAnswered(
+        cause=sequence, request_id="", status="unknown", impact_e2=0, confidence_bp=0
+    )
 
 
 def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[LlmModeChanged]:
-    """Follow a worker's word; a degraded LLM stays so until it is tried again."""
+    """Follow a worker's report; a degraded LLM stays degraded until it is tried again."""
     if (said.mode == "enabled") == (state.persisted.llm.mode == "disabled"):
         yield LlmModeChanged(sequence, said.mode, clean(said.reason, MAX_DETAIL_CHARS), None)
 
@@ -29,20 +31,38 @@ def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[Ll
 def called(state: State, sequence: int, call: LlmCalled, now_ns: int) -> Iterator[Event]:
     """Take an answer, or the lack of one, if its request still waits.
 
-    A request waits until its silence was decided, so an answer that came in time counts even
-    if the engine was not there to see it.
+    A request waits until its timeout is decided. So an answer that came in time counts even if
+    the engine was down then.
     """
     waiting = state.persisted.llm.waiting.get(call.request_id)
     if waiting is None:
         late = _was_asked(state, call.request_id)
         id_ = clean(call.request_id, _MAX_ID_CHARS)
-        yield LlmAnswered(sequence, id_, "late" if late else "unknown", 0, 0)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=id_,
+            status="late" if late else "unknown",
+            impact_e2=0,
+            confidence_bp=0,
+        )
         return
     answer = call.answer
     if answer is not None and _is_good(state, waiting, answer):
-        yield LlmAnswered(sequence, call.request_id, "used", answer.impact_e2, answer.confidence_bp)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=call.request_id,
+            status="used",
+            impact_e2=answer.impact_e2,
+            confidence_bp=answer.confidence_bp,
+        )
     else:
-        yield LlmAnswered(sequence, call.request_id, "invalid", 0, 0)
+        yield LlmAnswered(
+            cause=sequence,
+            request_id=call.request_id,
+            status="invalid",
+            impact_e2=0,
+            confidence_bp=0,
+        )
     yield from _go_on(state, sequence, waiting, now_ns)
 
 

@@ -1,9 +1,9 @@
 """Judge a measured article: it is dropped, joins a cluster, or opens one.
 
-The order of the checks says who is to blame. What counts in a source's rate, besides the
-articles that have a say, are its fit and fresh ones that were duplicates or named no open
-market: a flood of those is a flood. Nothing that is dropped before the rate is looked at, or
-for being unfit or too old, counts: the first fetch of a feed brings many old articles.
+The order of the checks says who is to blame. The articles that are not dropped count in their
+source's rate. So do fit and fresh ones that are duplicates or name no open market: a flood of
+those is a flood. Articles that are dropped before the rate is checked, or for being unfit or
+too old, do not count: the first fetch of a feed brings many old articles.
 """
 
 from collections.abc import Iterator
@@ -37,13 +37,23 @@ class _Drop(NamedTuple):
 
 
 def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
-    """Return what becomes of a message that is no measurement."""
+    """Return the outcome of a message that is no measurement."""
     detail = "no measurement that this version can read"
-    return ArticleDropped(sequence, 0, "", "", "unreadable", None, 0, detail, now_ns)
+    return ArticleDropped(
+        cause=sequence,
+        article=0,
+        source="",
+        snapshot_id="",
+        reason="unreadable",
+        of=None,
+        similarity_bp=0,
+        detail=detail,
+        at_ns=now_ns,
+    )
 
 
 def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) -> Iterator[Event]:
-    """Say what becomes of a measured article, and what it changes for the markets it names."""
+    """Yield the outcome of a measured article, and its effects on the markets it names."""
     drop = _stranger(state, signals)
     if drop is None and _counts(state, signals, now_ns) and _too_many(state, signals, now_ns):
         yield _quarantine(state, sequence, signals, now_ns)
@@ -65,7 +75,7 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
 
 
 def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
-    """Return why the article is not its source's to say, or not again."""
+    """Return why the article does not count: repeated, or from no active source."""
     persisted = state.persisted
     of = persisted.seen.get(signals.snapshot_id)
     if of is None and (
@@ -98,7 +108,9 @@ def _quarantine(
     safeguards = state.persisted.safeguards
     until_ns = now_ns + safeguards.manip_window_ns
     detail = f"more than {safeguards.source_articles_per_hour} articles within an hour"
-    return SourceQuarantined(sequence, signals.source, until_ns, "rate", detail)
+    return SourceQuarantined(
+        cause=sequence, source=signals.source, until_ns=until_ns, reason="rate", detail=detail
+    )
 
 
 def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | None:
@@ -114,7 +126,7 @@ def _is_too_old(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
 
 
 def _published_ns(signals: SignalsMeasured) -> int:
-    """Return when it was published: nobody publishes after it was seen."""
+    """Return when it was published, at the latest when it was observed."""
     published_ns = signals.published_ns
     return signals.observed_ns if published_ns is None else min(published_ns, signals.observed_ns)
 
@@ -137,15 +149,15 @@ def _no_market(mentions: dict[str, Mention]) -> _Drop | None:
 
 def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) -> ArticleDropped:
     return ArticleDropped(
-        sequence,
-        signals.article,
-        signals.source,
-        signals.snapshot_id,
-        drop.reason,
-        drop.of,
-        drop.similarity_bp,
-        drop.detail,
-        now_ns,
+        cause=sequence,
+        article=signals.article,
+        source=signals.source,
+        snapshot_id=signals.snapshot_id,
+        reason=drop.reason,
+        of=drop.of,
+        similarity_bp=drop.similarity_bp,
+        detail=drop.detail,
+        at_ns=now_ns,
     )
 
 
@@ -155,9 +167,8 @@ def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) 
 def _most_similar(state: State, signals: SignalsMeasured, now_ns: int) -> Neighbour | None:
     """Return the most similar article of the window, if any is similar enough to matter.
 
-    What measured knows other articles than the engine: those that were dropped for another
-    reason than being a duplicate, and those that are out of the window by now. They do not
-    count.
+    The measurer knows more articles than the engine: those that were dropped for another
+    reason than being a duplicate, and those that have left the window. They do not count.
     """
     window = state.persisted.window
     after_ns = now_ns - state.persisted.reality.vector_window_ns
@@ -186,12 +197,29 @@ def _mentions(state: State, signals: SignalsMeasured) -> dict[str, Mention]:
 def _joined(
     state: State, sequence: int, signals: SignalsMeasured, like: Neighbour | None, now_ns: int
 ) -> ClusterOpened | ArticleGrouped:
-    said = (sequence, signals.article, signals.source, signals.snapshot_id)
-    times = (_published_ns(signals), signals.observed_ns, now_ns)
+    published_ns = _published_ns(signals)
     if like is None:
-        return ClusterOpened(*said, *times)
-    cluster_id = state.persisted.window[like.article].cluster
-    return ArticleGrouped(*said, *times, cluster_id, like.article, like.similarity_bp)
+        return ClusterOpened(
+            cause=sequence,
+            article=signals.article,
+            source=signals.source,
+            snapshot_id=signals.snapshot_id,
+            published_ns=published_ns,
+            observed_ns=signals.observed_ns,
+            at_ns=now_ns,
+        )
+    return ArticleGrouped(
+        cause=sequence,
+        article=signals.article,
+        source=signals.source,
+        snapshot_id=signals.snapshot_id,
+        published_ns=published_ns,
+        observed_ns=signals.observed_ns,
+        at_ns=now_ns,
+        cluster=state.persisted.window[like.article].cluster,
+        neighbour=like.article,
+        similarity_bp=like.similarity_bp,
+    )
 
 
 def _assessed(

@@ -1,4 +1,4 @@
-"""What a record of governance changes: rules, markets, sources, rejected reviews."""
+"""Decide: what a record of governance changes: rules, markets, sources, rejected reviews."""
 
 from collections.abc import Iterator
 from typing import Final, cast, get_args
@@ -55,11 +55,25 @@ def judge(state: State, sequence: int, events: list[AnyEvent]) -> Iterator[Event
 def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
     match event:
         case PolicySet():
-            yield RulesSet(sequence, event.version, *event.policy.rules())
+            rules = event.policy.rules()
+            yield RulesSet(
+                cause=sequence,
+                policy_version=event.version,
+                reality=rules.reality,
+                scoring=rules.scoring,
+                safeguards=rules.safeguards,
+                llm=rules.llm,
+            )
         case MarketListed():
             political = event.market_type == "political"
             sensitive = _is_sensitive(political, event.risk_level)
-            yield ScoreOpened(sequence, event.symbol, event.initial_score_e2, political, sensitive)
+            yield ScoreOpened(
+                cause=sequence,
+                symbol=event.symbol,
+                score_e2=event.initial_score_e2,
+                political=political,
+                sensitive=sensitive,
+            )
         case MarketEdited():
             yield from _edited(state, sequence, event)
         case MarketClosed() | MarketResolved():
@@ -94,6 +108,12 @@ def _quarantine(state: State, sequence: int, event: SourceQuarantineSet) -> Iter
         return
     if event.until_ns:
         reason = clean(event.reason, MAX_DETAIL_CHARS)
-        yield SourceQuarantined(sequence, event.source, event.until_ns, "decision", reason)
+        yield SourceQuarantined(
+            cause=sequence,
+            source=event.source,
+            until_ns=event.until_ns,
+            reason="decision",
+            detail=reason,
+        )
     else:
         yield SourceReleased(sequence, event.source)

@@ -1,4 +1,4 @@
-"""Moves that wait for a person: proposed, answered, expired, withdrawn."""
+"""Decide: reviews of moves that wait for a person: opened, answered, expired, withdrawn."""
 
 from collections.abc import Iterator
 
@@ -71,7 +71,7 @@ def propose(
 
 
 def reject(state: State, sequence: int, answer: ReviewAnswered) -> Event:
-    """Return what becomes of a signed rejection."""
+    """Return the outcome of a signed rejection."""
     hash_ = answer.proposal_hash
     refused = _refused(state, sequence, hash_, answer.symbol)
     if refused is not None:
@@ -85,7 +85,9 @@ def approve(state: State, sequence: int, answer: ReviewersChecked, now_ns: int) 
     if answer.barred:
         detail = clean(f"they hold it: {', '.join(answer.barred)}", MAX_DETAIL_CHARS)
         code = Refusal.HOLDS_THE_SYMBOL.value
-        yield ReviewAnswerRefused(sequence, hash_, symbol, code, detail)
+        yield ReviewAnswerRefused(
+            cause=sequence, proposal_hash=hash_, symbol=symbol, code=code, detail=detail
+        )
         return
     refused = _refused(state, sequence, hash_, symbol)
     if refused is not None:
@@ -134,7 +136,13 @@ def closed(
     """Return the end of an open review."""
     review = state.persisted.reviews[hash_]
     return ReviewClosed(
-        cause, hash_, review.symbol, review.cluster, outcome, [*(signers or [])], reason
+        cause=cause,
+        proposal_hash=hash_,
+        symbol=review.symbol,
+        cluster=review.cluster,
+        outcome=outcome,
+        signers=[*(signers or [])],
+        reason=reason,
     )
 
 
@@ -146,4 +154,6 @@ def _refused(state: State, sequence: int, hash_: str, symbol: str) -> ReviewAnsw
         code, detail = Refusal.BAD_PROPOSAL, f"the proposal is about {review.symbol}"
     else:
         return None
-    return ReviewAnswerRefused(sequence, hash_, symbol, code.value, detail)
+    return ReviewAnswerRefused(
+        cause=sequence, proposal_hash=hash_, symbol=symbol, code=code.value, detail=detail
+    )

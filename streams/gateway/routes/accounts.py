@@ -1,52 +1,49 @@
 """POST /accounts: ask for an account that a key will control."""
 
+from typing import Final
+
 from fastapi import APIRouter, Response
 
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.errors import Refusal
 from schemas.events.exchange import AccountOpened, CashCredited, CommandRefused
+from schemas.http import COMMAND_ERRORS, errors
 from schemas.signatures import is_public_key, verify
 from schemas.subjects import EXCHANGE, account_command, is_account
 from schemas.units import to_decimal
-from streams.gateway.context import GatewayContext
+from streams.gateway.context import Context
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedAt, RefusedOnLog
 from streams.gateway.limits import ACCOUNT_OPENINGS_PER_MINUTE
-from streams.gateway.models import AccountOut, OpenAccountIn
+from streams.gateway.models import OpenAccountIn, OpenedAccountOut
 from streams.gateway.outcomes import Outcome
-from streams.gateway.rate_limiter import Meter
-from streams.gateway.routes.common import errors, reply
+from streams.gateway.routes.common import reply
+
+router: Final = APIRouter(tags=["accounts"])
 
 
-def create_account_router(context: GatewayContext) -> APIRouter:
-    """Return the route that opens accounts."""
-    router = APIRouter(tags=["accounts"])
-    meter = Meter(context.clock, "too many accounts are being opened")
-
-    @router.post(
-        "/accounts",
-        summary="Open an account",
-        status_code=201,
-        response_model=AccountOut,
-        responses={
-            202: {"model": AccountOut, "description": "Durable, but not decided in time."},
-            **errors(401, 409),
-        },
-    )
-    async def open_account(body: OpenAccountIn) -> Response:
-        """Open an account. The key's holder signs, so no one can open one in another's name."""
-        context.check_ready()
-        _check(body, context.directory)
-        meter.admit(ACCOUNT_OPENINGS_PER_MINUTE)
-        context.outcomes.admit()
-        command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
-        subject = account_command(context.log.shard, body.account)
-        sequence = await context.appender.append(subject, encode(command))
-        outcome = await context.outcomes.wait(EXCHANGE, sequence)
-        return _answer(body, sequence, outcome)
-
-    return router
+@router.post(
+    "/accounts",
+    summary="Open an account",
+    status_code=201,
+    response_model=OpenedAccountOut,
+    responses={
+        202: {"model": OpenedAccountOut, "description": "Durable, but not decided in time."},
+        **errors(*COMMAND_ERRORS, 401, 409),
+    },
+)
+async def open_account(context: Context, body: OpenAccountIn) -> Response:
+    """Open an account. The key's holder signs, so no one can open one in another's name."""
+    context.check_ready()
+    _check(body, context.directory)
+    context.opening_rate.admit(ACCOUNT_OPENINGS_PER_MINUTE)
+    context.outcomes.admit()
+    command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
+    subject = account_command(context.log.shard, body.account)
+    sequence = await context.appender.append(subject, encode(command))
+    outcome = await context.outcomes.wait(EXCHANGE, sequence)
+    return _answer(body, sequence, outcome)
 
 
 def _check(body: OpenAccountIn, directory: Directory) -> None:
@@ -81,7 +78,7 @@ def _answer(body: OpenAccountIn, sequence: int, outcome: Outcome | None) -> Resp
                 granted_cents += event.amount_cents
             case _:
                 pass
-    account = AccountOut(
+    account = OpenedAccountOut(
         sequence=sequence,
         account=body.account,
         public_key=body.public_key,

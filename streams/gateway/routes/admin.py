@@ -1,6 +1,6 @@
 """POST /admin/action: carry a signed decision to the log, to the letter."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -23,50 +23,47 @@ from schemas.events.governance import (
     DecisionRefused,
     VenueFounded,
 )
+from schemas.http import COMMAND_ERRORS, errors
 from schemas.limits import MAX_DECISION_BYTES, MAX_NAME_CHARS
 from schemas.signatures import is_public_key, verify
 from schemas.subjects import EXCHANGE, GOVERNANCE, admin_command
 from schemas.texts import is_line
-from streams.gateway.context import GatewayContext
+from streams.gateway.context import Context, GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedOnLog
 from streams.gateway.models import ActionIn, ActionOut
 from streams.gateway.outcomes import Outcome
-from streams.gateway.routes.common import errors, reply
+from streams.gateway.routes.common import reply
+
+router: Final = APIRouter(prefix="/admin", tags=["decisions"])
 
 
-def create_admin_router(context: GatewayContext) -> APIRouter:
-    """Return the route that takes signed decisions."""
-    router = APIRouter(prefix="/admin", tags=["decisions"])
+@router.post(
+    "/action",
+    summary="Submit a signed decision",
+    response_model=ActionOut,
+    responses={
+        202: {"model": ActionOut, "description": "Durable; more signatures or time needed."},
+        **errors(*COMMAND_ERRORS, 401, 403, 409),
+    },
+)
+async def act(context: Context, body: ActionIn) -> Response:
+    """Append a decision exactly as it was signed, and answer with what it brought about.
 
-    @router.post(
-        "/action",
-        summary="Submit a signed decision",
-        response_model=ActionOut,
-        responses={
-            202: {"model": ActionOut, "description": "Durable; more signatures or time needed."},
-            **errors(401, 403, 409),
-        },
-    )
-    async def act(body: ActionIn) -> Response:
-        """Append a decision exactly as it was signed, and answer with what it brought about.
-
-        What the door can see to be refused never reaches the log. The genesis goes the same
-        way and is taken only while the log is empty.
-        """
-        context.check_ready()
-        context.outcomes.admit()
-        decision = _read(body)
-        if isinstance(decision, Genesis):
-            _check_genesis(decision, body.key, context.directory)
-            sequence = await _found(context, body)
-        else:
-            _check(decision, body.key, context.directory)
-            sequence = await context.appender.append(*_message(context, body))
-        outcome = await context.outcomes.wait(GOVERNANCE, sequence)
-        return await _answer(context, body, sequence, outcome)
-
-    return router
+    What the door can see to be refused never reaches the log. The genesis goes the same
+    way and is taken only while the log is empty.
+    """
+    context.check_ready()
+    context.outcomes.admit()
+    decision = _read(body)
+    if isinstance(decision, Genesis):
+        _check_genesis(decision, body.key, context.directory)
+        sequence = await _found(context, body)
+    else:
+        _check(decision, body.key, context.directory)
+        sequence = await context.appender.append(*_message(context, body))
+    outcome = await context.outcomes.wait(GOVERNANCE, sequence)
+    return await _answer(context, body, sequence, outcome)
 
 
 def _read(body: ActionIn) -> AnyDecision | Genesis:

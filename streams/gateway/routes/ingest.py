@@ -1,12 +1,13 @@
 """POST /reality/ingest and POST /ingest: what programs bring, and what they want fetched."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import AppendFailed, Refusal, TooLarge
+from schemas.http import COMMAND_ERRORS, errors
 from schemas.jobs import FetchPage
 from schemas.limits import MAX_INGEST_BYTES
 from schemas.observations import Push
@@ -16,104 +17,96 @@ from schemas.sources import is_on_site
 from schemas.subjects import articles
 from schemas.texts import is_text
 from streams.gateway import pushes
-from streams.gateway.context import GatewayContext
+from streams.gateway.context import Context
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Busy, FieldInvalid, RefusedAt
 from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
-from streams.gateway.rate_limiter import Meter
-from streams.gateway.routes.common import errors, reply
+from streams.gateway.routes.common import reply
+
+router: Final = APIRouter(tags=["for programs"])
 
 
-def create_ingest_router(context: GatewayContext) -> APIRouter:
-    """Return the routes by which programs take part in ingest."""
-    router = APIRouter(tags=["for programs"])
-    _add_push(router, context)
-    _add_fetch(router, context)
-    return router
+@router.post(
+    "/reality/ingest",
+    summary="Push a signed article",
+    status_code=202,
+    response_model=PushOut,
+    responses=errors(*COMMAND_ERRORS, 401, 403, 404, 409),
+)
+async def push_article(context: Context, body: PushIn) -> Response:
+    """Append an article exactly as its source signed it.
+
+    `body` is `{"type":"pushed_article/1","source":…,"event_id":…,"url":…,"title":…,
+    "text":…,"language":…,"published_ns":…,"venue_id":…}` in this order, without white
+    space. An `event_id` that was used is answered as before; with another article 409.
+    """
+    context.check_ready()
+    push = Push(body.key, body.body, body.signature)
+    pushed, source = pushes.read(push, context.directory)
+    body_hash = digest(push.body.encode())
+    replied = context.push_replies.find(pushed, body_hash)
+    if replied is None:
+        context.push_rate.admit(PUSHES_PER_MINUTE, source.source)
+        observed = pushes.observed(pushed, push, source, context.clock.now_ns())
+        subject = articles(context.log.shard)
+        sequence = await context.appender.append(subject, encode(observed))
+        replied = pushes.PushReply(body_hash, sequence, observed.snapshot_id)
+        context.push_replies.keep(pushed, replied)
+    return reply(202, PushOut(sequence=replied.sequence, snapshot_id=replied.snapshot_id))
 
 
-def _add_push(router: APIRouter, context: GatewayContext) -> None:
-    answers = pushes.Answers()
-    meter = Meter(context.clock, "this source pushes too fast")
+async def _key_id_of(
+    request: Request,
+    context: Context,
+    x_key_id: Annotated[str, Header(description="Which secret.")] = "",
+    x_timestamp: Annotated[str, Header(description="Seconds since 1970 UTC.")] = "",
+    x_nonce: Annotated[str, Header(description="Never used before.")] = "",
+    x_signature: Annotated[str, Header(description="HMAC-SHA256, in hex.")] = "",
+) -> str:
+    body = await request.body()
+    if len(body) > MAX_INGEST_BYTES:
+        raise TooLarge(f"a request to fetch has at most {MAX_INGEST_BYTES} bytes")
+    claim = Claim(x_key_id, x_timestamp, x_nonce, x_signature)
+    return context.services.check(request.method, request.url.path, claim, body)
 
-    @router.post(
-        "/reality/ingest",
-        summary="Push a signed article",
-        status_code=202,
-        response_model=PushOut,
-        responses=errors(401, 403, 404, 409),
+
+ServiceKeyId = Annotated[str, Depends(_key_id_of)]
+"""The parameter that gives a route the id of the secret by which the request is signed."""
+
+
+@router.post(
+    "/ingest",
+    summary="Have a page fetched",
+    status_code=202,
+    response_model=JobOut,
+    responses=errors(*COMMAND_ERRORS, 401, 404, 409),
+)
+async def fetch_page(context: Context, body: FetchIn, key_id: ServiceKeyId) -> Response:
+    """Queue a page of a source to be fetched, politely, and observed as an article.
+
+    `X-Signature` is the HMAC, by the secret that `X-Key-Id` names, over
+    `method|path|timestamp|nonce|body`.
+    """
+    context.check_ready()
+    _check(body, context.directory)
+    context.fetch_rate.admit(FETCHES_ASKED_PER_MINUTE, key_id)
+    job = FetchPage(
+        source=body.source,
+        url=body.url,
+        title=body.title,
+        language=body.language,
+        published_ns=body.published_ns,
+        wanted_by=key_id,
+        asked_ns=context.clock.now_ns(),
     )
-    async def push_article(body: PushIn) -> Response:
-        """Append an article exactly as its source signed it.
-
-        `body` is `{"type":"pushed_article/1","source":…,"event_id":…,"url":…,"title":…,
-        "text":…,"language":…,"published_ns":…,"venue_id":…}` in this order, without white
-        space. An `event_id` that was used is answered as before; with another article 409.
-        """
-        context.check_ready()
-        push = Push(body.key, body.body, body.signature)
-        pushed, source = pushes.read(push, context.directory)
-        body_hash = digest(push.body.encode())
-        answered = answers.find(pushed, body_hash)
-        if answered is None:
-            meter.admit(PUSHES_PER_MINUTE, source.source)
-            observed = pushes.observed(pushed, push, source, context.clock.now_ns())
-            subject = articles(context.log.shard)
-            sequence = await context.appender.append(subject, encode(observed))
-            answered = pushes.Answered(body_hash, sequence, observed.snapshot_id)
-            answers.keep(pushed, answered)
-        return reply(202, PushOut(sequence=answered.sequence, snapshot_id=answered.snapshot_id))
-
-
-def _add_fetch(router: APIRouter, context: GatewayContext) -> None:
-    meter = Meter(context.clock, "this key asks for too much")
-
-    async def key_id_of(
-        request: Request,
-        x_key_id: Annotated[str, Header(description="Which secret.")] = "",
-        x_timestamp: Annotated[str, Header(description="Seconds since 1970 UTC.")] = "",
-        x_nonce: Annotated[str, Header(description="Never used before.")] = "",
-        x_signature: Annotated[str, Header(description="HMAC-SHA256, in hex.")] = "",
-    ) -> str:
-        body = await request.body()
-        if len(body) > MAX_INGEST_BYTES:
-            raise TooLarge(f"a request to fetch has at most {MAX_INGEST_BYTES} bytes")
-        claim = Claim(x_key_id, x_timestamp, x_nonce, x_signature)
-        return context.services.check(request.method, request.url.path, claim, body)
-
-    @router.post(
-        "/ingest",
-        summary="Have a page fetched",
-        status_code=202,
-        response_model=JobOut,
-        responses=errors(401, 404, 409),
-    )
-    async def fetch_page(body: FetchIn, key_id: Annotated[str, Depends(key_id_of)]) -> Response:
-        """Queue a page of a source to be fetched, politely, and observed as an article.
-
-        `X-Signature` is the HMAC, by the secret that `X-Key-Id` names, over
-        `method|path|timestamp|nonce|body`.
-        """
-        context.check_ready()
-        _check(body, context.directory)
-        meter.admit(FETCHES_ASKED_PER_MINUTE, key_id)
-        job = FetchPage(
-            source=body.source,
-            url=body.url,
-            title=body.title,
-            language=body.language,
-            published_ns=body.published_ns,
-            wanted_by=key_id,
-            asked_ns=context.clock.now_ns(),
-        )
-        job_id = f"{key_id}:{body.key}"
-        try:
-            # also a page that takes a browser: the fetcher passes it on
-            await context.jobs.put("page", job, f"asked:{job_id}")
-        except AppendFailed as error:
-            raise Busy(f"the work queue takes no job now: {error}") from error
-        return reply(202, JobOut(job=job_id))
+    job_id = f"{key_id}:{body.key}"
+    try:
+        # also a page that takes a browser: the fetcher passes it on
+        await context.jobs.put("page", job, f"asked:{job_id}")
+    except AppendFailed as error:
+        raise Busy(f"the work queue takes no job now: {error}") from error
+    return reply(202, JobOut(job=job_id))
 
 
 def _check(body: FetchIn, directory: Directory) -> None:

@@ -1,15 +1,16 @@
 """POST /orders and POST /cancel: what a trader asks of the exchange."""
 
 import uuid
-from typing import Annotated, Any
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 
 from schemas.codec import encode
 from schemas.commands import OrderCommand, PlaceOrder, PlaceOrders
+from schemas.http import COMMAND_ERRORS, errors
 from schemas.subjects import EXCHANGE, order_command
-from streams.gateway.auth import create_account_dependency
-from streams.gateway.context import GatewayContext
+from streams.gateway.auth import SessionAccount
+from streams.gateway.context import Context, GatewayContext
 from streams.gateway.models import (
     BatchedAck,
     CancelAck,
@@ -23,7 +24,7 @@ from streams.gateway.models import (
     PlaceOrderIn,
 )
 from streams.gateway.outcomes import Outcome
-from streams.gateway.routes.common import Wait, errors, reply
+from streams.gateway.routes.common import Wait, reply
 from streams.gateway.translate import (
     cancel,
     cancel_outcome,
@@ -51,78 +52,85 @@ no error (`status: "not_open"`).
 """
 
 
-def create_order_router(context: GatewayContext) -> APIRouter:
-    """Return the routes by which an account trades."""
-    router = APIRouter(tags=["orders"])
-    account_of_session = create_account_dependency(context)
-    markets = context.directory.markets
-    clock = context.clock
+_ERRORS: Final = errors(*COMMAND_ERRORS, 401, 404)
+_DURABLE: Final = {"description": "Durable on the log."}
+_PLACED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": OrderOutcome | OrdersOutcome, "description": "Decided."},
+    202: _DURABLE,
+    **_ERRORS,
+}
+_CANCELLED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"model": CancelOutcome, "description": "Decided."},
+    202: _DURABLE,
+    **_ERRORS,
+}
 
-    async def submit(account: str, command: OrderCommand, wait: bool) -> tuple[int, Outcome | None]:
-        if wait:
-            context.outcomes.admit()
-        subject = order_command(context.log.shard, account)
-        sequence = await context.appender.append(subject, encode(command))
-        return sequence, await context.outcomes.wait(EXCHANGE, sequence) if wait else None
+router: Final = APIRouter(tags=["orders"])
 
-    async def place(
-        body: OrdersIn,
-        account: Annotated[str, Depends(account_of_session)],
-        wait: Wait = None,
-    ) -> Response:
-        context.check_ready()
-        command: PlaceOrder | PlaceOrders
-        if isinstance(body, PlaceOrderIn):
-            command = place_order(body, markets, clock.now_ns())
-        else:
-            command = place_orders(body, markets, clock.now_ns())
-        sequence, outcome = await submit(account, command, wait is not None)
-        if outcome is None:
-            return reply(202, _ack(command, sequence))
-        orders = order_outcomes(command, sequence, outcome.events)
-        if isinstance(command, PlaceOrder):
-            return reply(200, orders[0])
-        return reply(200, OrdersOutcome(sequence=sequence, orders=orders))
 
-    documented: dict[str, Any] = {
-        "status_code": 202,
-        "response_model": OrderAck | OrdersAck,
-        "responses": {
-            200: {"model": OrderOutcome | OrdersOutcome, "description": "Decided."},
-            202: {"description": "Durable on the log."},
-            **errors(401, 404),
-        },
-        "description": _PLACE_DOC,
-    }
-    router.post("/orders", summary="Place orders", **documented)(place)
-    router.post("/order", summary="Place orders (alias)", **documented)(place)
+@router.post(
+    "/order",
+    summary="Place orders (alias)",
+    description=_PLACE_DOC,
+    status_code=202,
+    response_model=OrderAck | OrdersAck,
+    responses=_PLACED,
+)
+@router.post(
+    "/orders",
+    summary="Place orders",
+    description=_PLACE_DOC,
+    status_code=202,
+    response_model=OrderAck | OrdersAck,
+    responses=_PLACED,
+)
+async def place(
+    context: Context, body: OrdersIn, account: SessionAccount, wait: Wait = None
+) -> Response:
+    context.check_ready()
+    markets, now_ns = context.directory.markets, context.clock.now_ns()
+    command: PlaceOrder | PlaceOrders
+    if isinstance(body, PlaceOrderIn):
+        command = place_order(body, markets, now_ns)
+    else:
+        command = place_orders(body, markets, now_ns)
+    sequence, outcome = await _submit(context, account, command, wait is not None)
+    if outcome is None:
+        return reply(202, _ack(command, sequence))
+    orders = order_outcomes(command, sequence, outcome.events)
+    if isinstance(command, PlaceOrder):
+        return reply(200, orders[0])
+    return reply(200, OrdersOutcome(sequence=sequence, orders=orders))
 
-    @router.post(
-        "/cancel",
-        summary="Cancel orders",
-        status_code=202,
-        response_model=CancelAck,
-        responses={
-            200: {"model": CancelOutcome, "description": "Decided."},
-            202: {"description": "Durable on the log."},
-            **errors(401, 404),
-        },
-        description=_CANCEL_DOC,
-    )
-    async def cancel_orders(
-        body: CancelIn,
-        account: Annotated[str, Depends(account_of_session)],
-        wait: Wait = None,
-    ) -> Response:
-        context.check_ready()
-        client_id = body.client_id or uuid.uuid4().hex
-        command = cancel(body, markets, client_id, clock.now_ns())
-        sequence, outcome = await submit(account, command, wait is not None)
-        if outcome is None:
-            return reply(202, CancelAck(sequence=sequence, client_id=client_id))
-        return reply(200, cancel_outcome(client_id, sequence, outcome.events))
 
-    return router
+@router.post(
+    "/cancel",
+    summary="Cancel orders",
+    description=_CANCEL_DOC,
+    status_code=202,
+    response_model=CancelAck,
+    responses=_CANCELLED,
+)
+async def cancel_orders(
+    context: Context, body: CancelIn, account: SessionAccount, wait: Wait = None
+) -> Response:
+    context.check_ready()
+    client_id = body.client_id or uuid.uuid4().hex
+    command = cancel(body, context.directory.markets, client_id, context.clock.now_ns())
+    sequence, outcome = await _submit(context, account, command, wait is not None)
+    if outcome is None:
+        return reply(202, CancelAck(sequence=sequence, client_id=client_id))
+    return reply(200, cancel_outcome(client_id, sequence, outcome.events))
+
+
+async def _submit(
+    context: GatewayContext, account: str, command: OrderCommand, wait: bool
+) -> tuple[int, Outcome | None]:
+    if wait:
+        context.outcomes.admit()
+    subject = order_command(context.log.shard, account)
+    sequence = await context.appender.append(subject, encode(command))
+    return sequence, await context.outcomes.wait(EXCHANGE, sequence) if wait else None
 
 
 def _ack(command: PlaceOrder | PlaceOrders, sequence: int) -> OrderAck | OrdersAck:

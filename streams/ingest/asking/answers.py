@@ -1,7 +1,7 @@
-"""Reading the model's answer: strictly, whatever grammar it was bound to.
+"""Reading the model's answer: strictly, although a grammar bound it.
 
-What is not exactly one JSON object of the wanted fields, each once and within its bounds,
-is no answer. The words of a refusal are our own: they stand on the log.
+An answer is exactly one JSON object of the wanted fields, each once and within its bounds.
+Everything else is refused. The text of a refusal is our own, because the log records it.
 """
 
 import json
@@ -44,7 +44,7 @@ class _AnswerFields(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 def schema(ids: Sequence[str]) -> dict[str, Any]:
     """Return the JSON schema to which the model is bound, for articles named `ids`.
 
-    Numbers are lists of what may be said: grammars made of schemas know no ranges.
+    Numbers are enumerations: grammars that are made from schemas know no ranges.
     """
     text = {"type": "string", "minLength": 1, "maxLength": LLM_TEXT_CHARS}
     steps = [step / _STEPS_OF_CONFIDENCE for step in range(_STEPS_OF_CONFIDENCE + 1)]
@@ -66,7 +66,7 @@ def schema(ids: Sequence[str]) -> dict[str, Any]:
 
 
 def read_answer(text: str, given: Mapping[str, str]) -> LlmAnswer:
-    """Return the answer in `text`; `given` has each article's snapshot_id by its name there.
+    """Return the answer in `text`. `given` has each article's snapshot_id by its short id.
 
     Raises MalformedMessage.
     """
@@ -86,7 +86,7 @@ def read_answer(text: str, given: Mapping[str, str]) -> LlmAnswer:
 
 
 def _parsed(text: str) -> Any:
-    """Return the JSON document, with exact numbers and without a key said twice."""
+    """Return the JSON document with exact numbers. A repeated key is refused."""
     try:
         shape.check(text.encode())
         return json.loads(
@@ -121,7 +121,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _converted(document: Any) -> _AnswerFields:
     try:
-        # With Decimal as one of its own types, msgspec makes none out of a string.
+        # With Decimal as a builtin type, msgspec does not convert a string into one.
         return msgspec.convert(document, _AnswerFields, builtin_types=(Decimal,))
     except msgspec.ValidationError as error:
         raise MalformedMessage("not the fields that were asked for") from error

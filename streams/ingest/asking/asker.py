@@ -1,9 +1,9 @@
 """Asking: from LlmRequested to LlmCalled.
 
-Whatever the model does, each request that is read in time gets one LlmCalled, with an
-answer or with an error; only a request that is too late gets none, which the engine notices
-by itself. A crash before the append has the request come again, a crash behind it finds the
-answer on the log.
+Every request that is read in time gets one LlmCalled, with an answer or with an error,
+whatever the model does. A request that is read too late gets none; the engine notices that
+by its own timer. After a crash before the append the request comes again; after a crash
+behind it the answer is found on the log.
 """
 
 import asyncio
@@ -42,18 +42,18 @@ TOO_LONG: Final = f"the answer is longer than {MAX_LLM_TOKENS} tokens"
 PROMPT_TOO_LONG: Final = "the prompt does not fit, however short its articles"
 NO_ARTICLES: Final = "an article cannot be read"
 _AGAIN: Final = Later(1.0)
-"""Not at once, or a process that stops would only give it to itself again."""
+"""Not 0: a process that is stopping would get the message again."""
 
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
 
 class _Stopped(Exception):
-    """The process was told to stop; what was under way is not done."""
+    """The process was told to stop. The question under way is not answered."""
 
 
 class _Unaskable(Exception):
-    """There is nothing to ask the model; the error says why."""
+    """The model cannot be asked. The error says why."""
 
 
 class Asker:
@@ -69,7 +69,7 @@ class Asker:
         self._sequence = 0
 
     def status(self) -> dict[str, Any]:
-        """Return how far along the log this worker is, and what became of the requests."""
+        """Return the position on the log, and how many requests ended in which way."""
         return {"sequence": self._sequence, **self._counts}
 
     async def handle(self, given: Delivery) -> Verdict:
@@ -89,7 +89,7 @@ class Asker:
         return DONE
 
     async def _serve(self, sequence: int, request: LlmRequested) -> None:
-        """Answer one request, unless it has an answer or is too late."""
+        """Answer one request, unless it has an answer already or is too late."""
         if self._stop.is_set():
             raise _Stopped
         await self._view.catch_up()
@@ -102,11 +102,11 @@ class Asker:
         self._counts["asked"] += 1
         called = await self._called(sequence, request, started_ns)
         self._counts["invalid" if called.answer is None else "answered"] += 1
-        stands_at = await self._log.send(llm_subject(self._log.shard), encode(called))
-        _log.info("asked", seq=stands_at, request=request.request_id, error=called.error)
+        appended = await self._log.send(llm_subject(self._log.shard), encode(called))
+        _log.info("asked", seq=appended, request=request.request_id, error=called.error)
 
     async def _called(self, sequence: int, request: LlmRequested, started_ns: int) -> LlmCalled:
-        """Ask, and return what is to stand on the log about it."""
+        """Ask, and return what is to be appended about it."""
         text, given, said = "", dict[str, str](), Said("", "end")
         error, answer = "", None
         try:
@@ -155,7 +155,7 @@ class Asker:
         raise _Unaskable(PROMPT_TOO_LONG)
 
     async def _said(self, text: str, given: dict[str, str], within_s: float) -> Said:
-        """Return what the model says, whatever it does."""
+        """Return what the model says. Raises _Stopped, or _Unaskable when the model breaks."""
         try:
             async with asyncio.timeout(within_s + LLM_CUT_S):
                 asking = self._llm.ask(text, schema(list(given)), within_s)
@@ -169,7 +169,7 @@ class Asker:
             raise _Unaskable(f"the model failed: {type(error).__name__}") from error
 
     async def _unless_stopped(self, work: Awaitable[T]) -> T:
-        """Return what `work` does, or cancel it and raise _Stopped once told to stop."""
+        """Return the result of `work`, or cancel it and raise _Stopped once told to stop."""
         working, stopping = asyncio.ensure_future(work), asyncio.create_task(self._stop.wait())
         try:
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -199,14 +199,14 @@ class Asker:
         await announce(self._log, self._clock, "enabled", "", self._llm.name)
 
     async def say_disabled(self, reason: str) -> None:
-        """Say that requests are not answered any more."""
+        """Say that requests are no longer answered."""
         await announce(self._log, self._clock, "disabled", reason, self._llm.name)
 
 
 async def announce(
     log: Log, clock: Clock, mode: Literal["enabled", "disabled"], reason: str, model: str = ""
 ) -> None:
-    """Append an LlmAvailability; a `disabled` only if it is news."""
+    """Append an LlmAvailability. A `disabled` that is on the log already is not repeated."""
     saying = LlmAvailability(
         mode=mode, reason=reason, model=model, prompt=prompt.NAME, observed_ns=clock.now_ns()
     )

@@ -1,12 +1,11 @@
-"""llama.cpp behind the port: one question at a time, in a thread of its own.
+"""llama.cpp behind the port: one question at a time, in its own thread.
 
-The answer depends on the prompt, the schema and the model's file alone, on one machine:
-temperature 0, a fixed seed, a fixed number of threads, and nothing kept from one question
-to the next. (Another CPU may add in another order; the answer is recorded, not computed
-again.)
+On one machine the answer depends only on the prompt, the schema and the model's file:
+temperature 0, a fixed seed, a fixed number of threads, and no state between questions.
+Another CPU may add in another order; a replay uses the recorded answer.
 
-A prompt's text never becomes a control token: it is read as plain text, and only what ends
-a turn in the template is put in as the model's own token for it.
+The text of a prompt never becomes a control token: it is tokenized as plain text. Only the
+end of a turn in the template becomes the model's own token.
 """
 
 import asyncio
@@ -32,7 +31,7 @@ class LlamaCpp:
     """Implements `llm.LanguageModel`. Made by `open_llama`."""
 
     def __init__(self, library: Any, file: ModelFile, *, threads: int = LLM_THREADS) -> None:
-        """Load the model. Raises what llama.cpp does when it cannot."""
+        """Load the model. Raises what llama.cpp raises when that fails."""
         self._file = file
         self._library = library
         self._model = library.Llama(
@@ -45,7 +44,7 @@ class LlamaCpp:
             verbose=False,
         )
         self._call = _Call(0.0)
-        # Asked by llama.cpp between two steps of its own, also while it reads the prompt.
+        # llama.cpp calls this between its steps, also while it reads the prompt.
         self._is_over = library.ggml_abort_callback(lambda _: self._call.is_over())
         library.llama_set_abort_callback(self._model.ctx, self._is_over, ctypes.c_void_p(0))
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llm")
@@ -65,10 +64,10 @@ class LlamaCpp:
         try:
             return await loop.run_in_executor(self._thread, self._answer, call, prompt, schema)
         finally:
-            call.cut = True  # for one that was cancelled: its thread goes on until it looks
+            call.cut = True  # after a cancellation the thread goes on until it checks this
 
     async def close(self) -> None:
-        """Cut the call under way short and let go of the model."""
+        """Cut the call under way short and free the model."""
         self._call.cut = True
         await asyncio.to_thread(self._thread.shutdown)
         self._model.close()
@@ -83,12 +82,12 @@ class LlamaCpp:
         return tokens
 
     def _answer(self, call: "_Call", prompt: str, schema: Mapping[str, Any]) -> Said:
-        """Generate token by token until the model ends, or its bounds do."""
+        """Generate token by token until the model ends or a bound is reached."""
         self._call = call
         grammar = self._library.LlamaGrammar.from_json_schema(json.dumps(schema), verbose=False)
         said: list[int] = []
         ended: Ended = "length"
-        self._model.reset()  # else the last prompt's beginning would be taken for this one's
+        self._model.reset()  # or the start of the last prompt would be reused
         try:
             for token in self._model.generate(self._tokens(prompt), temp=0.0, grammar=grammar):
                 if token == self._model.token_eos():
@@ -105,7 +104,7 @@ class LlamaCpp:
 
 
 class _Call:
-    """How long one call may take."""
+    """The end of one call: by time, or by `cut`."""
 
     def __init__(self, until_s: float) -> None:
         self._until_s = until_s
@@ -116,9 +115,9 @@ class _Call:
 
 
 def open_llama(path: Path, sha256: str | None, *, threads: int = LLM_THREADS) -> LlamaCpp | NoLlm:
-    """Load the model at `path`, which must have the stated SHA-256, or say why not.
+    """Load the model at `path`, which must have the stated SHA-256, or return why not.
 
-    Reads the whole file, so call it in a thread.
+    It reads the whole file, so call it in a thread.
     """
     file = checked(path, sha256)
     if isinstance(file, WrongFile):

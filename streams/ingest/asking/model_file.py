@@ -1,7 +1,7 @@
-"""The model's file, and which one it must be.
+"""The model's file, and the SHA-256 that it must have.
 
-A model decides what stands on the log, so it is used only under the SHA-256 that somebody
-stated: `LLM_MODEL_SHA256`, or the file `<model>.sha256` that `make models` writes.
+The model's answers go on the log, so a model is used only if its SHA-256 was stated: by
+`LLM_MODEL_SHA256`, or by the file `<model>.sha256` that `make models` writes.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class ModelFile(NamedTuple):
-    """A file that was read to its end and is the right one."""
+    """A file that was read whole and has the stated SHA-256."""
 
     path: Path
     sha256: str
@@ -29,7 +29,7 @@ class ModelFile(NamedTuple):
 
 
 class WrongFile(NamedTuple):
-    """Why there is no such file; one of the words above."""
+    """There is no such file. `reason` is one of the texts above."""
 
     reason: str
 
@@ -57,7 +57,7 @@ def sha256_of(path: Path) -> str:
 
 
 def checked(path: Path, stated: str | None) -> ModelFile | WrongFile:
-    """Return the model's file once its bytes have been checked, or what is wrong with it."""
+    """Check the bytes of the model's file; return the file, or what is wrong with it."""
     wanted = stated_sha256(path, stated)
     try:
         found = sha256_of(path)

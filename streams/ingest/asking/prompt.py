@@ -1,11 +1,11 @@
 """The prompt: a fixed template, and articles that cannot speak for it.
 
-An article's text is hostile input. The characters of which delimiters, control tokens and
-chat templates are made (`<`, `>`, `[`, `]`, `|`, `{`, `}`, control characters) are replaced
-in it, and each text stands on one line. So nothing within it can end the quotation.
+An article's text is hostile input. Delimiters, control tokens and chat templates are made
+of a few characters (`<`, `>`, `[`, `]`, `|`, `{`, `}`, control characters). These are
+replaced in an article, and each text is put on one line, so no text can end its quotation.
 
-The template never changes; a better one is a new one with a new name. From the log, the
-template and the number of characters per article anyone can render a prompt again.
+The template never changes; a better one gets a new name. Anyone can render a prompt again
+from the log, the template and the number of characters per article.
 """
 
 import re
@@ -19,7 +19,7 @@ from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.limits import LEAST_LLM_ARTICLE_CHARS, LLM_ID_CHARS, MAX_LLM_ARTICLE_CHARS
 
 TURN_END: Final = "</s>"
-"""Ends a turn in TinyLlama-Chat's format; a model's adapter makes it a control token."""
+"""The end of a turn in TinyLlama-Chat's format. A model's adapter makes it a token."""
 
 TEMPLATE: Final = """\
 <|system|>
@@ -45,13 +45,13 @@ Answer with a JSON object of these fields:
 NAME: Final = f"assess-1@{digest(TEMPLATE.encode())}"
 """What is recorded as `prompt`."""
 
-_PLACE = re.compile(r"\{\{(\w+)\}\}")
+_FIELD = re.compile(r"\{\{(\w+)\}\}")
 _SPEAKING: Final = str.maketrans("<>[]{}|", "()()()/")
 _CONTROL: Final = "\ufffd"
 
 
 class Quoted(NamedTuple):
-    """One article as it is quoted."""
+    """One article as it is quoted in a prompt."""
 
     snapshot_id: str
     source: str
@@ -60,7 +60,7 @@ class Quoted(NamedTuple):
 
 
 class Question(NamedTuple):
-    """All that a prompt is made of."""
+    """The content of one prompt."""
 
     symbol: str
     name: str
@@ -69,7 +69,7 @@ class Question(NamedTuple):
 
 
 def short_id(snapshot_id: str) -> str:
-    """Return the name by which prompt and answer know an article."""
+    """Return the short id by which prompt and answer name an article."""
     return snapshot_id[:LLM_ID_CHARS]
 
 
@@ -84,8 +84,8 @@ def render(question: Question, article_chars: int = MAX_LLM_ARTICLE_CHARS) -> st
         "quick_score": _decimal(question.quick_bp),
         "articles": quotations,
     }
-    # In one pass, so that what was put in is not looked at for places again.
-    return _PLACE.sub(lambda place: values[place[1]], TEMPLATE)
+    # In one pass, so that inserted text is not searched for fields.
+    return _FIELD.sub(lambda field: values[field[1]], TEMPLATE)
 
 
 def renderings(question: Question) -> Iterator[str]:
@@ -97,7 +97,7 @@ def renderings(question: Question) -> Iterator[str]:
 
 
 def harmless(text: str, max_chars: int) -> str:
-    """Return `text` as one line that can be quoted: cut, and with nothing in it that speaks."""
+    """Return `text` as one line, cut, without characters that could end a quotation."""
     line = " ".join(text[: 4 * max_chars].split())
     return clean(line, max_chars).translate(_SPEAKING).replace(_CONTROL, "").strip()
 

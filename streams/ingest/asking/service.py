@@ -1,6 +1,6 @@
-"""The process that asks: loads the model, says whether it can be asked, and answers.
+"""The LLM worker: loads the model, says whether it can be asked, and answers requests.
 
-Without a model it says so, once, and idles: the venue goes on with the computed points.
+Without a model the worker says so once and idles; the venue goes on with computed points.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _log = structlog.get_logger(__name__)
 
 
 class LlmSettings(NamedTuple):
-    """Whether to ask, and whom: LLM_MODE, LLM_MODEL and LLM_MODEL_SHA256."""
+    """Whether to ask which model: LLM_MODE, LLM_MODEL and LLM_MODEL_SHA256."""
 
     enabled: bool
     model: Path
@@ -39,7 +39,7 @@ class LlmSettings(NamedTuple):
 
 
 def consumer(shard: str, ack_wait_s: int = LLM_ACK_S) -> Consumer:
-    """Return the worker's place among the reality engine's records."""
+    """Return the worker's durable consumer of the reality engine's records."""
     return Consumer(
         stream=log_stream(shard),
         durable=DURABLE,
@@ -50,7 +50,7 @@ def consumer(shard: str, ack_wait_s: int = LLM_ACK_S) -> Consumer:
 
 
 class AskingService:
-    """One worker: `run` it with a Bus of its own."""
+    """One worker. It needs its own Bus."""
 
     def __init__(
         self, log: Log, clock: Clock, load: LoadModel, *, ack_wait_s: int = LLM_ACK_S
@@ -63,7 +63,7 @@ class AskingService:
         self._state = {"mode": "loading", "reason": "", "model": ""}
 
     def status(self) -> dict[str, Any]:
-        """Return whether the model can be asked, and how far along the log the worker is."""
+        """Return whether the model can be asked, and the worker's position on the log."""
         return {**self._state, **(self._asker.status() if self._asker else {})}
 
     async def run(self, bus: Bus, stop: asyncio.Event) -> None:

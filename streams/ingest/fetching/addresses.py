@@ -1,8 +1,8 @@
 """Which addresses may be talked to: those of the public internet, and nothing else.
 
-Pure. A deny-list forgets, so for IPv6 only the global unicast block is taken at all, minus
-what within it is not the public internet; for IPv4 the IANA special-purpose registry is
-spelled out. `ipaddress.is_global` is asked as well, so that either list may be the older.
+Pure. For IPv6 this is an allow-list: the global unicast block, minus the parts of it that
+are not the public internet. For IPv4 it is the IANA special-purpose registry, spelled out.
+`ipaddress.is_global` must agree as well, so that neither list has to be up to date alone.
 """
 
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -50,7 +50,7 @@ _NAT64: Final = IPv6Network("64:ff9b::/96")
 
 
 def parse(text: str) -> Address | None:
-    """Return the address that `text` is, or None. A zone (`%eth0`) makes it none."""
+    """Return `text` as an address, or None. An address with a zone (`%eth0`) is refused."""
     try:
         return None if "%" in text else ip_address(text)
     except ValueError:
@@ -60,8 +60,8 @@ def parse(text: str) -> Address | None:
 def is_public(address: Address) -> bool:
     """Tell whether `address` is one of the public internet's.
 
-    An IPv4 address within an IPv6 one (mapped, or behind the well-known NAT64 prefix) is
-    judged as what it is; any other way of carrying one is refused whole.
+    An IPv4 address inside an IPv6 one (mapped, or behind the well-known NAT64 prefix) is
+    judged as an IPv4 address. All other ways of carrying one are refused.
     """
     if isinstance(address, IPv4Address):
         return address.is_global and not any(address in one for one in _NOT_PUBLIC_4)

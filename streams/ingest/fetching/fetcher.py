@@ -2,18 +2,18 @@
 
 One fetch, from the queue to the log:
 
-    jobs/services.py   hands out the message
-    Fetcher.handle     does the job; whatever happened becomes one verdict here
-    polite.py          gets the document: robots.txt, throttle, guard (rendering.py in a browser)
+    jobs/services.py   hands out the message, and acks it by the verdict
+    Fetcher.handle     does the job; every outcome becomes a verdict there
+    polite.py          gets the document: robots.txt, throttle, guard (rendering.py by Chromium)
     Downloader         has the document read in a child process
-    observing.py       says what of it is new, and appends that
+    observing.py       finds what is new in it, and appends that
 
     what came of the job            on the log                  the message
     articles, or links to pages     articles, listing, fetch    done
     unchanged document              fetch                       done
     `Unfetched`, final              fetch, with the problem     done
     `Unfetched`, a page, passing    nothing                     later, JOB_ATTEMPTS times
-    no text, and a browser is near  nothing                     done; a copy for the browser
+    no text, and there's a browser  nothing                     done; a copy for the browser
     `HostBusy`                      nothing                     later; it is no attempt
 
 - The jobs for pages are in the queue before the listing says that they were seen, and the
@@ -95,7 +95,7 @@ class FetcherDeps(NamedTuple):
 
 
 class _TryAgain(Exception):
-    """The job may succeed a little later; this attempt counts."""
+    """The job may succeed a little later. This attempt counts."""
 
 
 class Fetcher:

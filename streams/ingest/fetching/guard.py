@@ -1,9 +1,15 @@
 """The guard: no connection to anything but the public internet.
 
-It is the network backend of the HTTP client, so nothing that the client does goes past
-it: a name is looked up once, every address of it is judged, and the connection is made to
-an address that was judged, never to the name again (DNS rebinding). Numbers in disguise,
-such as `2130706433` or `0x7f.1`, are names to us: the resolver says what they are.
+The guard is the network backend of the HTTP client, so no byte can leave without it, the
+hops of a redirect and the sub-resources of a page in the browser included.
+
+- A name is looked up once. Every address that it leads to must be public.
+- The connection goes to an address that was checked, never to the name again: a second
+  lookup could give another address (DNS rebinding).
+- Numbers written as names, like `2130706433` or `0x7f.1`, are resolved like names.
+- A port below 1024 must be 80 or 443.
+- Loopback is open only to a source that allows it, and then only the source's own host
+  and port.
 """
 
 import asyncio
@@ -43,7 +49,7 @@ class Endpoint(NamedTuple):
 
 
 def endpoint_of(url: str) -> Endpoint:
-    """Return where `url` leads. Raises Unfetched(BAD_URL) if that is nowhere."""
+    """Return the endpoint of `url`. Raises Unfetched(BAD_URL) if it has none."""
     wrong = url_problem(url)
     if wrong is not None:
         raise Unfetched(FetchProblem.BAD_URL, wrong)
@@ -52,14 +58,14 @@ def endpoint_of(url: str) -> Endpoint:
 
 
 def own_endpoint(source: Source) -> Endpoint | None:
-    """Return the one place on this machine that may be talked to for `source`, if any."""
+    """Return the one loopback endpoint that `source` may use, or None."""
     return endpoint_of(source.url) if source.allow_loopback else None
 
 
 def check_url(url: str, own: Endpoint | None) -> None:
     """Raise Unfetched(BAD_URL) unless `url` is one that a stranger may send us to.
 
-    A page could otherwise have us say things to a mail or database server.
+    Without this check a page could make us talk to a mail or database server.
     """
     endpoint = endpoint_of(url)
     port = endpoint.port
@@ -68,7 +74,7 @@ def check_url(url: str, own: Endpoint | None) -> None:
 
 
 class Guard(httpcore.AsyncNetworkBackend):
-    """Connects to public addresses, and to `own` on this machine if that is given."""
+    """Connects to public addresses, and to the loopback endpoint `own` if that is given."""
 
     def __init__(self, resolve: Resolve, dial: Dial, own: Endpoint | None = None) -> None:
         self._resolve = resolve
@@ -83,7 +89,7 @@ class Guard(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect to `host`, which must lead to nothing but public addresses."""
+        """Connect to `host`. All of its addresses must be public."""
         addresses = await self._addresses(host.strip("[]").lower(), port)
         allowed_s = FETCH_CONNECT_S if timeout is None else min(timeout, FETCH_CONNECT_S)
         try:
@@ -136,7 +142,7 @@ class Guard(httpcore.AsyncNetworkBackend):
 
 
 class SystemResolver:
-    """The machine's own resolver, on threads of its own: a slow name holds up no other work."""
+    """The machine's resolver, on its own threads: a slow lookup does not delay other work."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="resolve")
@@ -147,7 +153,7 @@ class SystemResolver:
         return list(dict.fromkeys(found))
 
     def close(self) -> None:
-        """Let go of the threads; lookups under way are not waited for."""
+        """Stop the threads. Lookups under way are not waited for."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

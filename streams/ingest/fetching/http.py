@@ -1,9 +1,9 @@
 """One HTTP exchange through the guard, within bounds of bytes and time.
 
-No redirect is followed here and nothing is remembered: no cookies, no cache, no proxy of
-the environment. A body is bounded after its decompression, which goes step by step, so a
-few bytes that would become gigabytes never do; two encodings on top of each other are not
-taken at all.
+An exchange follows no redirect and remembers nothing: no cookies, no cache, no proxy from
+the environment. The bound on a body holds after decompression, which goes in bounded
+steps, so a small body cannot become gigabytes. Two encodings on top of each other are
+refused.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ _INFLATE_STEP: Final = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """Who we say we are (EM-30, EM-63)."""
+    """What every request says of its sender."""
 
     user_agent: str = DEFAULT_USER_AGENT
     sender: str = DEFAULT_FROM
@@ -61,7 +61,7 @@ class Agent:
 
 
 class HttpResponse(NamedTuple):
-    """What came back from `url`. Header names are lower case."""
+    """The response of `url`. Header names are lower case."""
 
     url: str
     status: int
@@ -70,20 +70,20 @@ class HttpResponse(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """The type without parameters, lower case; empty if none was said."""
+        """The type without parameters, in lower case; empty if the header is absent."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     @property
     def charset(self) -> str:
         """The charset that the header claims; empty if none."""
-        told = Message()
-        told["content-type"] = self.headers.get("content-type", "")
-        found = told.get_param("charset", "")
+        parsed = Message()
+        parsed["content-type"] = self.headers.get("content-type", "")
+        found = parsed.get_param("charset", "")
         return found if isinstance(found, str) else ""
 
 
 class Http:
-    """Makes exchanges. One for all of a process: it keeps nothing but the TLS settings."""
+    """Makes exchanges. A process needs one: it keeps nothing but the TLS settings."""
 
     def __init__(self, agent: Agent, resolve: Resolve, dial: Dial = dial) -> None:
         self.agent = agent
@@ -103,8 +103,8 @@ class Http:
     ) -> HttpResponse:
         """Return the response to a GET, whatever its status. Raises Unfetched.
 
-        `own` is the one place on this machine that may be talked to. A body longer than
-        `max_bytes` is TOO_LARGE, or is cut there with `cut`.
+        `own` is the one loopback endpoint that is allowed. A body longer than `max_bytes`
+        is TOO_LARGE; with `cut` it is cut there instead.
         """
         check_url(url, own)
         guard = Guard(self._resolve, self._dial, own)
@@ -115,9 +115,9 @@ class Http:
                 httpcore.AsyncConnectionPool(self._context(), network_backend=guard) as pool,
                 pool.stream("GET", url, headers=asked) as response,
             ):
-                told = _headers(response.headers)
-                body = await _body(response, told, max_bytes, cut)
-                return HttpResponse(url, response.status, told, body)
+                received = _headers(response.headers)
+                body = await _body(response, received, max_bytes, cut)
+                return HttpResponse(url, response.status, received, body)
         except TimeoutError as error:
             raise Unfetched(FetchProblem.TOO_SLOW, f"not done in {within_s:g} s") from error
         except httpcore.TimeoutException as error:
@@ -134,7 +134,7 @@ class Http:
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers with lower-case names; of two of a name the first counts."""
+    """Return the headers with lower-case names. Of two with the same name the first counts."""
     found: dict[str, str] = {}
     for name, value in raw:
         found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
@@ -142,11 +142,11 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 async def _body(
-    response: httpcore.Response, told: Mapping[str, str], max_bytes: int, cut: bool
+    response: httpcore.Response, headers: Mapping[str, str], max_bytes: int, cut: bool
 ) -> bytes:
     parts: list[bytes] = []
     left = max_bytes
-    async for part in _inflated(response, told):
+    async for part in _inflated(response, headers):
         left -= len(part)
         parts.append(part)
         if left < 0:
@@ -156,9 +156,11 @@ async def _body(
     return b"".join(parts)[:max_bytes]
 
 
-async def _inflated(response: httpcore.Response, told: Mapping[str, str]) -> AsyncIterator[bytes]:
+async def _inflated(
+    response: httpcore.Response, headers: Mapping[str, str]
+) -> AsyncIterator[bytes]:
     """Yield the body in bounded steps, decompressed."""
-    encoding = told.get("content-encoding", "").strip().lower()
+    encoding = headers.get("content-encoding", "").strip().lower()
     if encoding in ("", "identity"):
         async for chunk in response.aiter_stream():
             yield chunk

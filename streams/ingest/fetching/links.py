@@ -1,4 +1,4 @@
-"""Links: what a page or feed writes as one, as a url that may be fetched."""
+"""Links: from what a page or feed writes to a url that may be fetched."""
 
 import httpx
 
@@ -7,10 +7,10 @@ from schemas.sources import url_problem
 
 
 def absolute(base: str, link: str) -> str:
-    """Return `link` as an absolute url without its fragment, empty if it is no link to follow.
+    """Return `link` as an absolute url without its fragment, or "" if it cannot be followed.
 
-    Relative links are taken from `base`; names are brought into their ASCII form.
-    `javascript:`, `data:` and whatever else is not http(s) are none.
+    Relative links are resolved against `base`. Host names become ASCII. Only http and https
+    can be followed: not `javascript:`, not `data:`.
     """
     link = link.strip()
     if not link or len(link) > MAX_URL_CHARS:

@@ -1,4 +1,4 @@
-"""Locks by name, of which there are as many as are wanted at the moment."""
+"""Locks by name. A lock exists only while somebody uses it."""
 
 import asyncio
 import contextlib
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 
 class Locks:
-    """One lock per name, forgotten when nobody holds or awaits it."""
+    """One lock per name, dropped when nobody holds or awaits it."""
 
     def __init__(self) -> None:
         self._locks: dict[str, tuple[asyncio.Lock, list[None]]] = {}

@@ -42,7 +42,7 @@ _log = structlog.get_logger(__name__)
 
 
 def item_id(item: Item) -> str:
-    """Return what tells `item` from the others of its document."""
+    """Return the name of `item` within its document."""
     return digest(f"{item.guid}|{item.link}|{item.title}".encode())[:ITEM_ID_CHARS]
 
 
@@ -67,7 +67,7 @@ class Provenance(NamedTuple):
 
 
 def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
-    """Return the observation of `item`; its texts are plain and printable already."""
+    """Return the observation of `item`, whose texts are plain and printable."""
     url = item.link or source.url
     title = item.title or item.text[:MAX_TITLE_CHARS].strip()
     return ArticleObserved(
@@ -91,7 +91,7 @@ def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
 def listing(
     source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
 ) -> SourceListed:
-    """Return the memory of a document, for the next fetch of it."""
+    """Return the listing of a document: what the next fetch needs to know of this one."""
     return SourceListed(
         source=source.source,
         url=source.url,
@@ -104,7 +104,7 @@ def listing(
 
 
 def _validator(response: HttpResponse, name: str) -> str:
-    """Return a validator that can be sent back as it came, or an empty one."""
+    """Return a validator that can be sent back unchanged, or ""."""
     text = response.headers.get(name, "")
     fit = len(text) <= MAX_VALIDATOR_CHARS and text.isascii() and text.isprintable()
     return text if fit else ""
@@ -117,7 +117,7 @@ def last_listing(stored: Stored | None, source: Source) -> SourceListed | None:
 
 
 def source_started_ns(stored: Stored | None) -> int | None:
-    """Return when the source's document was last fetched, if `stored` tells of that."""
+    """Return when the fetch of the source's document in `stored` began; None if it is none."""
     seen = OBSERVATIONS.decode(stored.payload) if stored is not None else None
     return seen.started_ns if isinstance(seen, SourceFetched) and seen.what == "source" else None
 
@@ -139,9 +139,9 @@ class Attempt(NamedTuple):
     started_ns: int
 
     def ended(
-        self, ended_ns: int, response: HttpResponse | None = None, **told: object
+        self, ended_ns: int, response: HttpResponse | None = None, **given: object
     ) -> SourceFetched:
-        """Return how it went, with `told` in the fields that say so."""
+        """Return the result of the fetch, with the fields in `given`."""
         fields: dict[str, object] = {
             "outcome": "fetched",
             "problem": "",
@@ -151,7 +151,7 @@ class Attempt(NamedTuple):
             "items": 0,
             "new_articles": 0,
             "robots_hash": "",
-            **told,
+            **given,
         }
         return SourceFetched(
             source=self.source,
@@ -163,7 +163,7 @@ class Attempt(NamedTuple):
         )
 
     def failed(self, ended_ns: int, error: Unfetched) -> SourceFetched:
-        """Return that it brought nothing, and why."""
+        """Return the result of a fetch that brought nothing."""
         return self.ended(
             ended_ns,
             outcome="refused" if error.refused else "failed",
@@ -174,7 +174,7 @@ class Attempt(NamedTuple):
 
 
 class FetchJournal:
-    """What the log says of fetches, and how more is said. `raw` is None if no bytes are kept."""
+    """Reads and appends what the log has of fetches. `raw` is None if no bytes are kept."""
 
     def __init__(self, log: Log, clock: Clock, raw: RawStore | None = None) -> None:
         self.clock = clock
@@ -182,7 +182,7 @@ class FetchJournal:
         self._raw = raw
         self._started_ns: dict[str, int] = {}
 
-    # -- what stands there ---------------------------------------------------------------
+    # -- what the log has ----------------------------------------------------------------
 
     async def is_served(self, job: FetchSource) -> bool:
         """Tell whether the source's document was fetched since the job was due."""
@@ -197,7 +197,7 @@ class FetchJournal:
         stored = await self._log.last(subjects.listings(self._log.shard, source.source))
         return last_listing(stored, source)
 
-    # -- what is to be said --------------------------------------------------------------
+    # -- what may be appended ------------------------------------------------------------
 
     def article(self, source: Source, item: Item, how: Provenance) -> Addressed:
         """Return the observation of one article."""
@@ -206,14 +206,14 @@ class FetchJournal:
     def listing(
         self, source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
     ) -> Addressed:
-        """Return the memory of a document."""
+        """Return the listing of a document."""
         listed = listing(source, items, response, listed_ns)
         return subjects.listings(self._log.shard, source.source), listed
 
-    def ended(self, attempt: Attempt, fetched: Fetched, **told: object) -> Addressed:
+    def ended(self, attempt: Attempt, fetched: Fetched, **given: object) -> Addressed:
         """Return that a fetch brought a response."""
         now_ns, robots_hash = self.clock.now_ns(), fetched.robots_hash
-        seen = attempt.ended(now_ns, fetched.response, robots_hash=robots_hash, **told)
+        seen = attempt.ended(now_ns, fetched.response, robots_hash=robots_hash, **given)
         return subjects.fetches(self._log.shard, attempt.source), seen
 
     def failed(self, attempt: Attempt, error: Unfetched) -> Addressed:
@@ -221,7 +221,7 @@ class FetchJournal:
         seen = attempt.failed(self.clock.now_ns(), error)
         return subjects.fetches(self._log.shard, attempt.source), seen
 
-    # -- saying it -----------------------------------------------------------------------
+    # -- keeping and appending -----------------------------------------------------------
 
     async def keep_raw(self, body: bytes) -> str:
         """Keep the bytes and return their name; "" if not, as articles count for more."""

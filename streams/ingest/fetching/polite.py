@@ -1,4 +1,11 @@
-"""Polite fetching: robots.txt, the throttle and the guard on every hop of a redirect."""
+"""Polite fetching: robots.txt, the throttle and the guard on every hop of a redirect.
+
+- Every hop obeys robots.txt.
+- A host gets one request at a time. Two requests are apart by the source's delay or by
+  that of robots.txt, whichever is larger.
+- The sub-resources of a page and a redirect within a host belong to one visit: they wait
+  for no turn of their own.
+"""
 
 import asyncio
 import contextlib
@@ -29,7 +36,7 @@ class Fetched(NamedTuple):
 
 
 class Polite:
-    """Fetches for sources. One for all of a process: it remembers who was asked when."""
+    """Fetches for sources. A process needs exactly one: it remembers when each host was asked."""
 
     def __init__(self, agent: Agent, resolve: Resolve, clock: Clock, connect: Dial = dial) -> None:
         self.http = Http(agent, resolve, connect)
@@ -42,8 +49,8 @@ class Polite:
     ) -> Fetched:
         """Return what is at `url`, following redirects. Raises Unfetched, or HostBusy.
 
-        `who` names the job, so that it finds its turn again. Time that is waited for turns
-        does not count towards FETCH_TOTAL_S.
+        `who` names the job, so that it finds its turn again. The time spent waiting for
+        turns does not count towards FETCH_TOTAL_S.
         """
         left_s = float(FETCH_TOTAL_S)
         held_s: float = MAX_HELD_TURN_S
@@ -52,8 +59,8 @@ class Polite:
             rules = await self.allowed(source, url)
             host = host_of(url)
             async with contextlib.AsyncExitStack() as stack:
-                # A redirect within a host is the same visit. On a host that it leads to, the
-                # first hop would have to be asked again for each HostBusy.
+                # A redirect within a host is the same visit. A redirect to another host waits
+                # longer for its turn: HostBusy would mean asking the first host again.
                 if host not in visited:
                     delay_s = self._delay_s(source, rules)
                     turn = self.throttle.turn(host, delay_s, who, held_s)

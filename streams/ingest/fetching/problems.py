@@ -18,18 +18,18 @@ REFUSED: Final = frozenset(
         FetchProblem.DTD,
     }
 )
-"""Our own doing: asking again would change nothing."""
+"""What we refuse ourselves: asking again would change nothing."""
 
 PASSING: Final = frozenset(
     {FetchProblem.UNRESOLVED, FetchProblem.UNREACHABLE, FetchProblem.TOO_SLOW}
 )
-"""What may be better a little later; so may some of the HTTP_STATUS."""
+"""What may succeed a little later. Some of the HTTP_STATUS may, too."""
 
 _PASSING_STATUSES: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
 class Unfetched(EverythingError):
-    """Nothing was fetched. `detail` is in our own words, never those of the other side."""
+    """Nothing was fetched. `detail` is our own text, never text of the other side."""
 
     code = "unfetched"
 
@@ -52,7 +52,7 @@ class Unfetched(EverythingError):
 
 
 class HostBusy(EverythingError):
-    """The host's turn is too far off to wait for here; come again in `seconds`."""
+    """The turn at the host is too far off to wait for. The job comes again in `seconds`."""
 
     code = "busy"
 

@@ -1,9 +1,10 @@
-"""Rendering: a page after its scripts have run, in a Chromium that reaches nothing itself.
+"""Rendering: a page after its scripts have run, in a Chromium without network of its own.
 
-Every request of the page is caught and answered through the guarded client, so the guard
-and robots.txt hold for each of its parts. Should a request not be caught, Chromium has no
-way out: names resolve to nothing, and its proxy is a port at which nobody listens. Pages
-share no state, and only what makes text is loaded: no images, fonts, media or styles.
+- Every request of the page is caught and answered through the guarded client, so the guard
+  and robots.txt hold for each part of it.
+- A request that is not caught goes nowhere: names resolve to nothing, and Chromium's proxy
+  is a port on which nobody listens.
+- Pages share no state. Only what makes text is loaded: no images, fonts, media or styles.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ _ARGUMENTS: Final = (
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--host-resolver-rules=MAP * ~NOTFOUND",
     "--proxy-server=http://127.0.0.1:9",
-    # Without this, addresses of this machine would go past the proxy.
+    # Without this, Chromium would reach loopback addresses without the proxy.
     "--proxy-bypass-list=<-loopback>",
 )
 _LOADED: Final = frozenset({"document", "script", "xhr", "fetch"})
@@ -62,14 +63,14 @@ for (const name of ["RTCPeerConnection", "webkitRTCPeerConnection", "WebTranspor
 """
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _QUIET_S: Final = 0.5
-"""A page that has asked for nothing for so long is taken as rendered."""
+"""A page that has asked for nothing for this long counts as rendered."""
 _PASSED_ON: Final = ("content-type", "access-control-allow-origin")
 
 log = structlog.get_logger(__name__)
 
 
 class Renderer:
-    """Owns one Chromium, the program at `chromium`, started at the first need."""
+    """Owns one Chromium, the program at `chromium`, and starts it when it is first needed."""
 
     def __init__(self, polite: Polite, chromium: str) -> None:
         self._polite = polite
@@ -80,7 +81,7 @@ class Renderer:
 
     async def get(self, source: Source, url: str, who: str) -> Fetched:
         """Return the page at `url` as its scripts have left it. Raises Unfetched or HostBusy."""
-        # The page itself is asked for first and politely: most of what can go wrong does here.
+        # The page itself is fetched politely first: most failures happen here, without Chromium.
         fetched = await self._polite.get(source, url, who=who)
         browser = await self._running()
         try:
@@ -147,7 +148,7 @@ class Renderer:
 
 
 class _Visit:
-    """One page and all that it asks for."""
+    """One page and all of its requests."""
 
     def __init__(self, polite: Polite, source: Source, response: HttpResponse) -> None:
         self._polite = polite
@@ -159,7 +160,7 @@ class _Visit:
         self._changed = asyncio.Event()
 
     async def prepare(self, context: BrowserContext) -> Page:
-        """Return a page of which nothing reaches the network but through us."""
+        """Return a page whose requests all come to us."""
         await context.add_init_script(_NO_PEERS)
         await context.route("**/*", self._route)
         await context.route_web_socket("**/*", _hang_up)
@@ -208,7 +209,7 @@ class _Visit:
         return await self._part(request.url)
 
     async def _part(self, url: str) -> HttpResponse:
-        """Get a part of the page: guarded and allowed on every hop, but not throttled."""
+        """Get a part of the page: guarded and allowed by robots.txt on every hop, not throttled."""
         url = absolute(url, url)
         for _ in range(MAX_REDIRECTS + 1):
             await self._polite.allowed(self._source, url)

@@ -1,7 +1,7 @@
-"""robots.txt, as RFC 9309 has it, read by Protego and remembered for ROBOTS_LIFE_S.
+"""robots.txt by RFC 9309, read by Protego and cached for ROBOTS_LIFE_S.
 
-No such file (4xx) allows everything; a server that cannot say (5xx, 429, no answer) allows
-nothing, and is asked again after ROBOTS_RETRY_S.
+A missing file (4xx) allows everything. A server that fails to answer (5xx, 429, no answer)
+allows nothing, and is asked again after ROBOTS_RETRY_S.
 """
 
 from typing import Final, NamedTuple
@@ -31,7 +31,7 @@ _TOO_MANY_REQUESTS: Final = 429
 
 
 class RobotsRules(NamedTuple):
-    """What one origin asks of us. `hash` is the SHA-256 of the file, empty if none came."""
+    """The rules of one origin. `hash` is the SHA-256 of the file, empty if none came."""
 
     hash: str
     parsed: Protego | None
@@ -43,7 +43,7 @@ class RobotsRules(NamedTuple):
         return self.parsed is not None and self.parsed.can_fetch(url, product)
 
     def delay_s(self, product: str) -> float:
-        """Return the pause between two requests that is asked for, within its bound."""
+        """Return the pause between two requests that the origin asks for, within its bound."""
         if self.parsed is None:
             return 0.0
         delay = self.parsed.crawl_delay(product) or 0.0
@@ -54,7 +54,7 @@ class RobotsRules(NamedTuple):
 
 
 class Robots:
-    """Knows the rules of origins, asking where it does not."""
+    """A cache of the rules of origins. It fetches what it does not have."""
 
     def __init__(self, http: Http, clock: Clock) -> None:
         self._http = http
@@ -90,7 +90,7 @@ class Robots:
         return self._rules(digest(text), parsed, ROBOTS_LIFE_S)
 
     async def _fetch(self, url: str, own: Endpoint | None) -> HttpResponse:
-        """Follow redirects as RFC 9309 asks; after too many there is no such file."""
+        """Follow redirects as RFC 9309 asks. Too many of them count as a missing file."""
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._http.get(url, own=own, max_bytes=MAX_ROBOTS_BYTES, cut=True)
             if response.status not in (301, 302, 303, 307, 308):

@@ -1,9 +1,10 @@
 """The throttle: one request to a host at a time, and so many seconds from one to the next.
 
-Turns are given out in the order of asking. Whoever's turn is far off is told so (`HostBusy`)
-instead of being kept, and finds the turn still its own when it asks again.
+Turns are given out in the order of asking. A job whose turn is far off is not kept waiting:
+it gets `HostBusy`, and finds its turn reserved when it asks again.
 
-It lives in one process's memory: two fetchers would each keep their own time.
+The throttle lives in the memory of one process. Fetcher and browser keep one each, so a
+host that both ask is asked by each at its rate, and a venue may run only one of either.
 """
 
 import contextlib
@@ -17,11 +18,11 @@ from streams.ingest.limits import MAX_HELD_TURN_S, MAX_THROTTLED_HOSTS
 from streams.log.ports import Clock
 
 _LAPSES_NS: Final = 60 * SECOND_NS
-"""A turn that nobody came for is given up this long after its time."""
+"""A reserved turn expires this long after its time."""
 
 
 class Throttle:
-    """Gives turns by host. `clock` says when it is."""
+    """Gives out turns by host."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -35,7 +36,7 @@ class Throttle:
     ) -> AsyncIterator[None]:
         """Wait for `who`'s turn at `host` and hold it. Raises HostBusy if it is over `held_s` away.
 
-        `delay_s` is what has to pass from this turn's beginning to the next one's.
+        `delay_s` is the time from the beginning of this turn to that of the next.
         """
         at_ns = self._reserve(host, round(delay_s * SECOND_NS), who)
         wait_s = (at_ns - self._clock.now_ns()) / SECOND_NS
@@ -48,7 +49,7 @@ class Throttle:
             yield
 
     def hold(self, host: str, seconds: float) -> None:
-        """Give no turn at `host` for so long: it asked to be left alone."""
+        """Give no turn at `host` for `seconds`: the host asked for a pause."""
         until_ns = self._clock.now_ns() + round(seconds * SECOND_NS)
         self._next_ns[host] = max(self._next_ns.get(host, 0), until_ns)
 
@@ -63,7 +64,7 @@ class Throttle:
         return at_ns
 
     def _forget(self, now_ns: int) -> None:
-        """Drop what is over once there is much of it."""
+        """Drop past turns once there are many of them."""
         if len(self._next_ns) > MAX_THROTTLED_HOSTS:
             self._next_ns = {host: at for host, at in self._next_ns.items() if at > now_ns}
         if len(self._turns) > MAX_THROTTLED_HOSTS:

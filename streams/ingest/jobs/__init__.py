@@ -1,1 +1,1 @@
-"""The plumbing of ingest: job queue, ports, scheduler, the registry of sources."""
+"""Who works when: the job queue, durable services, the scheduler, the source registry."""

@@ -1,9 +1,11 @@
 """The scheduler: asks for each source's document when it is due.
 
-A source is due its poll interval after its last fetch began, up to a tenth later so that
-sources do not march in step, and up to FAILING_BACKOFF times as long while it fails. What
-it needs to know stands on the log, so a restart fetches nothing anew: a job that is asked
-for again bears the same id, and the fetcher leaves one alone that has been done.
+A source is due one poll interval after its last fetch began. Up to a tenth of the interval
+is added, so that sources do not run in step. While a source fails, the interval grows up
+to FAILING_BACKOFF times.
+
+All of the scheduler's knowledge is on the log, so a restart fetches nothing twice: a job
+that is asked for again has the same id, and the fetcher skips a job that was done.
 """
 
 from dataclasses import dataclass
@@ -25,10 +27,10 @@ from streams.ingest.jobs.registry import SourceRegistry, follow
 from streams.ingest.limits import FAILING_BACKOFF, SCHEDULE_ATTEMPTS, SCHEDULE_EVERY_S
 from streams.ingest.sources import KINDS
 from streams.log.ports import Clock, Log
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 _SPREAD: Final = 10
-"""A source waits up to one in so many parts of its interval longer."""
+"""The largest addition is the interval divided by this."""
 _NEVER: Final = 0
 
 log_ = structlog.get_logger(__name__)
@@ -36,12 +38,12 @@ log_ = structlog.get_logger(__name__)
 
 @dataclass
 class _Known:
-    """What has become of a source's fetches so far."""
+    """What is known of a source's fetches."""
 
     started_ns: int = _NEVER
     failures: int = 0
     asked_due_ns: int = -1
-    """When the job that was asked for last is due; -1 before there was one."""
+    """The due time of the last job that was asked for; -1 before the first."""
     asked_at_ns: int = 0
 
 
@@ -60,7 +62,7 @@ class Scheduler:
         """Follow the log and ask for what is due, for ever."""
         end = await self._log.last_sequence()
         fetches = subjects.fetches(self._log.shard, "*")
-        await together(
+        await run_until_first_exits(
             self._registry.run(),
             follow(self._log, self._clock, fetches, self._take, end),
             self._keep_asking(),
@@ -81,7 +83,7 @@ class Scheduler:
             await self._clock.sleep(SCHEDULE_EVERY_S)
 
     async def ask(self) -> None:
-        """Ask for whatever is due now. Raises an OperatingError half way through."""
+        """Ask for all that is due now. An OperatingError may leave some of it not asked for."""
         now_ns = self._clock.now_ns()
         for source in list(self._registry.known.due(now_ns)):
             known = self._known.get(source.source)
@@ -99,8 +101,8 @@ class Scheduler:
     async def _recall(self, source: Source) -> _Known:
         """Return what the log says of a source's last fetch.
 
-        A page fetched for it may stand there instead; then the last listing tells of some
-        fetch, and at worst the source is fetched once too early.
+        The last fetch on the log may be that of a page. Then the last listing stands in for
+        it, and at worst the source is fetched once too early.
         """
         known = _Known()
         for subject in (
@@ -121,7 +123,7 @@ class Scheduler:
 
 
 def due_ns(source: Source, started_ns: int, failures: int) -> int:
-    """Return when `source` is to be fetched next; 0, at once, if it never was."""
+    """Return when `source` is to be fetched next; 0, which is at once, if it never was."""
     if started_ns == _NEVER:
         return _NEVER
     interval_ns = source.poll_interval_s * SECOND_NS
@@ -137,7 +139,7 @@ def _note(known: _Known, stored: Stored | None) -> None:
     try:
         seen = OBSERVATIONS.decode(stored.payload)
     except InputError:
-        return  # a later version's: at worst the source is fetched too early
+        return  # written by a later version; at worst the source is fetched too early
     if isinstance(seen, SourceListed):
         known.started_ns = max(known.started_ns, seen.listed_ns)
     elif isinstance(seen, SourceFetched) and seen.what == "source":

@@ -69,13 +69,13 @@ from streams.ingest.limits import (
 )
 
 _SIGNS_OF_LIFE: Final = 3
-"""A handler at work says so this many times within the wait for its ack."""
+"""A handler at work gives this many signs of life within the time for its ack."""
 
 log = structlog.get_logger(__name__)
 
 
 class Delivery(NamedTuple):
-    """A message as handed out: `sequence` is its own in its stream, `attempt` counts from 1."""
+    """A message as it is handed out. `sequence` is that in its stream, `attempt` counts from 1."""
 
     sequence: int
     subject: str
@@ -84,11 +84,11 @@ class Delivery(NamedTuple):
 
 
 class Done(NamedTuple):
-    """The message has been dealt with, whatever came of it."""
+    """The message is dealt with, with or without success."""
 
 
 class Later(NamedTuple):
-    """The message shall come again after so many seconds."""
+    """The message must come again after `seconds`."""
 
     seconds: float
 
@@ -103,7 +103,7 @@ DONE: Final = Done()
 
 @dataclass(frozen=True, kw_only=True)
 class Consumer:
-    """A durable place in a stream. `ack_wait_s` without a sign of life and another gets it."""
+    """A durable consumer. After `ack_wait_s` without a sign of life a message comes again."""
 
     stream: str
     durable: str
@@ -112,7 +112,7 @@ class Consumer:
     max_ack_pending: int = MAX_ACK_PENDING
 
     def config(self) -> ConsumerConfig:
-        """Return it in nats-py's words."""
+        """Return the consumer's configuration for nats-py."""
         return ConsumerConfig(
             name=self.durable,
             durable_name=self.durable,
@@ -124,7 +124,7 @@ class Consumer:
 
 
 def backoff_s(attempt: int, first_s: float = JOB_BACKOFF_S) -> float:
-    """Return how long to wait after the failed `attempt`: doubling, within its bound."""
+    """Return how long to wait after the failed `attempt`: it doubles, within its bound."""
     return float(min(first_s * 2 ** min(attempt - 1, 20), SERVICE_BACKOFF_MAX_S))
 
 
@@ -136,7 +136,7 @@ class Bus:
     ) -> None:
         self._lost = asyncio.Event()
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # Where nobody serves any more, nobody fetches the failure, and it is none.
+        # Fetch a failure that comes after `serve`, or asyncio would warn that nobody did.
         self._failed.add_done_callback(lambda one: one.cancelled() or one.exception())
         self._consumers: list[Consumer] = []
         self._inbox = inbox_prefix or "_INBOX"
@@ -170,7 +170,7 @@ class Bus:
 
         subscriber = self._broker.subscriber(
             consumer.subject,
-            # One at a time: what waits in this process for a free hand gives no sign of life.
+            # One per pull: a message that waits in this process for a worker gives no sign of life.
             pull_sub=PullSub(batch_size=1, timeout=SERVICE_POLL_S),
             max_workers=at_once,
             **self._shared(consumer),
@@ -180,7 +180,7 @@ class Bus:
     def consume_batches(
         self, consumer: Consumer, handle: HandleBatch, *, size: int, linger_s: float
     ) -> None:
-        """Have `handle` called for up to `size` messages that came within `linger_s`.
+        """Have `handle` called for up to `size` messages that come within `linger_s`.
 
         One batch at a time. Within a batch messages are in the order of their delivery.
         """
@@ -214,7 +214,7 @@ class Bus:
         given: Delivery,
         work: Awaitable[Verdict],
     ) -> None:
-        """Do `work` under signs of life and carry its verdict out. Raises nothing of its own."""
+        """Do `work` while giving signs of life, then carry out its verdict. Raises nothing."""
         living = asyncio.create_task(_live(message, consumer.ack_wait_s / _SIGNS_OF_LIFE))
         try:
             verdict = await work
@@ -229,7 +229,7 @@ class Bus:
             log.exception("handler failed", durable=consumer.durable, seq=given.sequence)
         finally:
             living.cancel()
-        # A verdict that is lost on the way only brings the message again.
+        # If the verdict is lost on its way, the message comes again.
         with contextlib.suppress(NatsError):
             if isinstance(verdict, Later):
                 await message.nack(delay=max(verdict.seconds, 0.0))
@@ -243,7 +243,7 @@ class Bus:
     # -- its life ------------------------------------------------------------------------
 
     async def connect(self) -> None:
-        """Connect. Raises LogUnavailable when the broker is not there or does not let us in."""
+        """Connect. Raises LogUnavailable when the broker is away or refuses us."""
         try:
             self._client = await self._broker.connect()
         except (NatsError, OSError, TimeoutError) as error:
@@ -251,7 +251,7 @@ class Bus:
 
     @property
     def client(self) -> Client:
-        """The connection itself, for whoever publishes (`nats_client.store`) or keeps bytes."""
+        """The connection itself, for publishing (`nats_client.store`) and the raw store."""
         if self._client is None:
             raise LogUnavailable("not connected")
         return self._client
@@ -284,7 +284,7 @@ class Bus:
             raise LogUnavailable("the broker stayed away")
 
     async def _watch(self) -> None:
-        """Make a consumer again that the server has lost; pulling would never say so."""
+        """Create a consumer again that the server has lost: pulling would never report that."""
         misses = 0
         while misses < LOG_REQUEST_ATTEMPTS:
             await asyncio.sleep(CONSUMER_CHECK_S)
@@ -302,7 +302,7 @@ class Bus:
         try:
             await js.consumer_info(consumer.stream, consumer.durable)
         except NotFoundError:
-            log.warning("consumer made again", durable=consumer.durable)
+            log.warning("consumer created again", durable=consumer.durable)
             await self._declare(consumer)
         except (NatsError, TimeoutError) as error:
             raise LogUnavailable(f"{consumer.durable}: {type(error).__name__}") from error
@@ -316,7 +316,7 @@ class Bus:
             raise LogUnavailable(f"{consumer.durable}: {error}") from error
 
     async def close(self) -> None:
-        """Let the handlers under way end within their bound, then hang up."""
+        """Let the handlers under way end within their bound, then disconnect."""
         with contextlib.suppress(NatsError, TimeoutError):
             await self._broker.stop()
 
@@ -340,12 +340,12 @@ def _delivery(message: Msg) -> Delivery:
 
 
 def _as_it_is(message: Any) -> Any:
-    """Give the handler the message itself: payloads are decoded by the project's codecs."""
+    """Return the message itself: the project's own codecs decode payloads."""
     return message
 
 
 async def _live(message: NatsMessage | NatsBatchMessage, every_s: float) -> None:
-    """Tell the server again and again that the message is being worked on."""
+    """Tell the server every `every_s` that the message is being worked on."""
     while True:
         await asyncio.sleep(every_s)
         with contextlib.suppress(NatsError):

@@ -1,8 +1,8 @@
 """From an article to its signals: what is measured, in which order, and what is not.
 
-What is too short, in another language or about no open market is not measured further
-(EM-65): most of the world's news is about none of a venue's markets, and the embedding is
-by far the dearest step.
+An article that is too short, in another language or about no open market is not measured
+further. Most of the world's news is about none of a venue's markets, and the embedding is
+by far the slowest step.
 """
 
 from typing import NamedTuple, Protocol
@@ -25,18 +25,18 @@ _log = structlog.get_logger(__name__)
 
 
 class Embeds(Protocol):
-    """What turns a text into numbers; the model, or a stand-in for it."""
+    """Turns a text into numbers: the model, or a test's replacement for it."""
 
     @property
     def name(self) -> str:
-        """Which model it is."""
+        """The name of the model."""
 
     def of(self, text: str) -> Vector:
         """Return the embedding of `text`."""
 
 
 class Tools(NamedTuple):
-    """Everything that measures, loaded."""
+    """All measuring tools, loaded."""
 
     languages: Languages
     sentiment: Sentiment
@@ -45,7 +45,7 @@ class Tools(NamedTuple):
     embedding: Embeds
 
     def models(self) -> Models:
-        """Return which they are, to be written beside every number."""
+        """Return the names of the tools, which are recorded beside every number."""
         return Models(
             embedding=self.embedding.name,
             sentiment=self.sentiment.name,
@@ -56,9 +56,9 @@ class Tools(NamedTuple):
 
 
 class Measurement(NamedTuple):
-    """What stands where an article should, and what is to be noted beside its signals.
+    """One article to be measured, and what is recorded beside its signals.
 
-    `article` is None for what is none.
+    `article` is None if the message at `sequence` holds no article.
     """
 
     sequence: int
@@ -68,7 +68,7 @@ class Measurement(NamedTuple):
 
 
 class ArticleAnalyzer:
-    """Measures one article after the other; each is a possible neighbour of the next."""
+    """Measures one article after the other. Each may become a neighbour of the later ones."""
 
     def __init__(self, tools: Tools, window: EmbeddingWindow) -> None:
         self._tools = tools
@@ -76,10 +76,10 @@ class ArticleAnalyzer:
         self._models = tools.models()
 
     def measure(self, given: Measurement) -> SignalsMeasured:
-        """Return the signals of an article, those of an unfit one included.
+        """Return the signals of an article, also of an unfit one.
 
-        What fails MEASURE_ATTEMPTS times is `failed`: one text that breaks a model must
-        not hold up all those behind it.
+        An article that fails MEASURE_ATTEMPTS times is `failed`: one text that breaks a
+        model must not hold up all later ones.
         """
         if given.article is None:
             return self.parked(given, "this is no article")
@@ -88,7 +88,7 @@ class ArticleAnalyzer:
             try:
                 return self._measure(given, given.article)
             except Exception as error:
-                # Not its message or trace: those may quote the article.
+                # The message and the trace are left out: they may quote the article.
                 why = type(error).__name__
                 _log.error("measuring failed", article=given.sequence, error=why)
         return self.parked(given, f"failed {MEASURE_ATTEMPTS} times: {why}")
@@ -131,7 +131,7 @@ class ArticleAnalyzer:
         return signals
 
     def _blank(self, given: Measurement, unfit: Unfit) -> SignalsMeasured:
-        """Return signals without a measure."""
+        """Return signals with nothing measured."""
         article = given.article
         return SignalsMeasured(
             article=given.sequence,

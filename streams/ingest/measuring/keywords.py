@@ -1,10 +1,10 @@
 """The fixed, signed keyword list: `keywords.tsv`, written by hand.
 
-A weight says how good or bad such news is for whom it is about, whoever that is; the third
-column says what kind of news it is. Longer phrases win over what they contain, so that
-`not guilty` is no guilt. A negation in the words before turns a term, at three quarters of
-its weight: that something did not happen is less news than that it did. VADER found the
-same of sentiment (N_SCALAR, -0.74).
+A line's weight says how good or bad the news is for its subject. The third column says what
+kind of news it is. A longer phrase wins over the phrases in it, so that `not guilty` does
+not count as `guilty`. A negation shortly before a keyword reverses its weight, at three
+quarters: that something did not happen is smaller news than that it did. VADER has the same
+factor for sentiment (N_SCALAR, -0.74).
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ _NEGATIONS: Final = frozenset(
     )
 )
 _REACH: Final = 3
-"""Words that a negation reaches over, as in VADER."""
+"""How many words after a negation it still holds, as in VADER."""
 _NEGATED_PERCENT: Final = -75
 _EVIDENCE: Final = 50
-"""What a sentence's terms are weighed against: one of weight 50 scores a half."""
+"""Added to the size of a sentence's keywords: one keyword of weight 50 scores a half."""
 
 
 class Keyword(NamedTuple):
-    """One line of the list. `kind` is the reason for its being there."""
+    """One line of the list. `kind` is the reason why it is listed."""
 
     name: str
     weight: int
@@ -48,7 +48,7 @@ class Found(NamedTuple):
 
 
 class Keywords:
-    """The list, loaded. Raises ValueError for a list that is not as it must be."""
+    """The list, loaded. Raises ValueError for a malformed list."""
 
     def __init__(self, text: str | None = None) -> None:
         if text is None:
@@ -73,16 +73,16 @@ class Keywords:
 
     @property
     def forms(self) -> dict[str, Keyword]:
-        """Return every form with its term."""
+        """Return every form with its keyword."""
         return {" ".join(key): term for key, term in self._terms.items()}
 
     def of(self, sentences: Sequence[str]) -> Found:
         """Return what the list finds in `sentences`.
 
-        A sentence's score is the sum of its terms' weights by the sum of their sizes and
-        _EVIDENCE: it never reaches +-1, and what contradicts itself nears 0. A term counts
-        once in a sentence. The text's score is the mean over its sentences, as with
-        sentiment: a longer text has more terms, and not therefore more to say.
+        A sentence's score is the sum of its keywords' weights, divided by the sum of their
+        absolute weights plus _EVIDENCE. It never reaches +-1, and contradictions bring it
+        near 0. A keyword counts once in a sentence. The text's score is the mean over its
+        sentences, as with sentiment: a longer text has more keywords, but not more to say.
         """
         terms: dict[str, None] = {}
         total_bp = 0
@@ -95,7 +95,7 @@ class Keywords:
         return Found(score_bp, list(terms)[:MAX_KEYWORDS_LISTED])
 
     def _in_sentence(self, given: list[str]) -> dict[str, int]:
-        """Return the terms of one sentence, as they are listed, with what each counts."""
+        """Return the keywords of one sentence, by their listed names, with their weights there."""
         found: dict[str, int] = {}
         position = 0
         while position < len(given):

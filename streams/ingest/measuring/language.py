@@ -10,7 +10,7 @@ from schemas.units import WEIGHT_ONE_BP
 SCORED: Final = "en"
 """The one language that sentiment, keywords and embeddings are made for."""
 _SURE_BP: Final = 5_000
-"""Below it the model knows too little: a headline of names, or numbers, may be anything."""
+"""Below this the model is unsure: a headline of names or numbers may be in any language."""
 _MAX_SUBTAG_CHARS: Final = 3
 
 
@@ -24,7 +24,7 @@ class Language(NamedTuple):
 class Languages:
     """The model, loaded. All of its languages stay possible.
 
-    If it were restricted to a few, text in any other would be taken for one of them.
+    A model that is restricted to a few languages takes every other text for one of them.
     """
 
     def __init__(self) -> None:
@@ -34,8 +34,8 @@ class Languages:
     def of(self, text: str, claimed: str) -> Language:
         """Return the language of `text`; `claimed` is a tag such as `en-GB`, or empty.
 
-        The claim counts only where the model is not sure, as feeds often carry the
-        language of their software.
+        The claim counts only if the model is unsure: feeds often claim the language of the
+        software that made them.
         """
         ranked = [Language(code, _bp(likely)) for code, likely in self._model.rank(text)]
         best = ranked[0]

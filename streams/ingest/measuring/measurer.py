@@ -1,8 +1,8 @@
-"""The measurer: what is observed is measured, once, in the order of the log.
+"""The measurer: every observed article is measured once, in the order of the log.
 
-Delivery is at least once. What was measured already, before a crash or by another
-measurer, is known from the log and skipped; where two measure the same article at the
-same time, the engine drops the second.
+Delivery is at least once. An article that was measured before, by a crashed or by another
+measurer, is known from the log and skipped. If two measurers measure the same article at
+the same time, the engine drops the second result.
 """
 
 import asyncio
@@ -35,14 +35,14 @@ _log = structlog.get_logger(__name__)
 
 LoadTools = Callable[[], Tools]
 Aside = Callable[[Callable[[], list[SignalsMeasured]]], Awaitable[list[SignalsMeasured]]]
-"""Does work that blocks, aside from the event loop, which has heartbeats to send."""
+"""Runs work that blocks outside of the event loop, which has heartbeats to send."""
 
 
 def load(pipeline: str = "", threads: int = 1) -> Tools:
-    """Load everything that measures, and use it once, so that the first article is as quick.
+    """Load all tools and use them once, so that the first article is as fast as the others.
 
-    `pipeline` names an installed spaCy pipeline for entities, or none; `threads` is how
-    many cores one article may use. It takes seconds. Raises ModelMismatch.
+    `pipeline` names an installed spaCy pipeline for entities; "" is none. `threads` is how
+    many cores one article may use. Loading takes seconds. Raises ModelMismatch.
     """
     tools = Tools(Languages(), Sentiment(), Keywords(), Names(pipeline), Embedding(threads=threads))
     tools.languages.of("warm", "")
@@ -52,7 +52,7 @@ def load(pipeline: str = "", threads: int = 1) -> Tools:
 
 
 class Measurer:
-    """Measures what it is handed and appends the signals. `aside` is a thread's by default."""
+    """Measures articles and appends their signals. `aside` uses a thread by default."""
 
     def __init__(
         self, log: Log, clock: Clock, tools: Tools, *, aside: Aside = asyncio.to_thread
@@ -65,12 +65,12 @@ class Measurer:
         self._analyzer = ArticleAnalyzer(tools, self._window)
         self._names = tools.names
         self._excused: Counter[int] = Counter()
-        """Deliveries that came to nothing for a reason that was not the article's."""
+        """Deliveries that failed for another reason than the article, by sequence."""
         self._counts: Counter[str] = Counter()
         self._sequence = 0
 
     def status(self) -> dict[str, Any]:
-        """Return how it is, for health reports."""
+        """Return what a heartbeat says."""
         return {
             "phase": "measuring",
             "sequence": self._sequence,
@@ -82,7 +82,7 @@ class Measurer:
         }
 
     async def open(self) -> None:
-        """Learn from the log what is known already. Once, before the first message."""
+        """Read from the log what is known already. Call it once, before the first message."""
         await self._view.open()
         _log.info("ready", **self.status())
 
@@ -104,15 +104,15 @@ class Measurer:
         return DONE
 
     async def close(self) -> None:
-        """Let go of the log."""
+        """Close the readers of the log."""
         await self._view.close()
 
     async def _work(self, new: list[Delivery]) -> None:
-        """Measure all at once; one by one what may have ended a measurer before.
+        """Measure all together, or one by one if any was delivered before.
 
         An article that kills the process takes its whole batch with it. Measured one by
-        one, those before it are done for good, so the first that is left is the culprit:
-        it alone is given up after MEASURE_ATTEMPTS deliveries.
+        one, the articles before it are recorded, so the first article that is left is the
+        one that kills. Only that one is given up, after MEASURE_ATTEMPTS deliveries.
         """
         if all(one.attempt == 1 for one in new):
             await self._append(new, self._analyzer.measure)
@@ -135,8 +135,8 @@ class Measurer:
         if not some:
             return
         as_of, now_ns = self._view.names_as_of, self._clock.now_ns()
-        told = [Measurement(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
-        measured = await self._aside(lambda: [measure(one) for one in told])
+        batch = [Measurement(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
+        measured = await self._aside(lambda: [measure(one) for one in batch])
         subject = subjects.signals(self._log.shard)
         await self._log.append_batch([(subject, encode(one)) for one in measured])
         for one in measured:
@@ -154,7 +154,7 @@ def _article(payload: bytes) -> ArticleObserved | None:
 
 
 def consumer(shard: str, ack_wait_s: int = MEASURE_ACK_S) -> Consumer:
-    """Return the measurer's place among the observed articles."""
+    """Return the measurer's durable consumer of the observed articles."""
     return Consumer(
         stream=subjects.log_stream(shard),
         durable=DURABLE,
@@ -164,7 +164,7 @@ def consumer(shard: str, ack_wait_s: int = MEASURE_ACK_S) -> Consumer:
 
 
 class MeasuringService:
-    """The process that measures: `run` it with a Bus of its own."""
+    """The service that measures. It needs its own Bus."""
 
     def __init__(
         self, log: Log, clock: Clock, load: LoadTools, *, ack_wait_s: int = MEASURE_ACK_S
@@ -176,7 +176,7 @@ class MeasuringService:
         self._measurer: Measurer | None = None
 
     def status(self) -> dict[str, Any]:
-        """Return how it is, for health reports."""
+        """Return what a heartbeat says."""
         return {"phase": "loading"} if self._measurer is None else self._measurer.status()
 
     async def run(self, bus: Bus, stop: asyncio.Event) -> None:

@@ -1,8 +1,8 @@
 """Which open markets a text speaks of: their names, aliases and symbols, by exact phrase.
 
-Names are matched whatever their case, but what is written in capitals only as it stands:
-`US`, `IT` and `WHO` are markets, `us`, `it` and `who` are words. Of phrases within one
-another only the longest counts, so that `New York Times` is not `New York`.
+Names match in any case, except that a name in capitals matches only in capitals: `US`, `IT`
+and `WHO` are markets, `us`, `it` and `who` are words. Of overlapping phrases that contain
+one another only the longest counts, so that `New York Times` is not `New York`.
 """
 
 from collections import Counter
@@ -25,14 +25,14 @@ _RULES: Final = "phrases/1"
 
 
 class Named(NamedTuple):
-    """The markets that a text mentions, those in the title first, and who else is in it."""
+    """The markets that a text mentions, those in the title first, and its other entities."""
 
     mentions: list[Mention]
     entities: list[str]
 
 
 class Names:
-    """The names by which markets go, as far as the log has told them.
+    """The names of open markets, as far as the log is read.
 
     `pipeline` is the name of an installed spaCy pipeline that finds other entities, or
     empty for none. Raises ModelMismatch when it is not installed.
@@ -52,7 +52,7 @@ class Names:
         return len(self._names)
 
     def put(self, symbol: str, name: str, aliases: Iterable[str]) -> None:
-        """Know a market by these names from now on, instead of those before."""
+        """Set the names of a market, instead of those before."""
         self.drop(symbol)
         terms = sorted({symbol, name, *aliases})
         written = [term for term in terms if term.isupper()]
@@ -63,15 +63,15 @@ class Names:
         self._names[symbol] = name
 
     def drop(self, symbol: str) -> None:
-        """Know a market no more: it is closed or resolved."""
+        """Forget a market that is closed or resolved."""
         for matcher in (self._as_written, self._any_case):
             if symbol in matcher:
                 matcher.remove(symbol)
         self._names.pop(symbol, None)
 
     def of(self, title: str, excerpt: str) -> Named:
-        """Return which markets title and excerpt mention, MAX_MENTIONS at most."""
-        # Words that are not in a name are forgotten again: the vocabulary would never end.
+        """Return the markets that title and excerpt mention, MAX_MENTIONS at most."""
+        # The zone forgets words that are in no name: the vocabulary would grow without end.
         with self._nlp.memory_zone():
             in_title, in_text = self._count(title), self._count(excerpt)
         every = [
@@ -85,7 +85,7 @@ class Names:
     def _count(self, text: str) -> Counter[str]:
         doc = self._nlp.make_doc(text)
         spans = {(start, end, key) for key, start, end in self._matches(doc)}
-        # From the longest on: a span is kept unless a longer one covers it whole.
+        # Longest first: a span counts unless a longer one contains it.
         longest: list[tuple[int, int]] = []
         counted: Counter[str] = Counter()
         for start, end, symbol in sorted(spans, key=lambda span: (span[0] - span[1], span)):

@@ -1,8 +1,8 @@
 """How well tone and keywords agree with people: correlation with a file of ratings.
 
-A rated text is taken to be about its subject, wholly: relevance is 1 and only carries the
-sign of what sentiment and keywords say, as in quick_score (EM-67). Such a file is to
-measure with, never to fit single lines of.
+A rated text counts as wholly about its subject: relevance is 1 and takes its sign from
+sentiment and keywords, as in quick_score. A file of ratings is for measuring the tools,
+never for fitting single lines of the keyword list.
 """
 
 import csv
@@ -26,9 +26,9 @@ Floats = npt.NDArray[np.float64]
 
 
 class Agreement(NamedTuple):
-    """Correlation of one measure with the ratings; 0 where either never varies.
+    """Correlation of one measure with the ratings; 0 if either never varies.
 
-    `silent_bp` is how many of ten thousand texts the measure has nothing to say of.
+    `silent_bp` is how many of ten thousand texts the measure gives 0 for.
     """
 
     measure: str

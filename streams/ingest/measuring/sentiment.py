@@ -1,11 +1,11 @@
 """The tone of a text: VADER's compound, sentence by sentence.
 
 Hutto & Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of Social
-Media Text", ICWSM 2014. It was made for sentences: its compound, x / sqrt(x^2 + 15) of the
-sum of all valences, grows with the length of what it is given and soon stands at +-1: of
-249 newspaper editorials 38% were beyond +-0.9, and the correlation with people's ratings
-was 0.56. So a text's sentiment is the mean over its sentences, those without any tone
-included: 0.69. Without those it was 0.67.
+Media Text", ICWSM 2014. VADER was made for sentences: its compound, x / sqrt(x^2 + 15) of
+the sum of all valences, grows with the length of the text and soon reaches +-1. Of 249
+newspaper editorials 38% were beyond +-0.9, and the correlation with people's ratings was
+0.56. So a text's sentiment is the mean over its sentences. With sentences without any tone
+included the correlation is 0.69, without them 0.67.
 """
 
 from collections.abc import Sequence

@@ -13,8 +13,8 @@ _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 def sentences(text: str) -> list[str]:
     """Return the sentences of `text`; one longer than MAX_SENTENCE_CHARS is cut into several.
 
-    An abbreviation's full stop ends a sentence here, too: what is measured by sentence is
-    then measured in two halves, which does little harm.
+    The full stop of an abbreviation ends a sentence, too. The sentence is then measured in
+    two halves, which does little harm.
     """
     pieces = (piece.strip() for piece in _END.split(text))
     return [part for piece in pieces if piece for part in _SENTENCE.findall(piece)]

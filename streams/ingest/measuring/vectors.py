@@ -1,6 +1,6 @@
-"""Embeddings as they stand on the log: 384 signed bytes, and how alike two of them are.
+"""Embeddings as the log has them: 384 signed bytes, and the similarity of two of them.
 
-Anyone gets the same similarity from the same bytes.
+The same bytes give the same similarity on every machine.
 """
 
 import base64
@@ -24,7 +24,7 @@ def quantise(unit: npt.NDArray[np.float32]) -> Vector:
 
 
 def to_text(vector: Vector) -> str:
-    """Return the base64 that stands on the log."""
+    """Return the base64 of a vector, as the log has it."""
     return base64.b64encode(vector.tobytes()).decode()
 
 
@@ -45,9 +45,9 @@ def squares(vector: Vector) -> int:
 def similarity_bp(product: Numbers, squares: Numbers) -> npt.NDArray[np.int64]:
     """Return cosines in ten-thousandths, towards 0, of inner products and squared lengths.
 
-    `squares` is the product of both vectors' squared lengths; where it is 0, so is the
-    cosine. All that goes in is whole and below 2^53, and IEEE 754 has the root and the
-    quotient rounded in one way only, so the same bytes have the same similarity anywhere.
+    `squares` is the product of both vectors' squared lengths; if it is 0, so is the cosine.
+    All inputs are whole numbers below 2^53, and IEEE 754 defines how roots and quotients
+    are rounded, so the same bytes have the same similarity on every machine.
     """
     lengths = np.sqrt(np.maximum(squares, 1.0))
     return (product * WEIGHT_ONE_BP / lengths).astype(np.int64)

@@ -1,12 +1,13 @@
-"""The window: the embeddings of the last hours, searched for what is like an article.
+"""The embedding window: the embeddings of the last hours, searched for similar articles.
 
 The search is exact. An embedding holds whole numbers of at most 127, so an inner product
-is below 2^24 and float32 holds it exactly, in whatever order it is added up: one pass
-over all vectors gives the true neighbours, and anyone can check them against the log.
-A graph index (HNSW) is quicker beyond some ten thousand articles, but misses some, takes
-long to build and forgets badly; the passes cost less than the model (docs/performance.md).
+is below 2^24, and float32 holds it exactly in any order of addition. One pass over all
+vectors gives the true neighbours, and anyone can check them against the log. A graph index
+(HNSW) is faster beyond some ten thousand articles, but it misses neighbours, takes long to
+build and is bad at removal; the passes cost less than the model
+(docs/explanation/performance.md).
 
-It is disposable: what it holds stands on the log, in SignalsMeasured.
+The window can be thrown away: all of its content is on the log, in SignalsMeasured.
 """
 
 from typing import Any, Final
@@ -28,14 +29,14 @@ _FIRST_ROWS: Final = 1_024
 
 
 class EmbeddingWindow:
-    """Articles observed within `span_ns` of the newest, `most` of them at most."""
+    """The articles observed within `span_ns` of the newest, at most `most` of them."""
 
     def __init__(self, span_ns: int, most: int = MAX_WINDOW_ARTICLES) -> None:
         self.span_ns = span_ns
         self._most = most
         self._known: set[int] = set()
         self._numbers: dict[str, int] = {}
-        """Sources by a number each, for as long as the window lives: they are few."""
+        """A number for each source. It is never removed: sources are few."""
         self._first = 0
         self._end = 0
         self._newest_ns = 0
@@ -52,7 +53,7 @@ class EmbeddingWindow:
         return article in self._known
 
     def add(self, article: int, source: str, observed_ns: int, vector: Vector) -> None:
-        """Hold an article from now on; one that is held already stays as it is."""
+        """Add an article. One that is in the window already stays as it is."""
         if article in self._known:
             return
         if self._end == len(self._articles):
@@ -68,10 +69,10 @@ class EmbeddingWindow:
         self._evict()
 
     def neighbours(self, article: int, observed_ns: int, vector: Vector) -> list[Neighbour]:
-        """Return what is most like an article, among those before it and within the span.
+        """Return the most similar articles among those before `article` within the span.
 
-        The most similar first, of equals the earliest; none below NEIGHBOUR_FLOOR_BP, and
-        of one source no more than MAX_NEIGHBOURS_PER_SOURCE.
+        The most similar comes first, and of equals the earliest. None is below
+        NEIGHBOUR_FLOOR_BP, and no source has more than MAX_NEIGHBOURS_PER_SOURCE.
         """
         held = slice(self._first, self._end)
         products = (self._vectors[held] @ vector.astype(np.float32)).astype(np.float64)
@@ -83,18 +84,18 @@ class EmbeddingWindow:
         articles, similar = self._articles[held][rows], similar[rows]
         sources = self._sources[held][rows]
         found: list[Neighbour] = []
-        told: dict[int, int] = {}
+        counts: dict[int, int] = {}
         for row in np.lexsort((articles, -similar)):
             source = int(sources[row])
-            told[source] = told.get(source, 0) + 1
-            if told[source] <= MAX_NEIGHBOURS_PER_SOURCE:
+            counts[source] = counts.get(source, 0) + 1
+            if counts[source] <= MAX_NEIGHBOURS_PER_SOURCE:
                 found.append(Neighbour(int(articles[row]), int(similar[row])))
             if len(found) == MAX_NEIGHBOURS:
                 break
         return found
 
     def _evict(self) -> None:
-        """Let go of the oldest from the front; one out of order waits for those before it."""
+        """Remove the oldest from the front. One out of order waits for those before it."""
         oldest_ns = self._newest_ns - self.span_ns
         while len(self) > self._most or (
             self._first < self._end and self._observed[self._first] < oldest_ns
@@ -103,7 +104,7 @@ class EmbeddingWindow:
             self._first += 1
 
     def _move(self, rows: int) -> None:
-        """Move what is held to the front of room for `rows`."""
+        """Copy the articles into new arrays of `rows` rows."""
         held, count = slice(self._first, self._end), len(self)
 
         def moved(old: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Source kinds: one file each, and this list of them. `push` is not fetched and not here."""
+"""Source kinds: one file each, and their list. `push` is not fetched, so it is not here."""
 
 from typing import Final
 
@@ -12,4 +12,4 @@ READINGS: Final[dict[str, Reading]] = {
     "html": html.read,
     "page": lambda document: [html.read_page(document)],
 }
-"""What the reader may be asked to do with a document; a `page` is one that a link led to."""
+"""The readings of documents by name. `page` is for a page that a link led to."""

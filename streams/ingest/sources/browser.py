@@ -1,4 +1,4 @@
-"""Pages that are nothing before their scripts have run: HTML, after a browser rendered it."""
+"""Pages that show nothing before their scripts have run: HTML that a browser rendered."""
 
 from typing import Final
 

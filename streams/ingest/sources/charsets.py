@@ -1,5 +1,8 @@
-"""Bytes to text, as the web does it: a byte order mark, then what the header says, then
-what the document says of itself, then UTF-8."""
+"""Bytes to text, as the web does it.
+
+The charset is that of the byte order mark, else that of the header, else the one that the
+document declares, else UTF-8.
+"""
 
 import codecs
 import re
@@ -14,12 +17,12 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _TAKEN_AS: Final = {"iso8859-1": "cp1252", "ascii": "cp1252", "utf-16": "utf-16-le"}
-"""As the Encoding Standard reads these labels."""
+"""These labels mean other charsets in the Encoding Standard."""
 _ALLOWED: Final = re.compile(
     r"utf-8|utf-16(-[lb]e)?|iso8859-\d+|cp125\d|cp874|cp866|ascii|koi8-[ru]|mac-(roman|cyrillic)"
     r"|tis-620|gb2312|gbk|gb18030|big5(hkscs)?|shift_jis|cp932|euc_(jp|kr)|cp949|iso2022_jp"
 )
-"""Python knows more, of which some (utf-7, unicode_escape, …) are made for mischief."""
+"""Python knows more charsets, and some of them (utf-7, unicode_escape) are dangerous."""
 _DECLARED_XML: Final = re.compile(
     rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']"""
 )
@@ -28,11 +31,11 @@ _DECLARED_HTML: Final = re.compile(
 )
 _LOOKED_AT_BYTES: Final = 1_024
 _BAD_SHARE: Final = 100
-"""A text of which more than one in so many characters is unreadable is in another charset."""
+"""A text with more than one unreadable character in this many is in another charset."""
 
 
 def decode(body: bytes, claimed: str) -> str:
-    """Return `body` as text; `claimed` is the header's charset. Raises Unfetched(BAD_CHARSET).
+    """Return `body` as text. `claimed` is the header's charset. Raises Unfetched(BAD_CHARSET).
 
     A few wrong bytes become U+FFFD.
     """
@@ -50,7 +53,7 @@ def _declared(body: bytes) -> str:
     if found is None:
         return ""
     name = found[1].decode("ascii")
-    # Whoever could be read this far is not in UTF-16, whatever it says.
+    # The declaration was read as ASCII, so the document is not in UTF-16.
     return "utf-8" if name.lower().startswith("utf-16") else name
 
 

@@ -19,8 +19,8 @@ from streams.ingest.sources.plain import UNREAD_TAGS, language, line, moment
 
 _TYPES: Final = re.compile(r"text/html|application/xhtml\+xml|")
 _AROUND_TAGS: Final = ["nav", "header", "footer", "aside", "form", "button", "dialog"]
-"""What stands around an article."""
-_PLACES: Final = ("article", "main", "[role=main]", "body")
+"""Elements around an article that are not part of it."""
+_ARTICLE_ELEMENTS: Final = ("article", "main", "[role=main]", "body")
 _DATES: Final = (
     ("meta[property='article:published_time']", "content"),
     ("meta[itemprop=datePublished]", "content"),
@@ -37,7 +37,7 @@ def read(document: Document) -> list[Item]:
 
 
 def read_page(document: Document) -> Item:
-    """Return the article that a page is. Raises Unfetched(NO_TEXT) if there is none to see."""
+    """Return a page as an article. Raises Unfetched(NO_TEXT) if it shows no text."""
     tree = _tree(document)
     published_ns = _published(tree)
     title = _title(tree)
@@ -46,7 +46,7 @@ def read_page(document: Document) -> Item:
     if len(text) < MIN_ARTICLE_CHARS:
         raise Unfetched(FetchProblem.NO_TEXT, "no text to speak of")
     return Item(
-        # The page keeps its address while its text changes: each text is an article.
+        # A page keeps its url while its text changes, and each text is an article.
         guid=snapshot_id(title, text),
         link=document.url,
         title=title,
@@ -86,17 +86,17 @@ def _tree(document: Document) -> LexborHTMLParser:
 
 
 def _title(tree: LexborHTMLParser) -> str:
-    told = line(_attribute(tree, "meta[property='og:title']", "content"), MAX_TITLE_CHARS)
+    title = line(_attribute(tree, "meta[property='og:title']", "content"), MAX_TITLE_CHARS)
     for selector in ("title", "h1"):
         node = tree.css_first(selector)
-        if not told and node is not None:
-            told = line(node.text(separator=" "), MAX_TITLE_CHARS)
-    return told
+        if not title and node is not None:
+            title = line(node.text(separator=" "), MAX_TITLE_CHARS)
+    return title
 
 
 def _article(tree: LexborHTMLParser) -> str:
-    """Return the paragraphs of the place where most of the text is, the narrowest first."""
-    for selector in _PLACES:
+    """Return the text of the narrowest element that has enough; of equals, the longest."""
+    for selector in _ARTICLE_ELEMENTS:
         texts = [_paragraphs(node) for node in tree.css(selector)[:_FEW]]
         text = max(texts, key=len, default="")
         if len(text) >= MIN_ARTICLE_CHARS:
@@ -126,7 +126,7 @@ def _published(tree: LexborHTMLParser) -> int | None:
 
 
 def _dates(text: str) -> Iterator[str]:
-    """Yield what is called datePublished anywhere in a JSON-LD text."""
+    """Yield each datePublished, at any depth of a JSON-LD text."""
     try:
         waiting: list[Any] = [msgspec.json.decode(text)]
     except (msgspec.DecodeError, ValueError, RecursionError):

@@ -10,7 +10,7 @@ from schemas.sources import Source, SourceKind
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A document as it came: bytes, what was said of them, and where they were in the end."""
+    """A document as it came: its bytes, its headers, and its url after all redirects."""
 
     url: str
     body: bytes
@@ -21,7 +21,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One article, or the link to one, as its document tells of it. All texts are plain."""
+    """One article, or the link to one, as its document has it. All texts are plain."""
 
     guid: str
     link: str
@@ -41,9 +41,9 @@ class Kind(NamedTuple):
     kind: SourceKind
     via: Via
     queue: Literal["source", "browser"]
-    """Which of ingest's queues its document is fetched from."""
+    """The queue for the jobs of its document."""
     page_queue: Literal["page", "browser"]
     reading: str
-    """The name, in `sources.READINGS`, of what reads its document."""
+    """The reading of its document, by its name in `sources.READINGS`."""
     follows: Callable[[Source], bool]
-    """Whether an item is a link to a page that has yet to be fetched."""
+    """Whether its items are links to pages that have yet to be fetched."""

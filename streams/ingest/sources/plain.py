@@ -13,7 +13,7 @@ from schemas.units import SECOND_NS
 from streams.ingest.limits import MAX_ITEM_CHARS
 
 UNREAD_TAGS: Final = ["script", "style", "noscript", "template", "iframe", "svg", "object"]
-"""Elements whose text nobody reads."""
+"""Elements whose text is not shown to a reader."""
 
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,12 +21,12 @@ _END_NS: Final = 2**63
 
 
 def line(text: str, max_chars: int = MAX_ITEM_CHARS) -> str:
-    """Return `text` with its white space made single blanks, printable, cut to `max_chars`."""
+    """Return `text` printable, with white space as single blanks, cut to `max_chars`."""
     return clean(" ".join(text.split()), max_chars).strip()
 
 
 def of_html(text: str) -> str:
-    """Return what a reader would see of a piece of HTML, as one line."""
+    """Return the visible text of a piece of HTML as one line."""
     if "<" not in text and "&" not in text:
         return line(text)
     tree = LexborHTMLParser(text)
@@ -35,15 +35,15 @@ def of_html(text: str) -> str:
 
 
 def language(text: str | None) -> str:
-    """Return `text` if it is a language tag, else an empty one."""
+    """Return `text` if it is a language tag, else ""."""
     tag = (text or "").strip().replace("_", "-")
     return tag if len(tag) <= MAX_LANGUAGE_CHARS and _LANGUAGE.fullmatch(tag) else ""
 
 
 def moment(text: str | None) -> int | None:
-    """Return the date that `text` is (ISO 8601 or RFC 5322), in ns since 1970, or None.
+    """Return the date in `text` (ISO 8601 or RFC 5322) in ns since 1970, or None.
 
-    A date without a zone is taken as UTC; one outside 1970..2262 is none.
+    A date without a zone counts as UTC. A date outside 1970..2262 gives None.
     """
     text = (text or "").strip()[:64]
     for parse in (datetime.fromisoformat, parsedate_to_datetime):

@@ -1,13 +1,13 @@
-"""The reader: documents are parsed in a process of their own, which may be ended.
+"""The document reader: documents are parsed in a child process, which may be killed.
 
-A page can be written so that the best of parsers takes minutes or gigabytes over it (a
-hundred thousand nested elements, or formatting elements that each paragraph repeats), and
-a parser in C lets nothing else run meanwhile. So a child process reads, within
-READ_DOCUMENT_S of processor time and MAX_READER_BYTES of memory; one that dies of a
-document is replaced, and the document is the other side's fault.
+A page can be written so that any parser needs minutes or gigabytes for it: a hundred
+thousand nested elements, or formatting elements that each paragraph repeats. A parser in C
+lets no other Python code run meanwhile. So a child process reads, within READ_DOCUMENT_S of
+processor time and MAX_READER_BYTES of memory. A child that dies of a document is replaced,
+and the document counts as too large.
 
-The child is this module run with `-m`. Requests and answers are msgpack behind a length of four
-bytes. It ends when its input does, and so with its parent.
+The child is this module, run with `-m`. Requests and answers are msgpack behind a length of
+four bytes. The child ends at the end of its input, and so with its parent.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _MAX_ANSWER_BYTES: Final = 4 * (MAX_FETCH_BYTES + MAX_ITEM_CHARS)
 log = structlog.get_logger(__name__)
 
 Read = Callable[[str, Document], Awaitable[list[Item]]]
-"""Have a document read in the named way. Raises Unfetched."""
+"""Read a document by the reading of that name. Raises Unfetched."""
 
 
 class _Asked(msgspec.Struct):
@@ -49,24 +49,24 @@ class _Asked(msgspec.Struct):
     document: Document
 
 
-class _Told(msgspec.Struct):
+class _Outcome(msgspec.Struct):
     items: list[Item] = []
     problem: str = ""
     detail: str = ""
 
 
 _decode_asked: Final = msgspec.msgpack.Decoder(_Asked).decode
-_decode_told: Final = msgspec.msgpack.Decoder(_Told).decode
+_decode_outcome: Final = msgspec.msgpack.Decoder(_Outcome).decode
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 async def read_here(reading: str, document: Document) -> list[Item]:
-    """Read in this very process, for worlds without others. See `Read`."""
+    """Read in this process, for simulated worlds. See `Read`."""
     return READINGS[reading](document)
 
 
 class DocumentReader:
-    """Owns the child process, started at the first need. `read` is a `Read`."""
+    """Owns the child process, which is started when first needed. `read` is a `Read`."""
 
     def __init__(self, wall_s: float = READ_WALL_S) -> None:
         self.wall_s = wall_s
@@ -79,18 +79,18 @@ class DocumentReader:
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(self.wall_s):
-                    told = _decode_told(await self._exchange(asked))
+                    outcome = _decode_outcome(await self._exchange(asked))
             except (TimeoutError, EOFError, OSError, msgspec.DecodeError) as error:
                 log.warning("reader ended", reading=reading, url=document.url)
                 await self._end()
                 raise Unfetched(FetchProblem.TOO_LARGE, "takes too much to read") from error
             except BaseException:
-                # Cancelled half way: the answer would be taken for the next document's.
+                # After a cancellation the answer would be taken for that of the next document.
                 await self._end()
                 raise
-        if told.problem:
-            raise Unfetched(FetchProblem(told.problem), told.detail)
-        return told.items
+        if outcome.problem:
+            raise Unfetched(FetchProblem(outcome.problem), outcome.detail)
+        return outcome.items
 
     async def _exchange(self, asked: bytes) -> bytes:
         child = await self._running()
@@ -105,12 +105,12 @@ class DocumentReader:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", __name__,
+                *(sys.executable, "-I", "-m", __name__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env={},
-            )  # fmt: skip
+            )
         return self._child
 
     async def _end(self) -> None:
@@ -127,16 +127,16 @@ class DocumentReader:
             await self._end()
 
 
-def _answer(data: bytes) -> _Told:
+def _answer(data: bytes) -> _Outcome:
     asked = _decode_asked(data)
     try:
-        return _Told(items=READINGS[asked.reading](asked.document))
+        return _Outcome(items=READINGS[asked.reading](asked.document))
     except Unfetched as error:
-        return _Told(problem=error.problem.value, detail=error.detail)
+        return _Outcome(problem=error.problem.value, detail=error.detail)
 
 
 def _allow(seconds: float) -> None:
-    """Have the kernel end this process after so much more processor time."""
+    """Have the kernel end this process after `seconds` more of processor time."""
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (ceil(time.process_time() + seconds), hard))
 
@@ -149,13 +149,13 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
             return
         data = source.read(int.from_bytes(head))
         _allow(READ_DOCUMENT_S)
-        told = _encode(_answer(data))
-        sink.write(len(told).to_bytes(_LENGTH_BYTES) + told)
+        outcome = _encode(_answer(data))
+        sink.write(len(outcome).to_bytes(_LENGTH_BYTES) + outcome)
         sink.flush()
 
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_READER_BYTES, MAX_READER_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # to be ended is nothing to look into
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # being killed here is normal
     serve(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,8 +1,9 @@
 """RSS and Atom, read by feedparser.
 
-feedparser is kept to well-formed XML without a DTD: its fallback for broken feeds goes by
-regular expressions over the whole text, and entities are how a small feed becomes a large
-one. The text is decoded here, so the check and feedparser see the same characters.
+A feed must be well-formed XML without a DTD; there is no lenient reading. feedparser's
+fallback for broken feeds runs regular expressions over the whole text, and entities make a
+large feed out of a small one. The text is decoded here, so that the check and feedparser
+see the same characters.
 """
 
 import calendar
@@ -24,14 +25,14 @@ from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html
 
 _TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?xml|text/(html|plain)|")
-"""Also what servers that know no better send feeds as."""
+"""Types of feeds, and those that misconfigured servers send feeds as."""
 _DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
 _FEED_ROOTS: Final = ("rss", "feed", "rdf")
 _ITEMS: Final = ("item", "entry")
 
 
 class _FeedCheck:
-    """Bounds what feedparser will be given: it takes a while over each item."""
+    """Bounds the input of feedparser, which is slow for each item."""
 
     def __init__(self) -> None:
         self._parser = expat.ParserCreate("utf-8")
@@ -40,7 +41,7 @@ class _FeedCheck:
         self._rest: tuple[int, list[str]] | None = None
 
     def run(self, data: bytes) -> bytes:
-        """Return the feed up to its MAX_FEED_ITEMS-th item, closed behind it.
+        """Return the feed cut after MAX_FEED_ITEMS items, with its elements closed.
 
         Raises Unfetched unless `data` is a feed in well-formed XML without a DTD.
         """
@@ -57,7 +58,7 @@ class _FeedCheck:
         return data[:at] + "".join(f"</{name}>" for name in reversed(still_open)).encode()
 
     def _doctype(self, *_: object) -> None:
-        # Before any entity in it is read.
+        # This comes before any entity in it is read.
         raise Unfetched(FetchProblem.DTD, "the feed declares a document type")
 
     def _start(self, name: str, _: object) -> None:
@@ -122,7 +123,7 @@ def _text(value: Any) -> str:
 
 def _published(entry: Any) -> int | None:
     for field in ("published_parsed", "updated_parsed"):
-        parsed = dict.get(entry, field)  # feedparser's own would warn of what it lacks
+        parsed = dict.get(entry, field)  # feedparser's own `get` warns of missing fields
         try:
             if parsed is not None:
                 return in_range(calendar.timegm(parsed) * SECOND_NS)

@@ -27,6 +27,7 @@ from streams.log.streams import ensure_streams, jobs_spec, raw_spec
 from tests.streams.ingest.fetching.web import Page, feed, html, site, source
 from tests.streams.ingest.fetching.world import added, decide, observations
 from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 WITHIN_S = 40
 PARAGRAPH = "<p>Something happened today in the harbour, and many people saw it happen.</p>"
@@ -69,14 +70,17 @@ async def running(server: TestServer, *, scheduler: bool = True) -> AsyncIterato
             await log.close()
 
 
-async def until(log: NatsLog, enough: Callable[[list[Observation]], bool]) -> list[Observation]:
+async def observed_until(
+    log: NatsLog, enough: Callable[[list[Observation]], bool]
+) -> list[Observation]:
     """Wait until what was observed is `enough`, and return it."""
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            found = await observations(log)
-            if enough(found):
-                return found
-            await asyncio.sleep(0.1)
+
+    async def found() -> list[Observation]:
+        seen = await observations(log)
+        return seen if enough(seen) else []
+
+    seen: list[Observation] = await wait_until(found, within_s=WITHIN_S, every_s=0.1)
+    return seen
 
 
 def titles(found: list[Observation]) -> list[str]:
@@ -88,10 +92,10 @@ async def test_from_a_signed_source_to_its_articles(server: TestServer) -> None:
     pages: dict[str, Page] = {"/feed": feed(("One", "/1"))}
     async with site(dict(pages)) as it, running(server):
         await decide(log, 1, added(source(f"{it.url}/feed", keep_raw_days=1)))
-        found = await until(log, lambda found: bool(titles(found)))
+        found = await observed_until(log, lambda found: bool(titles(found)))
         assert titles(found) == ["One"]
         it.pages["/feed"] = feed(("Two", "/2"), ("One", "/1"))
-        found = await until(log, lambda found: len(titles(found)) == 2)
+        found = await observed_until(log, lambda found: len(titles(found)) == 2)
         assert titles(found) == ["One", "Two"]
         (article, *_) = [one for one in found if isinstance(one, ArticleObserved)]
         assert article.raw == digest(pages["/feed"].body)
@@ -110,7 +114,7 @@ async def test_pages_are_fetched_through_the_queue(server: TestServer) -> None:
     }
     async with site(dict(pages)) as it, running(server):
         await decide(log, 1, added(source(f"{it.url}/", kind="html", link_selector="a")))
-        found = await until(log, lambda found: len(titles(found)) == 2)
+        found = await observed_until(log, lambda found: len(titles(found)) == 2)
         assert sorted(titles(found)) == ["One", "Two"]
     await log.close()
 
@@ -125,7 +129,7 @@ async def test_a_page_that_somebody_asked_for(server: TestServer) -> None:
             for _ in range(3):
                 await NatsJobQueue(asker.client, "main").put("page", job, "key:1")
         async with running(server, scheduler=False):
-            found = await until(log, lambda found: bool(titles(found)))
+            found = await observed_until(log, lambda found: bool(titles(found)))
         assert titles(found) == ["One"]
     await log.close()
 
@@ -188,7 +192,7 @@ async def test_a_fetcher_killed_in_the_middle_loses_nothing(
             process.wait()
         assert await observations(log) == []
         async with running(server, scheduler=False):
-            found = await until(log, lambda found: bool(titles(found)))
+            found = await observed_until(log, lambda found: bool(titles(found)))
         assert titles(found) == ["Two", "One"]
         (fetched,) = [one for one in found if isinstance(one, SourceFetched)]
         assert fetched.outcome == "fetched"

@@ -16,7 +16,7 @@ from streams.ingest.jobs.services import bus
 from streams.log import nats_log
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
-from tests.deploy.processes.test_fetcher import PARAGRAPH, titles, until
+from tests.deploy.processes.test_fetcher import PARAGRAPH, observed_until, titles
 from tests.streams.broker.venue import SHARD, Venue
 from tests.streams.ingest.fetching.test_rendering import CHROMIUM, needs_chromium, script
 from tests.streams.ingest.fetching.web import feed, html, site, source
@@ -91,7 +91,7 @@ async def test_a_feed_its_pages_and_its_bytes(venue: Venue, office: NatsLog) -> 
     async with site(dict(pages)) as it, running(venue, "scheduler", "fetcher"):
         signed = source(f"{it.url}/feed", follow_links=True, keep_raw_days=1)
         await decide(office, 1, added(signed))
-        found = await until(office, lambda found: len(titles(found)) == 2)
+        found = await observed_until(office, lambda found: len(titles(found)) == 2)
         assert sorted(titles(found)) == ["One", "Two"]
         assert all(one.raw for one in found if isinstance(one, ArticleObserved))
         assert all(not one.problem for one in found if isinstance(one, SourceFetched))
@@ -108,6 +108,6 @@ async def test_pages_that_take_a_browser(venue: Venue, office: NatsLog, kind: st
     async with site(dict(pages)) as it, running(venue, "scheduler", "fetcher", "browser"):
         signed = source(f"{it.url}/", kind=kind, link_selector="a", poll_interval_s=600)
         await decide(office, 1, added(signed))
-        found = await until(office, lambda found: bool(titles(found)))
+        found = await observed_until(office, lambda found: bool(titles(found)))
         (article,) = [one for one in found if isinstance(one, ArticleObserved)]
         assert (article.title, article.via) == ("One", "browser")

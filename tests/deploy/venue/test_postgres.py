@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from deploy.venue.postgres import Postgres, PostgresFailed, _Server
-from tests.support.venue import wait_for
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 

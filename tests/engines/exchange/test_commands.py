@@ -3,7 +3,7 @@
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -48,6 +48,7 @@ from schemas.policy import SEED_PLAN, ExchangePolicy
 from schemas.signatures import public_key, seed_from
 from schemas.stored import Stored
 from tests.engines.exchange.venue import KEY, START_NS, VENUE_ID, Venue, opening
+from tests.support.drawing import drawn
 
 OTHER_KEY = public_key(seed_from(b"7" * 32))
 
@@ -159,7 +160,7 @@ def test_ids_are_remembered_until_their_command_is_stale_and_then_forgotten(venu
     venue.check()
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(st.lists(st.integers(0, REMEMBER_IDS_NS // 2), min_size=1, max_size=30))
 def test_no_pause_makes_a_command_execute_twice(pauses: list[int]) -> None:
     """An order is sent again after every pause until it is stale, whatever is forgotten."""
@@ -340,7 +341,7 @@ payloads = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@drawn(300)
 @given(
     st.sampled_from(("main.cmd.order.alice", "main.cmd.account.alice", "main.cmd.order.x.y")),
     payloads,

@@ -3,7 +3,7 @@
 from itertools import cycle
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.exchange.engine import ExchangeEngine
@@ -35,6 +35,7 @@ from tests.engines.driver import Driver, decoded
 from tests.engines.exchange.deep_audit import deep_audit
 from tests.engines.exchange.naive_book import NaiveBook, Outcome
 from tests.engines.exchange.venue import START_NS, Venue
+from tests.support.drawing import drawn
 
 PEOPLE = ("ann", "bob", "cyd", "dan")
 SYMBOLS = ("X", "Y")
@@ -134,7 +135,7 @@ class Play:
                 return self.venue.feed(self.command(step))
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.lists(rare_steps, max_size=60))
 def test_everything_adds_up_after_every_step(plan: list[tuple[Any, ...]]) -> None:
     play = Play()
@@ -148,7 +149,7 @@ def test_everything_adds_up_after_every_step(plan: list[tuple[Any, ...]]) -> Non
     play.venue.check()
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.lists(rare_steps, max_size=80), st.integers(0, 80))
 def test_poor_accounts_are_never_overdrawn(plan: list[tuple[Any, ...]], cut: int) -> None:
     """With little cash, covers and reserves are all that orders live on."""
@@ -206,7 +207,7 @@ def check_outcomes(events: list[Event]) -> None:
                     assert (worse if event.side == "buy" else -worse) <= 0
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.lists(steps, max_size=80))
 def test_the_fast_book_does_what_the_naive_book_does(plan: list[tuple[Any, ...]]) -> None:
     play = Play(cents=10**12)
@@ -258,7 +259,7 @@ def levels(venue: Venue, symbol: str) -> tuple[dict[int, Any], dict[int, Any]]:
     return bids, asks
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.lists(rare_steps, max_size=60), st.lists(st.integers(1, 30), min_size=1))
 def test_grouping_changes_nothing_but_when_it_is_stated(
     plan: list[tuple[Any, ...]], sizes: list[int]
@@ -295,7 +296,7 @@ def final_balances(events: list[Event]) -> dict[str, tuple[int, int]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.lists(rare_steps, max_size=50), st.integers(0, 50))
 def test_snapshot_and_tail_are_the_fold_from_genesis(plan: list[tuple[Any, ...]], cut: int) -> None:
     play = Play()
@@ -316,7 +317,7 @@ def test_snapshot_and_tail_are_the_fold_from_genesis(plan: list[tuple[Any, ...]]
     assert dump(state) == dump(genesis) == dump(play.venue.state)
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.lists(steps, min_size=1, max_size=40), st.data())
 def test_nothing_executes_twice(plan: list[tuple[Any, ...]], data: st.DataObject) -> None:
     """Every message is delivered once more at some later point, and only refused then."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import encode
@@ -18,6 +18,7 @@ from schemas.registry import DECISIONS
 from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.governance.people import ANNA, BERT, ROOT, Person, Venue
+from tests.support.drawing import drawn
 
 PEOPLE = (ROOT, ANNA, BERT)
 SYMBOLS = st.sampled_from(["RAIN", "VOTE", "WIND"])
@@ -83,7 +84,7 @@ def outcomes(events: list[Any], cause: int) -> list[Any]:
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.binary(max_size=600), st.sampled_from([ROOT.key, "", "x", "\x00", "ä" * 90]))
 def test_decide_never_raises_on_bytes(payload: bytes, key: str) -> None:
     venue = three()
@@ -93,7 +94,7 @@ def test_decide_never_raises_on_bytes(payload: bytes, key: str) -> None:
     assert venue.driver.hash() == before
 
 
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(st.data())
 def test_decide_never_raises_on_junk_and_every_message_has_one_outcome(data: st.DataObject) -> None:
     venue = three()
@@ -117,7 +118,7 @@ def test_decide_never_raises_on_junk_and_every_message_has_one_outcome(data: st.
         assert venue.driver.hash() == before
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(st.binary(min_size=1, max_size=3), st.integers(0, 5_000))
 def test_captured_message_with_any_bytes_changed_does_nothing(noise: bytes, place: int) -> None:
     venue = three()

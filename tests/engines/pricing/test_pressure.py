@@ -1,7 +1,7 @@
 """Pressure: taker volume over the last minute and hour, with and without new inputs."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.kernel import fold
@@ -12,6 +12,7 @@ from schemas.limits import MAX_GROUP_EVENTS
 from schemas.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.driver import check_decides_again, check_folds, decoded
 from tests.engines.pricing.venue import START_NS, Prices, pressures, traded
+from tests.support.drawing import drawn
 
 
 def test_volume_counts_by_taker_side_at_once() -> None:
@@ -154,7 +155,7 @@ class Naive:
         return lots["buy"], lots["sell"]
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(STEPS)
 def test_windows_equal_a_naive_recomputation(
     steps: list[tuple[int, int, list[tuple[str, str, int]]]],
@@ -189,7 +190,7 @@ def test_windows_equal_a_naive_recomputation(
     check_decides_again(venue.driver)
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(STEPS, st.data())
 def test_snapshot_and_tail_give_what_the_whole_past_gives(
     steps: list[tuple[int, int, list[tuple[str, str, int]]]], data: st.DataObject

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 from hypothesis import event as note
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.kernel import decide_group
@@ -36,6 +36,7 @@ from schemas.stored import Stored
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS
 from tests.engines.driver import Driver
 from tests.engines.reality.venue import Venue, changed, good_answer, listed, snapshot_id, source
+from tests.support.drawing import drawn
 
 SOURCES = ["daily", "weekly", "tiny", "mute"]
 TRUSTS = {"daily": 8_500, "weekly": 5_000, "tiny": 1_000, "mute": 0}
@@ -180,7 +181,7 @@ class Course:
         return self.venue.llm(data.draw(st.sampled_from(["enabled", "disabled"])))
 
 
-@settings(max_examples=120, deadline=None)
+@drawn(120)
 @given(st.data())
 def test_any_course_of_events(data: st.DataObject) -> None:
     course = Course(data.draw(st.sampled_from(POLICIES)))
@@ -264,7 +265,7 @@ def check_silence(course: Course, wait_ns: int) -> None:
         assert group.events == []
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.data())
 def test_repeated_measurements_change_nothing(data: st.DataObject) -> None:
     """The same measurements, some of them doubled anywhere behind, lead to the same scores."""
@@ -291,7 +292,7 @@ def what_came_of(venue: Venue) -> list[Any]:
     return [kept.scores, [*kept.clusters], stories, proposed]
 
 
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 @given(st.data())
 def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> None:
     once = Course(SEED_PLAN)
@@ -308,7 +309,7 @@ def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> N
     other.venue.check()
 
 
-@settings(max_examples=200, deadline=None)
+@drawn(200)
 @given(st.binary(max_size=300), st.sampled_from(["main.obs.signals", "main.obs.llm"]))
 def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
     venue = Venue()
@@ -316,7 +317,7 @@ def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
     venue.check()
 
 
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 @given(st.data())
 def test_measurement_may_claim_anything(data: st.DataObject) -> None:
     venue = Venue()

@@ -21,12 +21,13 @@ from tests.projections.historic import (
     hashes_of_a_rebuild,
     keep_all,
 )
-from tests.projections.reading import execute, project_all, projected, rows, wait_until
+from tests.projections.reading import execute, project_all, projected, rows
 from tests.projections.real import busy_day
 from tests.projections.real_news import newsy_day
 from tests.projections.story import told
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 STORIES: dict[str, Callable[[], SimulatedServer]] = {
     "told": lambda: told(seed=21, records=60).scribe.server,

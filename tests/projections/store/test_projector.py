@@ -39,11 +39,11 @@ from tests.projections.reading import (
     projected,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.story import Scribe, told
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 ENDS_S = 20
 

@@ -7,11 +7,12 @@ import pytest
 from projections.store.projector import Projector
 from projections.store.rebuild import rebuild
 from schemas.limits import MAX_ATOMIC_BATCH
-from tests.projections.reading import hashes, last_projected, project_all, running, wait_until
+from tests.projections.reading import hashes, last_projected, project_all, running
 from tests.projections.real import busy_day
 from tests.projections.story import told
 from tests.support.nats import nats_server
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 
 @pytest.mark.slow

@@ -24,12 +24,12 @@ from tests.projections.reading import (
     projected,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.story import told
 from tests.simulated.faults import DeliveryFault, Faults
 from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import wait_until
 
 
 async def live_schema(dsn: str) -> str:

@@ -13,10 +13,10 @@ from tests.projections.reading import (
     project_all,
     rows,
     running,
-    wait_until,
 )
 from tests.projections.store.test_rebuild import live_schema, schemas
 from tests.projections.story import told
+from tests.support.waiting import wait_until
 
 TABLES = [table.name for projection in PROJECTIONS for table in projection.tables]
 

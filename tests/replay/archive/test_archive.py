@@ -8,11 +8,11 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from replay.archive.archiver import Archiver, Bounds
-from replay.archive.segments import Frames, SegmentFolder, Start, frame
+from replay.archive.segments import Frames, SegmentFolder, SegmentStart, frame
 from replay.archive.segments_check import check
 from schemas.chain import GENESIS_HASH
 from schemas.errors import (
@@ -35,6 +35,7 @@ from tests.replay.verify.test_verify import an_order
 from tests.simulated.faults import Faults, SimulatedCrash
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
+from tests.support.drawing import drawn
 
 
 def through_last_seal() -> int:
@@ -196,9 +197,9 @@ def test_a_folder_of_another_venue_is_refused(tmp_path: Path) -> None:
         check(folder)
 
 
-def first_line(path: Path, first: int) -> Start:
+def first_line(path: Path, first: int) -> SegmentStart:
     with gzip.open(path) as file:
-        start = msgspec.json.decode(file.readline(), type=Start)
+        start = msgspec.json.decode(file.readline(), type=SegmentStart)
     assert start.first == first
     return start
 
@@ -286,7 +287,7 @@ def test_one_that_dies_anywhere_leaves_a_good_folder(tmp_path: Path, seed: int) 
 def test_what_a_killed_archiver_left_is_removed(tmp_path: Path) -> None:
     folder = archived(history()[:300], tmp_path)
     (folder.path / "left.partial").write_bytes(b"half")
-    living = folder.open_writer(Start("main", "x", 1, GENESIS_HASH))
+    living = folder.open_writer(SegmentStart("main", "x", 1, GENESIS_HASH))
     folder.prepare()
     assert [path.name for path in folder.path.glob("*.partial")] == [living.path.name]
     living.close()
@@ -300,9 +301,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> SegmentFolder:
     return archived(history(), tmp_path_factory.mktemp("good"), unsealed=True)
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@drawn(60, HealthCheck.function_scoped_fixture)
 @given(data=st.data())
 def test_any_flipped_bit_is_found_and_its_file_named(
     good: SegmentFolder, tmp_path: Path, data: st.DataObject

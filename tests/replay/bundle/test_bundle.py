@@ -4,7 +4,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -27,6 +27,7 @@ from tests.replay.verify.forger import flip, forge
 from tests.replay.verify.test_verify import an_order
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
+from tests.support.drawing import drawn
 
 MIDDLE = (310, 530)
 
@@ -181,9 +182,7 @@ def test_a_bundle_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 # -- what was done to it ---------------------------------------------------------------------
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@drawn(150, HealthCheck.function_scoped_fixture)
 @given(data=st.data(), name=st.sampled_from(BUNDLES))
 def test_any_flipped_bit_is_found(
     folder: Path, tmp_path: Path, data: st.DataObject, name: str
@@ -213,9 +212,7 @@ def rehash(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(sha256(rest).hexdigest().encode() + b"\n" + rest)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@drawn(150, HealthCheck.function_scoped_fixture)
 @given(data=st.data(), name=st.sampled_from(("beginning", "middle")))
 def test_who_can_hash_cannot_change_a_message(
     folder: Path, tmp_path: Path, data: st.DataObject, name: str

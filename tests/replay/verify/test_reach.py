@@ -2,7 +2,7 @@
 
 from engines.exchange.engine import ExchangeEngine
 from replay.verify.text import describe
-from replay.verify.verify import Anchor, verify
+from replay.verify.verify import TrustedChainHash, verify
 from schemas.errors import LogUnavailable
 from tests.replay.venue import engines, history, server_with
 from tests.replay.verify.checking import check, check_server, only
@@ -30,11 +30,11 @@ def test_it_stops_where_it_is_told() -> None:
 
 def test_a_tail_that_was_cut_off_is_found_by_who_kept_a_seal() -> None:
     messages = history()
-    kept = Anchor(len(messages), check(messages).chain)
+    kept = TrustedChainHash(len(messages), check(messages).chain)
     assert check(messages, anchors=[kept]).exit_code == 0
     cut = check(messages[:-30], anchors=[kept])
     assert only(cut, "truncated")
-    other = check(messages, anchors=[Anchor(50, "ef" * 32)])
+    other = check(messages, anchors=[TrustedChainHash(50, "ef" * 32)])
     assert only(other, "seal").sequence == 50
 
 
@@ -76,9 +76,9 @@ def test_what_could_not_be_checked_is_not_called_clean() -> None:
     newer = simulate(verify(server.connect(), [*others, Newer()]))
     assert (newer.exit_code, newer.findings) == (2, [])
     count = newer.engines["exchange"].records
-    assert newer.unable == [
-        f"{count} records of exchange/1: only a release with it can decide them again"
-    ]
+    (followed,) = newer.followed
+    assert (followed.decider, followed.release, followed.records) == ("exchange/1", "v0.1.0", count)
+    assert (followed.first_record, followed.last_record) == (1, count)
 
 
 def test_a_report_can_be_told_in_words() -> None:

@@ -3,7 +3,7 @@
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -31,6 +31,7 @@ from tests.replay.newsroom import news, orderly
 from tests.replay.venue import history, server_with
 from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.virtual_time import simulate
+from tests.support.drawing import drawn
 
 Messages = tuple[Stored, ...] | list[Stored]
 FREE = replace(
@@ -82,7 +83,7 @@ def events_of(messages: Messages, kind: type) -> list[tuple[int, object]]:
 
 
 @given(seed=st.integers(0, 10_000), orders=st.integers(0, 60))
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 def test_with_nothing_changed_it_is_history_event_for_event(seed: int, orders: int) -> None:
     messages = news(seed, orders, resolved=seed % 2 == 1)
     comparison = ask(messages)
@@ -98,7 +99,7 @@ def test_hosts_that_were_killed_and_ticks_are_followed() -> None:
 
 
 @given(seed=st.integers(0, 20), share=st.floats(0.3, 1))
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 def test_a_log_that_ends_anywhere_is_followed(seed: int, share: float) -> None:
     messages = news(seed)
     check_same(ask(messages[: int(share * len(messages))]))
@@ -146,7 +147,7 @@ def test_a_log_that_is_no_chain_has_no_fork() -> None:
 
 
 @given(seed=st.integers(0, 20), share=st.floats(0, 0.99))
-@settings(max_examples=40, deadline=None)
+@drawn(40)
 def test_a_policy_changes_nothing_before_it_holds(seed: int, share: float) -> None:
     messages = news(seed)
     after = int(share * len(messages))
@@ -250,7 +251,7 @@ POLICIES = st.builds(
     carry=st.booleans(),
     share=st.floats(0, 0.9),
 )
-@settings(max_examples=100, deadline=None)
+@drawn(100)
 def test_any_change_has_a_fork_that_holds_together(
     seed: int,
     policy: Policy | None,
@@ -459,7 +460,7 @@ def test_an_empty_log_has_no_fork() -> None:
 
 
 @given(st.lists(st.integers(0, 10_000), min_size=1, max_size=3 * MAX_PLOT_POINTS))
-@settings(max_examples=20, deadline=None)
+@drawn(20)
 def test_a_thinned_history_keeps_its_ends(values: list[int]) -> None:
     thinned = Thinned()
     for at_ns, value in enumerate(values):

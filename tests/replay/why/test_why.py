@@ -4,7 +4,7 @@ from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -24,6 +24,7 @@ from tests.replay.venue import server_with
 from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
+from tests.support.drawing import drawn
 
 Messages = tuple[Stored, ...]
 
@@ -64,7 +65,7 @@ def check_places(graph: Graph, server: SimulatedServer) -> None:
 
 
 @given(seed=st.integers(0, 30), share=st.floats(0, 1), symbol=st.sampled_from(SYMBOLS))
-@settings(max_examples=60, deadline=None)
+@drawn(60)
 def test_any_price_at_any_time_adds_up(seed: int, share: float, symbol: str) -> None:
     server = server_of(seed, resolved=seed % 2 == 1)
     known = prices(news(seed, resolved=seed % 2 == 1), symbol)
@@ -303,7 +304,7 @@ def test_what_made_a_score_moved_it() -> None:
 
 
 @given(seed=st.integers(0, 10), share=st.floats(0, 1))
-@settings(max_examples=80, deadline=None)
+@drawn(80)
 def test_effects_come_after_their_causes(seed: int, share: float) -> None:
     server = server_of(seed)
     graph = forward(server, 1 + int(share * (server.last_sequence - 1)))

@@ -8,7 +8,8 @@ import pytest
 
 from tests.e2e.test_reality import GRIM, MILD, SYMBOL, World
 from tests.support.news import news
-from tests.support.venue import venue, wait_for
+from tests.support.venue import venue
+from tests.support.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

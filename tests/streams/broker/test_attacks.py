@@ -15,7 +15,8 @@ from streams.broker import config, limits
 from streams.log.limits import DEDUPE_WINDOW_NS
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
-from tests.streams.broker.venue import Dialled, Venue, until
+from tests.streams.broker.venue import Dialled, Venue
+from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
 BATCH_INCOMPLETE = 10176
@@ -190,7 +191,7 @@ async def test_a_batch_crosses_the_border_whole(venue: Venue) -> None:
     messages = [(ORDER.encode(), b"%d" % number) for number in range(1_000)]
     inbox = f"{wire.inbox}.b".encode()
     wire.write(batch(messages, b"whole", inbox + b".first", inbox + b".last", b""))
-    await until(lambda: any(b'"count"' in answer for answer in answers))
+    await wait_until(lambda: any(b'"count"' in answer for answer in answers))
     await wire.close()
     ack = json.loads(answers[-1])
     assert (ack["seq"], ack["count"]) == (before + 1_000, 1_000)
@@ -256,7 +257,7 @@ async def test_a_payload_beyond_the_bound_ends_the_connection(venue: Venue) -> N
     async with venue.native("alice") as alice:
         await alice.ask(ORDER, b"x" * MAX_COMMAND_BYTES)
         await alice.client.publish(ORDER, b"x" * (MAX_COMMAND_BYTES + 8_192))
-        await until(lambda: alice.client.is_closed)
+        await wait_until(lambda: alice.client.is_closed)
     assert await venue.end() == before + 1
 
 
@@ -283,7 +284,7 @@ async def test_readers_hear_what_was_stored_and_nothing_else(venue: Venue) -> No
         await feeds.ask(subject, b"2", part(2, name="done", last=True))
         await feeds.ask("feed.main.account.bob.orders", b"bob's")
         await feeds.ask("feed.main.account.alice.orders", b"alice's")
-        await until(lambda: len(heard) >= 3)
+        await wait_until(lambda: len(heard) >= 3)
     assert heard == [
         (subject, b"1"),
         (subject, b"2"),
@@ -300,7 +301,7 @@ async def test_an_auditor_reads_the_log_in_batches_and_injects_nothing(venue: Ve
         wanted = json.dumps({"seq": end - 19, "batch": 20}).encode()
         get = "$JS.API.DIRECT.GET.LOG_main"
         await auditor.client.publish(get, wanted, reply="_INBOX_auditor.read")
-        await until(lambda: len(heard) == 21)
+        await wait_until(lambda: len(heard) == 21)
         assert [payload for _, payload in heard] == [*(b"%d" % n for n in range(20)), b""]
         await auditor.client.publish(get, wanted, reply="main.evt.exchange")
         await auditor.sync()

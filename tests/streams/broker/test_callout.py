@@ -8,7 +8,8 @@ from nats.errors import Error as NatsError
 from schemas.errors import LogUnavailable
 from streams.broker import callout, limits
 from streams.broker.roles import inbox
-from tests.streams.broker.venue import Venue, new_trader, until
+from tests.streams.broker.venue import Venue, new_trader
+from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
 
@@ -104,7 +105,7 @@ async def test_a_lookup_that_fails_costs_one_login_only(
 async def test_a_login_ends(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LOGIN_LIFE_S", 1)
     async with venue.native("alice") as alice:
-        await until(lambda: alice.client.is_closed)
+        await wait_until(lambda: alice.client.is_closed)
         assert "expired" in str(alice.client.last_error).lower(), alice.errors
 
 

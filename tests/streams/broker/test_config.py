@@ -21,8 +21,9 @@ from schemas.errors import ConfigDrift
 from streams.broker import config, dialect, limits, roles
 from streams.broker.config import ListenConfig
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
-from streams.broker.server import NatsServer, binary, free_port
+from streams.broker.server import NatsServer, binary
 from tests.house.source import ROOT
+from tests.support.ports import free_port
 
 SHARD = "main"
 

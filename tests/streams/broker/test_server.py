@@ -8,8 +8,9 @@ import pytest
 
 from schemas.errors import LogUnavailable
 from streams.broker import server as module
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from tests.support.nats import TestServer
+from tests.support.ports import free_port
 
 
 async def test_it_keeps_its_ports_and_store_over_stop_and_kill(tmp_path: Path) -> None:

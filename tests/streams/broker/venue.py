@@ -16,9 +16,10 @@ from schemas import signatures
 from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
-from streams.broker.server import NatsServer, free_port
+from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_shard
+from tests.support.ports import free_port
 
 SHARD = "main"
 ANSWER_WITHIN_S = 15
@@ -239,11 +240,3 @@ class Venue:
                 return await self.end(replay)
         info = await dialled.ask("$JS.API.STREAM.INFO.LOG_main", b"")
         return int(info["state"]["last_seq"])
-
-
-async def until(condition: Any, within_s: float = 20) -> None:
-    """Wait for `condition()` to become true; fail when it does not in time."""
-    end = asyncio.get_running_loop().time() + within_s
-    while not condition():
-        assert asyncio.get_running_loop().time() < end, "not in time"
-        await asyncio.sleep(0.01)

@@ -23,13 +23,14 @@ from schemas.services import ServiceKeys
 from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.gateway.app import create_app
-from streams.gateway.context import Appends, GatewayContext
+from streams.gateway.context import AppendPort, GatewayContext
 from streams.gateway.services import no_service_keys
 from streams.host.host import EngineHost
 from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.appender import Appender
 from streams.log.ports import Clock, Log
 from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.support.waiting import wait_until
 
 START_NS = 1_800_000_000 * SECOND_NS
 WITHIN_S = 20
@@ -63,16 +64,6 @@ class Key:
     def action(self, decision: Any) -> dict[str, str]:
         text = encode(decision)
         return {"key": self.public, "body": text.decode(), "signature": self.sign(text)}
-
-
-async def eventually(what: str, check: Any) -> None:
-    """Wait, within a bound, until `check()` is true."""
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while not check():  # noqa: ASYNC110  # what is waited for has no event to wait on
-                await asyncio.sleep(0.001)
-    except TimeoutError:
-        raise AssertionError(f"not within {WITHIN_S} s: {what}") from None
 
 
 class House:
@@ -197,7 +188,7 @@ async def _host(engine: Engine[Any], log: Log, clock: Clock, stop: asyncio.Event
 async def open_house(
     *,
     log: SimulatedLog | None = None,
-    appender: Appends | None = None,
+    appender: AppendPort | None = None,
     engines: bool = True,
     routers: tuple[APIRouter, ...] = (),
     clock: SetClock | None = None,
@@ -231,7 +222,7 @@ async def open_house(
     ):
         house = House(context, client, clock)
         house.halts = halts
-        await eventually("the door has caught up", lambda: context.tail.caught_up or halts)
+        await wait_until(lambda: context.tail.caught_up or halts)
         try:
             yield house
         finally:

@@ -5,10 +5,11 @@ import json
 from typing import Any
 
 import httpx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.streams.gateway.house import SYMBOL, House, Key, open_house
+from tests.support.drawing import drawn
 
 PATHS = (
     "/orders",
@@ -76,7 +77,7 @@ def test_junk_gets_a_typed_answer() -> None:
     with asyncio.Runner() as runner:
         house, session, manager = runner.run(open_market())
 
-        @settings(max_examples=300, deadline=None)
+        @drawn(300)
         @given(path=st.sampled_from(PATHS), content=BODIES)
         def send(path: str, content: bytes) -> None:
             headers = {"content-type": "application/json", **session}

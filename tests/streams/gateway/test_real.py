@@ -28,8 +28,9 @@ from streams.host.host import EngineHost
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
 from streams.log.ports import Log
-from tests.streams.gateway.house import SYMBOL, House, SetClock, eventually
+from tests.streams.gateway.house import SYMBOL, House, SetClock
 from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 Lifespan = Literal["on", "off"]
 
@@ -57,7 +58,7 @@ async def served(
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            await eventually("uvicorn has started", lambda: server.started)
+            await wait_until(lambda: server.started, what="uvicorn has started")
             yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True
@@ -88,7 +89,7 @@ async def real_house(folder: Path) -> AsyncIterator[tuple[House, TestServer]]:
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
         house = House(context, client, RealClock())
         house.halts = halts
-        await eventually("the door has caught up", lambda: context.tail.caught_up)
+        await wait_until(lambda: context.tail.caught_up, what="the door has caught up")
         yield house, server
 
 
@@ -194,7 +195,7 @@ async def test_the_server_is_killed_under_load_and_nothing_is_lost_or_doubled(
 
 async def _progress(acked: dict[str, int]) -> None:
     goal = len(acked) + 200
-    await eventually("orders pass", lambda: len(acked) > goal)
+    await wait_until(lambda: len(acked) > goal, what="orders pass")
 
 
 async def _insist(

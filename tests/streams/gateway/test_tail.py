@@ -17,7 +17,8 @@ from streams.gateway.outcomes import Outcomes
 from streams.gateway.tail import HEADS, Arrived, Tail
 from streams.log import cursor
 from tests.simulated.log import SimulatedServer
-from tests.streams.gateway.house import House, SetClock, eventually, open_house
+from tests.streams.gateway.house import House, SetClock, open_house
+from tests.support.waiting import wait_until
 
 
 class Writer:
@@ -60,7 +61,7 @@ async def test_a_record_that_does_not_follow_ends_the_door(house: House) -> None
     await house.found()
     writer = Writer(house.server, GOVERNANCE)
     sequence = writer.write(1, 1)
-    await eventually("the halt", lambda: house.halts)
+    await wait_until(lambda: house.halts, what="the halt")
     assert isinstance(house.halts[0], LogDiverged)
     assert f"sequence {sequence}:" in str(house.halts[0])
 
@@ -69,7 +70,7 @@ async def test_a_record_that_does_not_follow_ends_the_door(house: House) -> None
 async def test_a_record_that_cannot_be_read_ends_the_door(payload: bytes) -> None:
     async with open_house(engines=False) as house:
         sequence = house.server.store([(events("main", EXCHANGE), payload)])
-        await eventually("the halt", lambda: house.halts)
+        await wait_until(lambda: house.halts, what="the halt")
         assert isinstance(house.halts[0], UnknownRecord)
         assert f"sequence {sequence}" in str(house.halts[0])
 
@@ -109,7 +110,7 @@ async def test_an_event_that_cannot_be_read_ends_the_door_when_it_matters() -> N
         )
         data = head + b',"hash":"' + digest(head).encode() + b'","signature":""}'
         house.server.store([(events("main", GOVERNANCE), data)])
-        await eventually("the halt", lambda: house.halts)
+        await wait_until(lambda: house.halts, what="the halt")
         assert isinstance(house.halts[0], UnknownRecord)
 
 
@@ -132,7 +133,7 @@ async def test_it_has_caught_up_only_with_all_that_was_there() -> None:
         writer.write(n, n)
     it, seen, task = await follow(server)
     assert not it.caught_up
-    await eventually("caught up", lambda: it.caught_up)
+    await wait_until(lambda: it.caught_up, what="caught up")
     assert seen == list(range(1, 200))
     await end(task)
 
@@ -165,9 +166,9 @@ async def test_it_goes_on_where_it_was_after_the_log_was_away() -> None:
     seen: list[int] = []
     it = Tail(log, SetClock(), (lambda a: seen.append(a.sequence),))
     task = asyncio.create_task(it.run())
-    await eventually("opened again", lambda: len(opened) == 2)
+    await wait_until(lambda: len(opened) == 2, what="opened again")
     writer.write(2, 2)
-    await eventually("both", lambda: seen == [1, 2])
+    await wait_until(lambda: seen == [1, 2], what="both")
     assert opened == [0, 1]
     await end(task)
 
@@ -185,7 +186,7 @@ async def test_a_log_that_was_set_back_meanwhile_is_not_read_on() -> None:
     writer = Writer(server)
     writer.write(1, 1)
     it, seen, task = await follow(server)
-    await eventually("the first", lambda: seen == [1])
+    await wait_until(lambda: seen == [1], what="the first")
     await end(task)
     server.truncate(0)
     other = Writer(server)

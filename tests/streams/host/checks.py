@@ -26,21 +26,21 @@ def redecide(messages: list[Stored], engine: Engine[Any]) -> int:
     """Decide every record of `engine` again from its inputs; return how many there were.
 
     Asserts that each comes out with the same bytes, continues the chain, and was written
-    under the epoch that was in office.
+    under the leader's epoch.
     """
     state, head = engine.initial(), Head()
     waiting: list[Stored] = []
-    in_office = 0
+    leader_epoch = 0
     for message in messages:
         if any(matches(pattern, message.subject) for pattern in engine.reads):
             waiting.append(message)
         if message.subject == epoch("main", engine.name):
             assert EPOCHS.decode(message.payload).engine == engine.name
-            in_office = message.sequence
+            leader_epoch = message.sequence
         if message.subject != events("main", engine.name):
             continue
         record = EVENT_MESSAGES.decode(message.payload)
-        assert record.epoch == in_office, f"record {record.number} of an epoch gone by"
+        assert record.epoch == leader_epoch, f"record {record.number} of an epoch gone by"
         follow(head, record, message.payload)
         inputs = [] if record.tick else [m for m in waiting if m.sequence <= record.last_input]
         if inputs:

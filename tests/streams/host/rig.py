@@ -69,17 +69,6 @@ async def running(
             await run.stopped()
 
 
-async def until(condition: Callable[[], bool], run: Running | None = None) -> None:
-    """Wait for `condition`, in virtual time; fail as `run` does, or out of patience."""
-    for _ in range(int(PATIENCE_S * 1_000)):
-        if condition():
-            return
-        if run is not None and run.task.done():
-            run.task.result()
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came")
-
-
 def settled(server: SimulatedServer, engine: str = "toy") -> Callable[[], bool]:
     """Tell when every command on the log has its outcome."""
     waiting: dict[int, None] = {}

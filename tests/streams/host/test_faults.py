@@ -20,8 +20,9 @@ from tests.simulated.faults import (
 from tests.simulated.log import SimulatedReader, SimulatedServer
 from tests.simulated.virtual_time import simulate
 from tests.streams.host.checks import check_accounts, records, redecide
-from tests.streams.host.rig import Running, add, new_server, running, settled, until
+from tests.streams.host.rig import Running, add, new_server, running, settled
 from tests.streams.host.toys import COMMAND, Toy, Witness
+from tests.support.waiting import wait_until
 
 
 class Nth(Faults):
@@ -56,7 +57,7 @@ def test_an_append_that_goes_wrong_costs_nothing(nth: int, fault: AppendFault) -
             for number in range(30):
                 server.store([add(number)])
                 await asyncio.sleep(0.01)
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
             restarts = run.host.status()["restarts"]
         assert check_accounts(server.messages(), Toy()) == 30
         assert restarts == (1 if fault.lost or fault.ack_lost or fault.refused else 0)
@@ -69,9 +70,9 @@ def test_a_record_whose_ack_was_lost_is_not_written_twice() -> None:
         server = new_server()
         async with running(server, Toy(), faults=Nth(2, AppendFault(ack_lost=True))) as run:
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
             server.store([add(2)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         assert [r.number for _, r, _ in records(server.messages(), "toy")] == [1, 2]
 
     simulate(main())
@@ -119,7 +120,7 @@ async def _die_and_recover(nth: int) -> str:
     async with running(
         server, Toy(remember_ns=SECOND_NS // 50), writer="two", snapshots=snapshots
     ) as run:
-        await until(settled(server), run)
+        await wait_until(settled(server), run.task)
     check_ticking(server)
     return str(crash.value)
 
@@ -165,12 +166,12 @@ def test_a_second_host_takes_over_at_once_and_the_first_writes_no_more() -> None
             with pytest.raises(Fenced) as fenced:
                 await first.task
             assert fenced.value.exit_code == 71
-            await until(lambda: second.host.status()["phase"] == "in office", second)
+            await wait_until(lambda: second.host.status()["phase"] == "leader", second.task)
             epoch = second.host.status()["epoch"]
             await asyncio.sleep(0.5)
             stop.set()
             await load
-            await until(settled(server), second)
+            await wait_until(settled(server), second.task)
             assert second.host.status()["restarts"] == 0
         written = [(s, r.epoch) for s, r, _ in records(server.messages(), "toy")]
         assert all((own == epoch) == (sequence > epoch) for sequence, own in written)
@@ -196,7 +197,7 @@ def test_a_stopped_process_that_goes_on_is_fenced() -> None:
                 await first.task
             stop.set()
             await load
-            await until(settled(server), second)
+            await wait_until(settled(server), second.task)
         assert {r.epoch for s, r, _ in records(server.messages(), "toy") if s > epoch} == {epoch}
         check_accounts(server.messages(), Toy())
 
@@ -233,13 +234,13 @@ def test_an_own_epoch_that_comes_late_is_not_another_writer() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
-            await until(lambda: run.host.status()["phase"] == "in office", run)
+            await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
             stored = server.last("main.evt.toy.epoch")
             assert stored is not None
             # The same bytes once more: an append given up for lost that was only late.
             server.store([("main.evt.toy.epoch", stored.payload)])
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
             assert run.host.status()["restarts"] == 1
         check_accounts(server.messages(), Toy())
 
@@ -254,7 +255,7 @@ def test_a_foreign_message_on_the_engines_subject_halts_and_is_named() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         sequence = server.store([("main.evt.toy", payload)])
         second = Running(server, Toy(), writer="two")
         with pytest.raises(UnknownRecord, match=f"sequence {sequence}"):
@@ -271,7 +272,7 @@ def test_a_changed_past_halts_and_is_named(at: str) -> None:
         async with running(server, Toy()) as run:
             for number in range(10):
                 server.store([add(number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
         sequence, _, data = records(server.messages(), "toy")[4]
         if at == "record":
             server.replace(sequence, data.replace(b"alice", b"mally"))
@@ -284,12 +285,12 @@ def test_a_changed_past_halts_and_is_named(at: str) -> None:
     simulate(main())
 
 
-def test_a_record_of_a_writer_out_of_office_halts() -> None:
+def test_a_record_of_a_former_leader_halts() -> None:
     async def main() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         epoch = server.last("main.evt.toy.epoch")
         sequence, _, data = records(server.messages(), "toy")[0]
         assert epoch is not None
@@ -308,7 +309,7 @@ def test_a_log_cut_short_while_the_host_runs_halts_it() -> None:
         run = Running(server, Toy())
         for number in range(10):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         await asyncio.sleep(0.1)
         server.truncate(5)
         server.store([add(77)])
@@ -331,11 +332,11 @@ def test_an_ack_that_goes_back_in_the_log_halts() -> None:
 
     async def main() -> None:
         run = Running(server, Toy(), faults=CutShort())
-        await until(lambda: run.host.status()["phase"] == "in office", run)
+        await wait_until(lambda: run.host.status()["phase"] == "leader", run.task)
         with pytest.raises(LogDiverged, match="had given before"):
             for number in range(30):
                 server.store([add(number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
 
     simulate(main())
 
@@ -347,10 +348,10 @@ def test_a_log_cut_short_between_two_terms_halts_the_next() -> None:
         run = Running(server, Toy(), faults=faults)
         for number in range(10):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         faults.down = True
         server.store([add(50)])
-        await until(lambda: run.host.status()["restarts"] > 0, run)
+        await wait_until(lambda: run.host.status()["restarts"] > 0, run.task)
         server.truncate(15)
         faults.down = False
         with pytest.raises(LogDiverged, match="no longer holds record"):
@@ -391,7 +392,7 @@ def test_a_log_that_comes_back_costs_nothing() -> None:
             server.store([add(1)])
             await asyncio.sleep(20)
             faults.down = False
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         assert check_accounts(server.messages(), Toy()) == 1
 
     simulate(main())
@@ -486,7 +487,7 @@ def test_a_cancellation_lost_in_a_library_does_not_hang_the_host(
             for number in range(10):
                 server.store([add(number)])
                 await asyncio.sleep(0.1)
-            await asyncio.wait_for(until(settled(server), run), 30)
+            await asyncio.wait_for(wait_until(settled(server), run.task), 30)
         assert check_accounts(server.messages(), Toy()) == 10
 
     simulate(main())

@@ -21,6 +21,7 @@ from tests.streams.host.checks import GENESIS, check_accounts, records, redecide
 from tests.streams.host.rig import add
 from tests.streams.host.toys import Toy, Witness
 from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 LOOK_EVERY_S = 0.01
 PATIENCE_S = 60
@@ -50,17 +51,6 @@ async def running(
         run.stop.set()
         await asyncio.gather(run.task, return_exceptions=True)
         await run.log.close()
-
-
-async def until(condition: Callable[[], bool], run: RealRun) -> None:
-    """Wait for `condition`, with a bound; fail as the host does."""
-    for _ in range(int(PATIENCE_S / LOOK_EVERY_S)):
-        if condition():
-            return
-        if run.task.done():
-            run.task.result()
-        await asyncio.sleep(LOOK_EVERY_S)
-    raise AssertionError(f"it never came: {run.host.status()}")
 
 
 async def everything_on(log: NatsLog) -> list[Stored]:
@@ -106,11 +96,11 @@ async def test_one_at_a_time_and_in_bulk(tmp_path: Path) -> None:
         async with running(server, Toy()) as run, running(server, witness, "two") as watch:
             for number in range(5):
                 sequence = await log.send(*add(number))
-                await until(covers(run, sequence), run)
+                await wait_until(covers(run, sequence), run.task)
             for step in range(5):
                 sequence = await log.append_batch([add(step) for _ in range(1_000)])
-            await until(covers(run, sequence), run)
-            await until(covers(watch, sequence), watch)
+            await wait_until(covers(run, sequence), run.task)
+            await wait_until(covers(watch, sequence), watch.task)
         messages = await everything_on(log)
         await log.close()
         assert check_accounts(messages, Toy()) == 5_005
@@ -124,15 +114,15 @@ async def test_takeover_under_load_fences_the_first(tmp_path: Path) -> None:
         stop = asyncio.Event()
         loading = asyncio.create_task(load(log, stop))
         async with running(server, Toy()) as first:
-            await until(has_written(first, 20), first)
+            await wait_until(has_written(first, 20), first.task)
             async with running(server, Toy(), "two") as second:
                 with pytest.raises(Fenced):
                     await asyncio.wait_for(first.task, PATIENCE_S)
-                await until(lambda: second.host.status()["phase"] == "in office", second)
+                await wait_until(lambda: second.host.status()["phase"] == "leader", second.task)
                 assert second.host.status()["restarts"] == 0
                 epoch = second.host.status()["epoch"]
                 stop.set()
-                await until(covers(second, await loading), second)
+                await wait_until(covers(second, await loading), second.task)
         messages = await everything_on(log)
         await log.close()
         written = [(sequence, record.epoch) for sequence, record, _ in records(messages, "toy")]
@@ -151,11 +141,11 @@ async def test_a_server_killed_again_and_again_costs_nothing(tmp_path: Path) -> 
         async with running(server, Toy(), snapshots=snapshots, snapshot_every=50) as run:
             for _ in range(5):
                 before = int(run.host.status().get("record", 0))
-                await until(has_written(run, before + 20), run)
+                await wait_until(has_written(run, before + 20), run.task)
                 await server.kill9()
                 await server.start()
             stop.set()
-            await until(covers(run, await loading), run)
+            await wait_until(covers(run, await loading), run.task)
             assert int(run.host.status()["restarts"]) > 0
         messages = await everything_on(log)
         await log.close()

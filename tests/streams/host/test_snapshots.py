@@ -10,20 +10,21 @@ import pytest
 
 from schemas.chain import digest
 from schemas.errors import LogDiverged
-from streams.host.leadership import Office, Setup, take_office
+from streams.host.leadership import HostConfig, RecoveredState, acquire_leadership
 from streams.host.limits import SNAPSHOTS_KEPT
 from streams.host.snapshots import (
-    Anchor,
     Snapshot,
     SnapshotFolder,
     SnapshotHeader,
     SnapshotMemory,
+    SnapshotOrigin,
 )
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.host.checks import check_accounts, records
-from tests.streams.host.rig import Running, add, new_server, running, settled, until
+from tests.streams.host.rig import Running, add, new_server, running, settled
 from tests.streams.host.toys import Ledger, Toy
+from tests.support.waiting import wait_until
 
 EVERY = 10
 
@@ -43,20 +44,20 @@ async def filled(path: Path, commands: int = 35) -> SimulatedServer:
     run = Running(server, Toy(), snapshots=folder(path), snapshot_every=EVERY)
     for number in range(commands):
         server.store([add(number)])
-        await until(settled(server), run)
+        await wait_until(settled(server), run.task)
     await run.killed()
     return server
 
 
 async def start(
-    server: SimulatedServer, snapshots: Any, anchor: Anchor | None = None
-) -> Office[Ledger]:
-    """Take office, and return what the fold led to."""
-    setup = Setup(Toy(), server.connect(), VirtualClock(), "next", snapshots)
-    return await take_office(setup, asyncio.Event(), anchor, lambda _: None)
+    server: SimulatedServer, snapshots: Any, origin: SnapshotOrigin | None = None
+) -> RecoveredState[Ledger]:
+    """Become leader, and return the recovered state."""
+    config = HostConfig(Toy(), server.connect(), VirtualClock(), "next", snapshots)
+    return await acquire_leadership(config, asyncio.Event(), origin, lambda _: None)
 
 
-def same(one: Office[Ledger], other: Office[Ledger]) -> bool:
+def same(one: RecoveredState[Ledger], other: RecoveredState[Ledger]) -> bool:
     dumped = Toy().dump(one.state) == Toy().dump(other.state)
     return dumped and one.head == other.head and one.sequence == other.sequence
 
@@ -82,7 +83,7 @@ def test_a_host_goes_on_from_a_snapshot(tmp_path: Path) -> None:
             ) as run:
                 for number in range(7):
                     server.store([add(1_000 + number)])
-                    await until(settled(server), run)
+                    await wait_until(settled(server), run.task)
             # A clean stop leaves nothing to fold.
             assert (await start(server, folder(tmp_path))).folded == 0
         assert check_accounts(server.messages(), Toy()) == 35 + 21
@@ -101,9 +102,9 @@ def test_any_damaged_byte_makes_a_snapshot_ignored(tmp_path: Path) -> None:
             damaged = bytearray(content)
             damaged[place] ^= 1
             newest.write_bytes(damaged)
-            office = await start(server, folder(tmp_path))
-            assert office.folded == 35
-            assert same(office, whole)
+            recovered = await start(server, folder(tmp_path))
+            assert recovered.folded == 35
+            assert same(recovered, whole)
         for length in (0, 1, 64, 65, 100, len(content) - 1):
             newest.write_bytes(content[:length])
             assert (await start(server, folder(tmp_path))).folded == 35
@@ -151,8 +152,8 @@ def test_the_state_hash_on_the_log_outweighs_the_snapshots_own() -> None:
         run = Running(server, Toy(), snapshots=snapshots, snapshot_every=1_000)
         for number in range(1_000):
             server.store([add(number)])
-            await until(settled(server), run)
-        await until(lambda: bool(snapshots.kept), run)
+            await wait_until(settled(server), run.task)
+        await wait_until(lambda: bool(snapshots.kept), run.task)
         await run.killed()
         (snapshot,) = snapshots.kept
         assert (await start(server, snapshots)).folded == 0
@@ -183,10 +184,10 @@ def test_a_log_that_lost_the_snapshots_record_halts_and_is_named(tmp_path: Path,
         # A truncated store gives its sequences again: other records stand there by then.
         async with running(server, Toy(), writer="unaware") as run:
             server.store([add(5_000 + number) for number in range(3)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
             for number in range(30):
                 server.store([add(6_000 + number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
         with pytest.raises(LogDiverged, match=f"sequence {sequence} "):
             await start(server, folder(tmp_path, code))
 
@@ -198,13 +199,13 @@ def test_what_the_host_itself_saw_must_still_be_there() -> None:
         server = new_server()
         async with running(server, Toy()) as run:
             server.store([add(1)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         sequence, record, _ = records(server.messages(), "toy")[0]
-        await start(server, None, Anchor(sequence, record.hash))
+        await start(server, None, SnapshotOrigin(sequence, record.hash))
         with pytest.raises(LogDiverged, match=f"sequence {sequence} "):
-            await start(server, None, Anchor(sequence, "0" * 64))
+            await start(server, None, SnapshotOrigin(sequence, "0" * 64))
         with pytest.raises(LogDiverged, match=f"sequence {sequence + 500} "):
-            await start(server, None, Anchor(sequence + 500, record.hash))
+            await start(server, None, SnapshotOrigin(sequence + 500, record.hash))
 
     simulate(main())
 
@@ -217,12 +218,12 @@ def test_an_engine_killed_before_any_snapshot_notices_that_the_log_lost_its_end(
         run = Running(server, Toy(), snapshots=folder(tmp_path))
         for number in range(30):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         await asyncio.sleep(2)
         await run.killed()
         assert files(tmp_path) == []
         sequence, record, _ = records(server.messages(), "toy")[-1]
-        assert await folder(tmp_path).recall() == Anchor(sequence, record.hash)
+        assert await folder(tmp_path).load_origin() == SnapshotOrigin(sequence, record.hash)
         server.truncate(sequence - 1)
         for number in range(50):
             server.store([add(number)])
@@ -234,15 +235,15 @@ def test_an_engine_killed_before_any_snapshot_notices_that_the_log_lost_its_end(
 
 
 async def test_a_damaged_anchor_is_ignored(tmp_path: Path) -> None:
-    anchor = Anchor(12, "a" * 64)
-    assert await folder(tmp_path).recall() is None
-    await folder(tmp_path).remember(anchor)
-    assert await folder(tmp_path).recall() == anchor
+    origin = SnapshotOrigin(12, "a" * 64)
+    assert await folder(tmp_path).load_origin() is None
+    await folder(tmp_path).save_origin(origin)
+    assert await folder(tmp_path).load_origin() == origin
     path = tmp_path / "toy.anchor"
     content = path.read_bytes()
     for place in range(len(content)):
         path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
-        assert await folder(tmp_path).recall() is None
+        assert await folder(tmp_path).load_origin() is None
 
 
 def test_many_events_make_a_snapshot_due_at_the_next_state_hash(
@@ -256,7 +257,7 @@ def test_many_events_make_a_snapshot_due_at_the_next_state_hash(
         run = Running(server, Toy(), snapshots=snapshots)
         for number in range(85):
             server.store([add(number)])
-            await until(settled(server), run)
+            await wait_until(settled(server), run.task)
         await run.killed()
         assert [one.header.number for one in snapshots.kept] == [80, 40]
 
@@ -271,7 +272,7 @@ def test_a_disk_that_takes_no_snapshot_does_not_stop_the_host(tmp_path: Path) ->
         async with running(server, Toy(), snapshots=folder(blocked / "x"), snapshot_every=3) as run:
             for number in range(10):
                 server.store([add(number)])
-                await until(settled(server), run)
+                await wait_until(settled(server), run.task)
         assert check_accounts(server.messages(), Toy()) == 10
 
     simulate(main())

@@ -68,7 +68,7 @@ async def test_few_go_one_by_one(log: Watched) -> None:
 async def test_what_comes_while_all_groups_fly_waits_and_grows(log: Watched) -> None:
     class Slow(Faults):
         def on_append(self, client: str, subject: str) -> AppendFault:
-            return AppendFault(delay_s=0.01)
+            return AppendFault(delay_s=0.25)
 
     log = Watched(SimulatedServer(), Slow())
     appender = Appender(log)

@@ -1,9 +1,10 @@
-"""What a real server's failures lead to: crashes, frozen servers, lost connections, lost office."""
+"""A real server's failures: crashes, frozen servers, lost connections, lost leadership."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -16,15 +17,24 @@ from schemas.errors import (
     OperatingError,
 )
 from schemas.stored import Stored
-from streams.log import nats_appends, nats_log
-from streams.log.nats_log import NatsLog
+from streams.log import nats_appends, nats_stream
+from streams.log.nats_log import NatsLog, dialler
+from streams.log.nats_stream import NatsStream
 from streams.log.nats_wire import Wire
 from streams.log.ports import Fence
-from tests.support.nats import TestServer
+from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 ORDERS = "main.cmd.order.ada"
 RECORDS = "main.evt.exchange"
 EPOCHS = "main.evt.exchange.epoch"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
+    """A server of the test's own, which it kills."""
+    async with nats_server(tmp_path) as it:
+        yield it
 
 
 @pytest.fixture
@@ -42,13 +52,6 @@ async def everything(log: NatsLog, after: int = 0) -> list[Stored]:
         found.extend(await reader.poll(1_000, 5))
     await reader.close()
     return found
-
-
-async def until(true: Callable[[], bool], within_s: float = 20) -> None:
-    """Wait for a condition, with a bound."""
-    async with asyncio.timeout(within_s):
-        while not true():  # noqa: ASYNC110  # whatever it looks at has no event
-            await asyncio.sleep(0.01)
 
 
 class Load:
@@ -105,7 +108,7 @@ async def crash_under_load(server: TestServer, crashes: int) -> None:
 
     for _ in range(crashes):
         before = sum(len(load.acked) for load in loads)
-        await until(partial(heard, before + 500))
+        await wait_until(partial(heard, before + 500))
         await server.kill9()
         await server.start()
     for load in loads:
@@ -120,7 +123,7 @@ async def crash_under_load(server: TestServer, crashes: int) -> None:
         for payload, sequence in load.acked.items():
             assert places.get(payload) == sequence, "an acked append is not where it was acked"
         assert not load.refused & places.keys(), "a refused append is on the log"
-    await until(lambda: len(seen) >= len(stored))
+    await wait_until(lambda: len(seen) >= len(stored))
     follower.cancel()
     await asyncio.gather(follower, return_exceptions=True)
     assert seen == stored
@@ -141,7 +144,7 @@ async def test_an_append_whose_ack_was_lost_is_found_on_the_log(
     server: TestServer, log: NatsLog
 ) -> None:
     """The connection goes after the server took the message and before its ack is read."""
-    deaf = await log.wire()
+    deaf = await log.stream.wire()
     for sid in deaf._handlers:
         deaf._handlers[sid] = lambda *_: None
     waiting = asyncio.ensure_future(log.send(ORDERS, b"mine"))
@@ -187,41 +190,43 @@ async def test_a_frozen_server_answers_late_and_nothing_is_lost(
     assert await asyncio.wait_for(waiting, 10) == 1
 
 
-async def test_an_office_does_not_outlive_its_connection(server: TestServer, log: NatsLog) -> None:
+async def test_a_fence_does_not_outlive_its_connection(server: TestServer, log: NatsLog) -> None:
     fence = Fence(EPOCHS, await log.send(EPOCHS, b"one"))
     assert await log.send(RECORDS, b"1", fence) == 2
     await server.kill9()
     await server.start()
     assert await log.last_sequence() == 2
-    with pytest.raises(AppendFailed, match="office"):
+    with pytest.raises(AppendFailed, match="fence"):
         await log.send(RECORDS, b"2", fence)
     again = Fence(EPOCHS, await log.send(EPOCHS, b"two"))
     assert await log.send(RECORDS, b"2", again) == 4
 
 
-async def test_a_record_in_doubt_behind_a_new_epoch_means_fenced(
-    server: TestServer, log: NatsLog
-) -> None:
-    """No ack came, the record is not on the log, and another has taken office since."""
+async def test_a_record_in_doubt_behind_a_new_epoch_means_fenced(server: TestServer) -> None:
+    """No ack came, the record is not on the log, and another is leader since."""
+    dial, may_dial = dialler(server.url, name="test"), asyncio.Event()
+
+    async def dial_later() -> Wire:
+        await may_dial.wait()
+        return await dial()
+
+    may_dial.set()
+    log = NatsLog(NatsStream(dial_later, "LOG_main", "main.", dense=True), "main")
+    assert await log.last_sequence() == 0
     fence = Fence(EPOCHS, await log.send(EPOCHS, b"one"))
     await server.freeze()
     waiting = asyncio.ensure_future(log.send(RECORDS, b"mine", fence))
     await asyncio.sleep(0.05)
-    dial, taken = log._dial, asyncio.Event()
-
-    async def dial_later() -> Wire:
-        await taken.wait()
-        return await dial()
-
-    log._dial = dial_later
+    may_dial.clear()
     await server.kill9()
     await server.start()
     heir = await server.connect("heir")
     await heir.send(EPOCHS, b"two")
-    taken.set()
+    may_dial.set()
     with pytest.raises(Fenced):
         await waiting
     await heir.close()
+    await log.close()
 
 
 async def test_a_reader_goes_on_where_it_was_after_a_crash(
@@ -247,7 +252,7 @@ async def test_a_reader_whose_consumer_was_deleted_makes_another(
     await log.send(ORDERS, b"1")
     reader = await log.open_reader(["main.cmd.>"], 0)
     assert len(await reader.poll(10, 5)) == 1
-    answer = await log.ask(f"$JS.API.CONSUMER.DELETE.LOG_main.{reader._consumer}")
+    answer = await log.stream.ask(f"$JS.API.CONSUMER.DELETE.LOG_main.{reader.consumer}")
     assert answer["success"] is True
     await log.send(ORDERS, b"2")
     assert [one.payload for one in await reader.poll(10, 5)] == [b"2"]
@@ -278,7 +283,7 @@ async def test_a_pull_that_ran_out_is_asked_for_again(
 async def test_a_server_that_stays_away_is_unavailable(
     server: TestServer, log: NatsLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_log, "CONNECT_ATTEMPTS", 3)
+    monkeypatch.setattr(nats_stream, "CONNECT_ATTEMPTS", 3)
     reader = await log.open_reader(["main.>"], 0)
     await server.kill9()
     for asking in (log.last_sequence, lambda: reader.poll(10, 0.1)):
@@ -308,7 +313,7 @@ async def test_a_log_that_gives_a_sequence_twice_has_diverged(
 ) -> None:
     """A store that lost its end uses those sequences again; a writer that goes on sees it."""
     await log.append_batch([(ORDERS, b"%d" % n) for n in range(10)])
-    log.floor += 5
+    log.stream.floor += 5
     with pytest.raises(LogDiverged):
         await log.send(ORDERS, b"x")
     with pytest.raises(LogDiverged):
@@ -320,11 +325,11 @@ async def test_closing_ends_what_is_under_way(server: TestServer) -> None:
     await server.freeze()
     waiting = asyncio.ensure_future(log.send(ORDERS, b"x"))
     await asyncio.sleep(0.02)
+    closing = asyncio.create_task(log.close())
+    with pytest.raises(AppendUnknown, match="the log is closed"):
+        await waiting  # before the server can have answered
     server.thaw()
-    await log.close()
-    assert isinstance(
-        (await asyncio.gather(waiting, return_exceptions=True))[0], (AppendUnknown, int)
-    )
+    await closing
 
 
 async def _raises(kind: type[Exception], what: Callable[[], Awaitable[object]]) -> None:

@@ -1,7 +1,6 @@
 """What the server's permissions forbid is told at once, not after a timeout."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +8,12 @@ import nkeys
 import pytest
 
 from schemas.errors import AppendFailed, LogUnavailable
-from streams.broker.server import NatsServer, free_port
-from streams.log import nats_log
+from streams.broker.server import NatsServer
+from streams.log import nats_appends, nats_log, nats_stream
 from streams.log.nats_wire import Wire
 from streams.log.streams import log_spec
 from tests.support.nats import TestServer
+from tests.support.ports import free_port
 
 SEED = nkeys.encode_seed(bytes(range(32)), nkeys.PREFIX_BYTE_USER)
 
@@ -50,11 +50,20 @@ def url(server: NatsServer, login: str) -> str:
     return server.url.replace("nats://", f"nats://{login}@")
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make every timeout longer than a test may take: what must wait for one fails here."""
+    monkeypatch.setattr(nats_appends, "APPEND_TIMEOUT_S", 3_600)
+    monkeypatch.setattr(nats_appends, "RESOLVE_WITHIN_S", 3_600)
+    monkeypatch.setattr(Wire.request, "__defaults__", (b"", 3_600))
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.timeout(30)
 async def test_what_may_not_be_published_fails_alone_and_at_once(server: NatsServer) -> None:
     log = await nats_log.connect(
         url(server, "ada:a"), "main", name="ada", inbox_prefix="_INBOX_ada"
     )
-    start = time.monotonic()
     sent = [log.send(subject, b"x") for subject in ("main.cmd.a", "main.evt.Xy", "main.cmd.b")]
     got = await asyncio.gather(*sent, return_exceptions=True)
     assert isinstance(got[1], AppendFailed)
@@ -63,7 +72,6 @@ async def test_what_may_not_be_published_fails_alone_and_at_once(server: NatsSer
         await log.get(1)
     with pytest.raises(AppendFailed):
         await log.append_batch([("main.evt.x", b"1"), ("main.evt.x", b"2")])
-    assert time.monotonic() - start < 2
     assert await log.last_sequence() == 2
     await log.close()
 
@@ -71,7 +79,7 @@ async def test_what_may_not_be_published_fails_alone_and_at_once(server: NatsSer
 async def test_an_inbox_that_may_not_be_read_is_told(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_log, "LOG_REQUEST_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "LOG_REQUEST_ATTEMPTS", 2)
     with pytest.raises(LogUnavailable, match="permissions violation for subscription"):
         await nats_log.connect(url(server, "ada:a"), "main", name="ada")
 
@@ -79,7 +87,7 @@ async def test_an_inbox_that_may_not_be_read_is_told(
 async def test_an_nkey_lets_in_and_no_other_does(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_log, "CONNECT_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "CONNECT_ATTEMPTS", 2)
     log = await nats_log.connect(server.url, "main", name="engine", seed=SEED.decode())
     assert await log.send("main.evt.x", b"x") == 1
     await log.close()

@@ -5,21 +5,30 @@ more out of a block that it cannot read, cuts the log off there after a crash, o
 the whole stream, and says nothing in each case.
 """
 
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import Halt, LogDiverged, LogGap, LogUnavailable
 from schemas.stored import Stored
 from streams.broker import server as broker_server
-from streams.log import nats_log, nats_reader
+from streams.log import nats_reader, nats_stream
 from streams.log.nats_log import NatsLog
 from streams.log.streams import ensure_streams, log_spec
 from tests.support.nats import TestServer
 
 BATCHES, SIZE = 18, 1_000
 """Over 8 MB, so that the first block is full and compressed and the second is not."""
+HEARTBEATS_S = 0.7
+"""Three of them come in this time."""
+IDLE_S = 1.5
+"""So long without a message, and what is left of a damaged log has been read."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +36,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     pull = {"batch": 500, "expires": 2_000_000_000, "idle_heartbeat": 200_000_000}
     monkeypatch.setattr(nats_reader, "_PULL", encode(pull))
     monkeypatch.setattr(broker_server, "SERVER_READY_S", 4)
-    monkeypatch.setattr(nats_log, "LOG_REQUEST_ATTEMPTS", 2)
+    monkeypatch.setattr(nats_stream, "LOG_REQUEST_ATTEMPTS", 2)
 
 
 async def fill(log: NatsLog) -> None:
@@ -37,11 +46,56 @@ async def fill(log: NatsLog) -> None:
         await log.append_batch(batch)
 
 
-async def walk(log: NatsLog, subject: str, found: list[Stored]) -> list[Stored]:
-    """Read on, into `found`, until the server has been idle for some time."""
+class Filled(NamedTuple):
+    """A store that was filled once, by how its server ended."""
+
+    folders: dict[str, Path]
+    messages: list[Stored]
+
+    def on(self, subject: str) -> list[Stored]:
+        return [one for one in self.messages if subjects.matches(subject, one.subject)]
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    return asyncio.run(_filled(tmp_path_factory.mktemp("filled")))
+
+
+async def _filled(folder: Path) -> Filled:
+    """Fill a store, and keep a copy as a crash leaves it, and one as an orderly end does."""
+    server = TestServer(folder)
+    await server.start()
+    await server.declare()
+    log = await server.connect()
+    await fill(log)
+    messages = await walk(log, "main.>", [], await log.last_sequence())
+    await log.close()
+    await server.kill9()
+    shutil.copytree(server.store, folder / "killed")
+    await server.start()
+    await server.stop()
+    shutil.copytree(server.store, folder / "stopped")
+    return Filled({"killed": folder / "killed", "stopped": folder / "stopped"}, messages)
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
+    """A server of the test's own that does not run yet."""
+    it = TestServer(tmp_path)
+    yield it
+    await it.kill9()
+
+
+async def walk(log: NatsLog, subject: str, found: list[Stored], end: int) -> list[Stored]:
+    """Read on, into `found`, until `end`, or until the server has been idle for some time."""
     reader = await log.open_reader([subject], 0)
-    while got := await reader.poll(1_000, 1.5):
+    while not found or found[-1].sequence < end:
+        got = await reader.poll(1_000, IDLE_S)
+        if not got:
+            return found
         found.extend(got)
+    # The server's heartbeat tells how many there were, so that one that was skipped is missed.
+    found.extend(await reader.poll(1, HEARTBEATS_S))
     return found
 
 
@@ -67,22 +121,18 @@ def damage(store: Path, kind: str, block: str) -> None:
 @pytest.mark.parametrize("block", ["first", "last"])
 @pytest.mark.parametrize("kind", ["bit in the middle", "bit at the end", "cut"])
 async def test_damage_never_goes_unseen(
-    server: TestServer, kind: str, block: str, end: str, subject: str
+    server: TestServer, filled: Filled, kind: str, block: str, end: str, subject: str
 ) -> None:
-    log = await server.connect()
-    await fill(log)
-    whole = await walk(log, subject, [])
-    known = await log.last_sequence()
-    await log.close()
-    await (server.stop() if end == "stopped" else server.kill9())
+    whole, known = filled.on(subject), filled.messages[-1].sequence
+    shutil.copytree(filled.folders[end], server.store)
     damage(server.store, kind, block)
     found: list[Stored] = []
     try:
         await server.start()
         log = await server.connect()
         try:
-            await walk(log, subject, found)
-            await log.check_past(known, whole[-1])
+            await walk(log, subject, found, whole[-1].sequence)
+            await log.stream.check_past(known, whole[-1])
         finally:
             await log.close()
     except (Halt, LogUnavailable):
@@ -93,22 +143,28 @@ async def test_damage_never_goes_unseen(
     assert found == whole
 
 
-async def test_a_skipped_message_is_missed_behind_a_filter(server: TestServer) -> None:
-    log = await server.connect()
-    await fill(log)
-    await log.close()
-    await server.stop()
+async def test_a_skipped_message_is_missed_behind_a_filter(
+    server: TestServer, filled: Filled
+) -> None:
+    shutil.copytree(filled.folders["stopped"], server.store)
     damage(server.store, "bit in the middle", "last")
     await server.start()
     log = await server.connect()
     lost = 0
     for subject in ("main.cmd.order.a0", "main.cmd.order.a1", "main.cmd.order.a2"):
         try:
-            await walk(log, subject, [])
+            await walk(log, subject, [], filled.on(subject)[-1].sequence)
         except LogGap:
             lost += 1
     assert lost == 1
     await log.close()
+
+
+async def opened(server: TestServer, filled: Filled) -> NatsLog:
+    """Start the server on a store that no server has ended in good order, and connect."""
+    shutil.copytree(filled.folders["killed"], server.store)
+    await server.start()
+    return await server.connect()
 
 
 async def cut_under(server: TestServer) -> None:
@@ -117,9 +173,8 @@ async def cut_under(server: TestServer) -> None:
     await server.start()
 
 
-async def test_a_reader_sees_that_the_end_moved_back(server: TestServer) -> None:
-    log = await server.connect()
-    await fill(log)
+async def test_a_reader_sees_that_the_end_moved_back(server: TestServer, filled: Filled) -> None:
+    log = await opened(server, filled)
     reader = await log.open_reader(["main.cmd.>"], 0)
     seen = 0
     while seen < BATCHES * SIZE:
@@ -138,10 +193,11 @@ async def test_a_reader_sees_that_the_end_moved_back(server: TestServer) -> None
     await fresh.close()
 
 
-async def test_a_reader_sees_that_its_last_message_is_another(server: TestServer) -> None:
+async def test_a_reader_sees_that_its_last_message_is_another(
+    server: TestServer, filled: Filled
+) -> None:
     """The end moved back, and others have written past it before the reader looked."""
-    log = await server.connect()
-    await fill(log)
+    log = await opened(server, filled)
     reader = await log.open_reader(["main.cmd.>"], BATCHES * SIZE - 5)
     assert len(await reader.poll(1_000, 5)) == 5
     await cut_under(server)
@@ -155,6 +211,8 @@ async def test_a_reader_sees_that_its_last_message_is_another(server: TestServer
 
 
 async def test_a_founded_venue_is_not_given_an_empty_log(server: TestServer) -> None:
+    await server.start()
+    await server.declare()
     wire = await server.wire("operator")
     await ensure_streams(wire, [log_spec("main")], [server.monitor_url], create=False)
     await wire.request("$JS.API.STREAM.DELETE.LOG_main")

@@ -44,8 +44,8 @@ async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
     reply = await wire.request(
         f"$JS.API.STREAM.UPDATE.{spec.name}", json.dumps(spec.config() | changes).encode()
     )
-    assert b'"error"' not in reply.payload, reply.payload
     await wire.close()
+    assert b'"error"' not in reply.payload, reply.payload
 
 
 async def test_declared_streams_are_created_once_and_found_again(server: TestServer) -> None:

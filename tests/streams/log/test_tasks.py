@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from streams.log.tasks import together
+from streams.log.tasks import run_until_first_exits
 
 
 class Failed(Exception):
@@ -29,7 +29,7 @@ async def test_the_first_to_end_ends_the_others() -> None:
     async def short() -> None:
         await asyncio.sleep(0)
 
-    await together(for_ever(ended, "a"), short(), for_ever(ended, "b"))
+    await run_until_first_exits(for_ever(ended, "a"), short(), for_ever(ended, "b"))
     assert ended == ["a", "b"]
 
 
@@ -38,7 +38,7 @@ async def test_what_one_raises_is_raised_when_the_others_have_ended() -> None:
     now = asyncio.Event()
     now.set()
     with pytest.raises(Failed, match="it"):
-        await together(for_ever(ended, "a"), fails("it", now))
+        await run_until_first_exits(for_ever(ended, "a"), fails("it", now))
     assert ended == ["a"]
 
 
@@ -48,4 +48,6 @@ async def test_of_several_that_fail_at_once_the_first_in_order_counts() -> None:
         when = asyncio.Event()
         asyncio.get_running_loop().call_soon(when.set)
         with pytest.raises(Failed, match=r"^first$"):
-            await together(*(fails(name, when) for name in ("first", "second", "third")))
+            await run_until_first_exits(
+                *(fails(name, when) for name in ("first", "second", "third"))
+            )

@@ -3,7 +3,6 @@
 import asyncio
 import builtins
 import json
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +19,8 @@ from streams.ingest.asking.model_file import sha256_of
 from streams.ingest.asking.prompt import Question, Quoted, render, short_id
 from streams.ingest.limits import LLM_CONTEXT_TOKENS, MAX_LLM_TOKENS
 from tests.support.tiny_gguf import BEGIN, END, write_tiny_llama
+
+pytestmark = pytest.mark.long  # llama.cpp is compiled for `make test-long`
 
 IDS = ["a" * 64, "b" * 64]
 GIVEN = {short_id(one): one for one in IDS}
@@ -152,10 +153,8 @@ async def test_closing_cuts_a_call_short(endless: Path) -> None:
     assert isinstance(model, LlamaCpp)
     asking = asyncio.create_task(model.ask(PROMPT, ENDLESS, 600))
     await asyncio.sleep(0.02)
-    started = time.monotonic()
     await model.close()
-    assert (await asking).ended == "time"
-    assert time.monotonic() - started < 5
+    assert (await asking).ended == "time", "and its own bound is longer than a test may take"
 
 
 async def test_what_fits(terse: Path) -> None:

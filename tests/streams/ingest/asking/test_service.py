@@ -29,6 +29,7 @@ from streams.log.nats_log import NatsLog, connect
 from tests.streams.broker.venue import Venue
 from tests.streams.ingest.asking.scripted import AskingWorld, ScriptedLlm, sensible
 from tests.support.nats import TestServer, nats_server
+from tests.support.waiting import wait_until
 
 WITHIN_S = 30
 
@@ -94,6 +95,7 @@ def asking_world() -> tuple[AskingWorld, int]:
     return world, world.request(world.article(), deadline_ns=deadline_ns)
 
 
+@pytest.mark.long
 async def test_a_real_model_answers(server: TestServer, terse: Path) -> None:
     log = await server.connect()
     world, request = asking_world()
@@ -144,7 +146,7 @@ async def test_without_a_model_it_says_so_once_and_idles(
     await world.copy(log)
     for _ in range(2):
         async with working(server, log, settings.load) as service:
-            await modes(log, 1)
+            await wait_until(lambda it=service: it.status()["mode"] != "loading")  # type: ignore[misc]
             assert service.status() == {"mode": "disabled", "reason": reason, "model": ""}
     assert await modes(log, 1) == [("disabled", reason)]
     assert await calls(log, 0) == []
@@ -169,7 +171,7 @@ async def test_told_to_stop_while_asking(server: TestServer) -> None:
 
 
 @pytest.mark.slow
-async def test_killed_while_asking_the_request_comes_again(server: TestServer, terse: Path) -> None:
+async def test_killed_while_asking_the_request_comes_again(server: TestServer) -> None:
     log = await server.connect()
     world, request = asking_world()
     await world.copy(log)
@@ -184,8 +186,7 @@ async def test_killed_while_asking_the_request_comes_again(server: TestServer, t
             assert process.returncode is None
     process.kill()
     await process.wait()
-    settings = LlmSettings(enabled=True, model=terse, sha256=sha256_of(terse))
-    async with working(server, log, settings.load):
+    async with working(server, log, lambda: ScriptedLlm(sensible, after_s=0)):
         (called,) = await calls(log, 1)
         # a record behind it shows that the first one is done with
         record = world.server.get(request)

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.chain import digest
@@ -18,6 +18,7 @@ from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
+from tests.support.drawing import drawn
 
 A = "http://a.example"
 
@@ -230,7 +231,7 @@ def test_a_host_that_asks_to_be_left_alone_is() -> None:
     run(work())
 
 
-@settings(max_examples=50, deadline=None)
+@drawn(50)
 @given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), min_size=1, max_size=15))
 def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, int]]) -> None:
     delay_s = 7.0

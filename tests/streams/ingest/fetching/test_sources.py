@@ -3,7 +3,7 @@
 import calendar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.articles import snapshot_id
@@ -18,6 +18,7 @@ from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item
 from streams.ingest.sources.plain import language, moment, of_html
 from tests.streams.ingest.fetching.web import fails
+from tests.support.drawing import drawn
 
 URL = "https://a.example/news/feed"
 
@@ -335,7 +336,7 @@ MARKUP = st.lists(
 
 
 @pytest.mark.parametrize("name", sorted(READINGS))
-@settings(max_examples=150, deadline=None)
+@drawn(150)
 @given(
     body=st.one_of(
         st.binary(max_size=300), MARKUP.map(str.encode), MARKUP.map(channel).map(str.encode)

@@ -8,10 +8,10 @@ from nats.js.api import RetentionPolicy, StreamConfig
 
 from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
 from schemas.jobs import FetchSource
-from streams.broker.server import free_port
 from streams.ingest.jobs.queue import NatsJobQueue, NoJobQueue
 from streams.log import nats_client
 from tests.support.nats import nats_server
+from tests.support.ports import free_port
 
 CONFIG = StreamConfig(
     name="JOBS_main",

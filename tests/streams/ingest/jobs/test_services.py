@@ -8,7 +8,6 @@ import pytest
 from nats.js.api import RetentionPolicy, StreamConfig
 
 from schemas.errors import AppendFailed, BrokenInvariant, LogUnavailable
-from streams.broker.server import free_port
 from streams.ingest import limits
 from streams.ingest.jobs.services import (
     DONE,
@@ -22,6 +21,7 @@ from streams.ingest.jobs.services import (
 )
 from streams.log.nats_client import store
 from tests.support.nats import TestServer, nats_server
+from tests.support.ports import free_port
 
 STREAM, SUBJECT = "JOBS_main", "jobs.main.source"
 WITHIN_S = 20
