@@ -11,6 +11,10 @@ READ_WAIT_S: Final = 2
 READ_STATEMENT_S: Final = 10
 """How long one read of the API may keep Postgres busy."""
 MAX_SNAPSHOT_LEVELS: Final = 500
+TABLES_WAIT_S: Final = 3
+"""How long a read with `wait_for` waits for the projector to get there,"""
+TABLES_LOOK_MS: Final = 20
+"""and how often it looks, once for all that wait."""
 
 # -- feeds -----------------------------------------------------------------------------
 APPEND_ATTEMPTS: Final = 5

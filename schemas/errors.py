@@ -6,7 +6,7 @@
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
-    │   ├── NotFound                it does not exist, or not here
+    │   ├── NotFound                it does not exist
     │   │   └── UnknownChannel
     │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
@@ -14,7 +14,8 @@
     │   ├── LogUnavailable
     │   ├── AppendFailed            known not to have landed
     │   ├── AppendUnknown           may or may not have landed: read the log to know
-    │   └── StoreUnavailable
+    │   ├── StoreUnavailable
+    │   └── TablesBehind            the read models have not reached a sequence in time
     └── Halt                        a deliberate stop with its own exit code (docs/how-to/halts.md)
         ├── Fenced                  another writer has become leader
         ├── LogDiverged             the past of the log is not what it was
@@ -141,7 +142,7 @@ class BadSignature(InputError):
 
 
 class NotFound(InputError):
-    """There is it does not exist, or not here, or it is not the caller's."""
+    """It does not exist, or it is not the caller's."""
 
     code = "not_found"
 
@@ -187,6 +188,12 @@ class AppendUnknown(OperatingError):
 
 class StoreUnavailable(OperatingError):
     code = "store_unavailable"
+
+
+class TablesBehind(OperatingError):
+    """The tables did not reach a sequence in time; they may a moment later."""
+
+    code = "tables_behind"
 
 
 class Halt(EverythingError):

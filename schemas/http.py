@@ -84,6 +84,15 @@ PositionCursor = Annotated[
         description="Only what is older than this cursor, as `next` gave it.",
     ),
 ]
+WaitFor = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=MAX_INT64,
+        description="Answer only once the tables show what became of the message at this log "
+        "sequence, such as that of an order; 503 `tables_behind` when that takes too long.",
+    ),
+]
 AtText = Annotated[
     str | None,
     Field(

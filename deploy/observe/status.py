@@ -1,11 +1,10 @@
-"""GET /status: the last heartbeat of every process, the log's end, the last seal."""
+"""The status of a venue: the last heartbeat of every process, the log's end, the last seal."""
 
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from fastapi import APIRouter
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -50,23 +49,24 @@ async def status_board(connection: Client, shard: str) -> StatusBoard:
     return board
 
 
-def create_status_router(
-    board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
-) -> APIRouter:
-    """Return the route; `absent` says which processes are not started here, and why."""
-    router = APIRouter(tags=["venue"])
+class VenueStatus:
+    """What `GET /status` answers; `absent` says which processes are not started here, and why."""
 
-    @router.get("/status", summary="How every process is")
-    async def status() -> dict[str, Any]:
+    def __init__(
+        self, board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
+    ) -> None:
+        self._board = board
+        self._log = log
+        self._absent = dict(absent or {})
+
+    async def status(self) -> dict[str, Any]:
         """Return each process's last heartbeat, the log's size and its last seal."""
         return {
-            "log": {"shard": log.shard, **await log.stream.size()},
-            "last_seal": await _last_seal(log),
-            "processes": board.processes(),
-            "absent": dict(absent or {}),
+            "log": {"shard": self._log.shard, **await self._log.stream.size()},
+            "last_seal": await _last_seal(self._log),
+            "processes": self._board.processes(),
+            "absent": self._absent,
         }
-
-    return router
 
 
 async def _last_seal(log: NatsLog) -> dict[str, Any] | None:

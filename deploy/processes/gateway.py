@@ -8,13 +8,13 @@ from typing import Any, Final
 import uvicorn
 
 from deploy.observe.heartbeat import quiet_connection
-from deploy.observe.status import create_status_router, status_board
+from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.process import absent
 from deploy.venue import keys
 from deploy.venue.paths import Place
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.state_service import Traveller
-from projections.api import create_read_router
+from projections.api import create_read_router, create_status_router
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router
 from schemas.errors import EverythingError
@@ -51,14 +51,14 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         jobs=NatsJobQueue(news, place.shard),
         service_keys=_service_keys(place).accepted,
     )
-    account, traveller = account_by_token(context), Traveller(log)
+    account_of, traveller = account_by_token(context), Traveller(log)
     try:
         board = await status_board(news, place.shard)
         async with _desk(place, context):
             routers = [
-                create_read_router(place.database_url, account, traveller),
-                create_feed_router(NatsFeed(feed), account),
-                create_status_router(board, log, absent(place.settings)),
+                create_read_router(place.database_url, account_of, traveller),
+                create_feed_router(NatsFeed(feed), account_of),
+                create_status_router(VenueStatus(board, log, absent(place.settings))),
             ]
             app = create_app(context, routers)
             server = _Server(server_config(app, HTTP_HOST, place.settings.http_port))

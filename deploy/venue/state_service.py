@@ -57,6 +57,11 @@ class Traveller:
     async def last_sequence(self) -> int:
         return await self._log.last_sequence()
 
+    async def subject_at(self, sequence: int) -> str | None:
+        """Return the subject of the message at `sequence`, None if there is no message."""
+        message = await self._log.get(sequence)
+        return None if message is None else message.subject
+
     async def state_at(self, sequence: int) -> StateAt:
         """Return the engines' states as of `sequence`.
 

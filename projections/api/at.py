@@ -1,43 +1,41 @@
-"""Reading at a sequence or at a time: what `at` asks for, and when that can be answered.
+"""What `at` and `wait_for` mean, and when they can be answered.
 
 A sequence is answered from the history, once the historian has passed it. A time means the
-last message up to which no record is later, so that what was not known then is not told.
+last message up to which no record is later, so nothing is shown that was not known then.
+`wait_for` is about the live tables: it lets a caller read what its own message led to.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
-from fastapi import Query, Response
-
-from projections.api.formatting import MAX_INT64
-from projections.api.store import AT, ReadStore
-from projections.limits import HISTORY_LOOK_MS, HISTORY_WAIT_S
-from schemas.errors import InputError, NotFound, StoreUnavailable
-from schemas.limits import MAX_AT_CHARS
-
-AT_HEADER: Final = "X-At-Sequence"
-STATE_HEADER: Final = "X-State-Hash"
+from projections.api.store import Reached, ReadStore
+from projections.limits import (
+    HISTORY_LOOK_MS,
+    HISTORY_WAIT_S,
+    TABLES_LOOK_MS,
+    TABLES_WAIT_S,
+)
+from schemas import subjects
+from schemas.errors import InputError, NotFound, OperatingError, StoreUnavailable, TablesBehind
+from schemas.http import MAX_INT64
 
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_TO_THE_END_NS: Final = 999
-_LOOK_S: Final = HISTORY_LOOK_MS / 1_000
+_END_OF_MICROSECOND_NS: Final = 999
+_MILLISECONDS: Final = 1_000
 
 _TIME: Final = """
     SELECT sequence, sequence = (SELECT max(sequence) FROM moments) AS newest FROM moments
     WHERE time_ns <= $1 ORDER BY time_ns DESC, sequence DESC LIMIT 1
 """
-
-At = Annotated[
-    str | None,
-    Query(
-        max_length=MAX_AT_CHARS,
-        description="Answer as of this log sequence, or as of this time (ISO 8601).",
-        examples=["4711", "2026-11-20T18:00:00Z"],
-    ),
-]
+_DECIDERS: Final = {
+    subjects.order_command("*", "*"): subjects.EXCHANGE,
+    subjects.account_command("*", "*"): subjects.EXCHANGE,
+    subjects.admin_command("*", "*"): subjects.GOVERNANCE,
+}
+"""The engine that decides the commands on a subject."""
 
 
 class EngineState(NamedTuple):
@@ -60,11 +58,14 @@ class StateAt(NamedTuple):
     engines: tuple[EngineState, ...]
 
 
-class TimeMachine(Protocol):
-    """What reads at a sequence need to know of the log."""
+class StatePort(Protocol):
+    """What queries need to know of the log and of the engines' states."""
 
     async def last_sequence(self) -> int:
         """Return where the log ends now."""
+
+    async def subject_at(self, sequence: int) -> str | None:
+        """Return the subject of the message at `sequence`, None if there is no message."""
 
     async def state_at(self, sequence: int) -> StateAt:
         """Return the engines' states as of `sequence`. Raises OperatingError if it cannot."""
@@ -73,7 +74,7 @@ class TimeMachine(Protocol):
 def time_or_sequence(text: str) -> tuple[int | None, int | None]:
     """Read `at`: a sequence, or a time in nanoseconds. Raises InputError for anything else.
 
-    A time is the end of its microsecond, since times are told to the microsecond.
+    Times are given to the microsecond, so a time stands for the end of its microsecond.
     """
     if text.isascii() and text.isdecimal():
         sequence = int(text)
@@ -86,52 +87,111 @@ def time_or_sequence(text: str) -> tuple[int | None, int | None]:
         microseconds = (when - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError) as error:
         raise InputError("at: neither a sequence nor a time in ISO 8601") from error
-    return None, microseconds * 1_000 + _TO_THE_END_NS
+    return None, microseconds * 1_000 + _END_OF_MICROSECOND_NS
 
 
-class Moments:
-    """Finds the sequence that a request means, and waits until the history has it."""
+class AtResolver:
+    """Finds the sequence that a request means, and waits until it can be read."""
 
-    def __init__(self, store: ReadStore, machine: TimeMachine | None) -> None:
+    def __init__(self, store: ReadStore, states: StatePort | None) -> None:
         self._store = store
-        self._machine = machine
+        self._states = states
+        self._looking: asyncio.Task[Reached] | None = None
 
     @property
-    def machine(self) -> TimeMachine:
-        """The time machine. Raises StoreUnavailable where there is none."""
-        if self._machine is None:
+    def states(self) -> StatePort:
+        """The engines' states. Raises StoreUnavailable where there are none."""
+        if self._states is None:
             raise StoreUnavailable("states cannot be folded here")
-        return self._machine
+        return self._states
 
     async def sequence_of(self, at: str) -> int:
         """Return the sequence that `at` means, once it can be read.
 
-        Raises InputError for what is no place on the log, NotFound for one that the log does
-        not have, StoreUnavailable when the historian does not get there in time.
+        Raises InputError for what is no position on the log, NotFound for a position that the
+        log does not have, StoreUnavailable when the historian does not get there in time.
         """
         sequence, time_ns = time_or_sequence(at)
         if sequence is None:
             return await self._at_time(time_ns or 0)
-        await self.reach(sequence)
+        await self.reach_history(sequence)
         return sequence
 
-    async def reach(self, sequence: int) -> None:
-        """Wait until the history has passed `sequence`."""
-        waited = 0.0
-        while (through := await self._through()) < sequence:
-            if waited == 0 and sequence > (end := await self._end(sequence)):
+    async def reach_history(self, sequence: int) -> None:
+        """Wait until the history has passed `sequence`. Raises as `sequence_of` does."""
+        through = 0
+
+        async def has_passed() -> bool:
+            nonlocal through
+            through = await self._through()
+            return through >= sequence
+
+        await self._reach(
+            sequence,
+            has_passed,
+            look_ms=HISTORY_LOOK_MS,
+            wait_s=HISTORY_WAIT_S,
+            late=lambda: StoreUnavailable(f"the history is at sequence {through} yet"),
+        )
+
+    async def reach_tables(self, sequence: int) -> None:
+        """Wait until the tables show what became of the message at `sequence`.
+
+        A command is shown by the record that decides it. Other messages may be projected
+        between the two, so a checkpoint behind the command alone does not do. Raises NotFound
+        when the log ends before, TablesBehind when the projector does not get there in time.
+        """
+        reached = Reached(0, {})
+        decider: str | None = None
+
+        async def is_shown() -> bool:
+            nonlocal reached
+            reached = await self._reached()
+            if reached.sequence < sequence or decider is None:
+                return reached.sequence >= sequence
+            end = reached.ends.get(decider)
+            return end is not None and end.head.last_input >= sequence
+
+        if self._states is not None:
+            decider = _decider_of(await self._states.subject_at(sequence))
+        await self._reach(
+            sequence,
+            is_shown,
+            look_ms=TABLES_LOOK_MS,
+            wait_s=TABLES_WAIT_S,
+            late=lambda: TablesBehind(f"the tables are at sequence {reached.sequence} yet"),
+        )
+
+    async def _reach(
+        self,
+        sequence: int,
+        is_reached: Callable[[], Awaitable[bool]],
+        *,
+        look_ms: int,
+        wait_s: float,
+        late: Callable[[], OperatingError],
+    ) -> None:
+        waited_s = 0.0
+        while not await is_reached():
+            if waited_s == 0 and sequence > (end := await self._end(sequence)):
                 raise NotFound(f"the log ends at sequence {end}")
-            if waited >= HISTORY_WAIT_S:
-                raise StoreUnavailable(f"the history is at sequence {through} yet")
-            await asyncio.sleep(_LOOK_S)
-            waited += _LOOK_S
+            if waited_s >= wait_s:
+                raise late()
+            await asyncio.sleep(look_ms / _MILLISECONDS)
+            waited_s += look_ms / _MILLISECONDS
 
     async def _end(self, otherwise: int) -> int:
-        return otherwise if self._machine is None else await self._machine.last_sequence()
+        return otherwise if self._states is None else await self._states.last_sequence()
 
     async def _through(self) -> int:
-        async with self._store.history() as reading:
-            return reading.sequence
+        async with self._store.history() as view:
+            return view.sequence
+
+    async def _reached(self) -> Reached:
+        """Look how far the tables are, once for all requests that wait for it now."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._store.reached())
+        return await asyncio.shield(self._looking)
 
     async def _at_time(self, time_ns: int) -> int:
         """Return the last sequence up to which no record is later than `time_ns`."""
@@ -139,30 +199,22 @@ class Moments:
             raise InputError("at: too late a time")
         found = await self._last_before(time_ns)
         if found is None or found[1]:
-            # whether more records were in time shows when the history has all there is
-            await self.reach(await self._end(await self._through()))
+            # Only a history that has all there is shows whether more records were in time.
+            await self.reach_history(await self._end(await self._through()))
             found = await self._last_before(time_ns)
         if found is None:
             raise NotFound("the log begins later")
         return found[0]
 
     async def _last_before(self, time_ns: int) -> tuple[int, bool] | None:
-        async with self._store.history() as reading:
-            row = await reading.one(_TIME, (time_ns,))
+        async with self._store.history() as view:
+            row = await view.one(_TIME, (time_ns,))
         return None if row is None else (int(row["sequence"]), bool(row["newest"]))
 
 
-def create_at_dependency(moments: Moments) -> Callable[..., Awaitable[None]]:
-    """Return the dependency that has a request's reads answered as of its `at`."""
-
-    async def travelling(response: Response, at: At = None) -> None:
-        AT.set(None)  # who asked before in this context must leave nothing behind
-        if at is None:
-            return
-        sequence = await moments.sequence_of(at)
-        response.headers[AT_HEADER] = str(sequence)
-        state = await moments.machine.state_at(sequence)
-        response.headers[STATE_HEADER] = state.state_hash
-        AT.set(sequence)
-
-    return travelling
+def _decider_of(subject: str | None) -> str | None:
+    """Return the engine that decides the message on `subject`, None if it is no command."""
+    for pattern, engine in _DECIDERS.items():
+        if subject is not None and subjects.matches(pattern, subject):
+            return engine
+    return None

@@ -6,84 +6,71 @@ row it is that of the message that last changed the row. Times are ISO 8601 in U
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Decimal = Annotated[str, Field(examples=["62.50"])]
-Time = Annotated[str, Field(examples=["2026-05-01T12:00:00.000000Z"])]
-AsOf = Annotated[int, Field(description="The log sequence that this is as of.", examples=[4711])]
+from projections.api.rows import RowOut, as_decimal, as_fraction, as_time, column
+from schemas.http import Decimal, Out, Time
+
+AsOfSequence = Annotated[
+    int, Field(description="The log sequence that this is as of.", examples=[4711])
+]
 ChangedBy = Annotated[int, Field(description="Of the message that last changed this.")]
 Next = Annotated[str | None, Field(description="Give it as the cursor to go on; null at the end.")]
 
 
-class Out(BaseModel):
-    """An answer, or a part of one."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class ErrorBody(Out):
-    code: Annotated[str, Field(description="Stable.", examples=["unknown_symbol"])]
-    message: str
-    detail: Any = None
-
-
-class ReadError(Out):
-    """The same envelope as everywhere."""
-
-    error: ErrorBody
-
-
 # -- markets -------------------------------------------------------------------------
-class MarketOut(Out):
+class MarketOut(RowOut):
     """A market with its prices; a price is null until there is one."""
 
     symbol: str
     name: str
     description: str
-    type: str
+    type: Annotated[str, column("market_type")]
     subtype: str
     region: str
-    risk: str
+    risk: Annotated[str, column("risk_level")]
     aliases: list[str]
     status: Annotated[str, Field(description="open, halted, closed or resolved.")]
     status_reason: str
-    resolved_at_price: Decimal | None
-    tick: Decimal
+    resolved_at_price: Annotated[Decimal | None, as_decimal("value_ticks")]
+    tick: Annotated[Decimal, as_decimal("tick_ticks")]
     min_price: Annotated[str, Field(description="The outside quantity that 0.00 stands for.")]
     max_price: str
-    market_weight: Annotated[str, Field(examples=["0.5000"])]
-    reality_weight: str
-    market_price: Decimal | None
-    reality_score: Decimal | None
-    final_price: Decimal | None
-    confidence: Annotated[str | None, Field(description="Of the RealityScore.")]
+    market_weight: Annotated[str, Field(examples=["0.5000"]), as_fraction("market_weight_bp")]
+    reality_weight: Annotated[str, as_fraction("reality_weight_bp")]
+    market_price: Annotated[Decimal | None, as_decimal("market_price_e2")]
+    reality_score: Annotated[Decimal | None, as_decimal("reality_score_e2")]
+    final_price: Annotated[Decimal | None, as_decimal("final_price_e2")]
+    confidence: Annotated[
+        str | None, Field(description="Of the RealityScore."), as_fraction("confidence_bp")
+    ]
     pending_reviews: Annotated[int, Field(description="Moves that wait for a person.")]
     basis: Annotated[str | None, Field(description="What the market price rests on.")]
-    last_trade: Decimal | None
-    best_bid: Decimal | None
-    best_ask: Decimal | None
-    listed_at: Time
-    sequence: ChangedBy
+    last_trade: Annotated[Decimal | None, as_decimal("last_trade_ticks")]
+    best_bid: Annotated[Decimal | None, as_decimal("bid_ticks")]
+    best_ask: Annotated[Decimal | None, as_decimal("ask_ticks")]
+    listed_at: Annotated[Time, as_time("listed_ns")]
+    sequence: Annotated[ChangedBy, column("changed_by")]
 
 
 class MarketsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     markets: list[MarketOut]
     next: Next
 
 
 class OneMarketOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     market: MarketOut
 
 
-class LevelOut(Out):
-    price: Decimal
-    quantity: int
+class LevelOut(RowOut):
+    price: Annotated[Decimal, as_decimal("price_ticks")]
+    quantity: Annotated[int, column("lots")]
     orders: int
 
 
-class SnapshotOut(Out):
+class SnapshotOut(RowOut):
     """The best levels of a book. Without news since `since` only the first three fields count."""
 
     symbol: str
@@ -92,11 +79,11 @@ class SnapshotOut(Out):
         int, Field(description="Give it as `since` to hear only of later changes.")
     ]
     status: str | None = None
-    bids: list[LevelOut] = []
-    asks: list[LevelOut] = []
-    market_price: Decimal | None = None
-    final_price: Decimal | None = None
-    last_trade: Decimal | None = None
+    bids: list[LevelOut] = Field(default=[])
+    asks: list[LevelOut] = Field(default=[])
+    market_price: Annotated[Decimal | None, as_decimal("market_price_e2")] = None
+    final_price: Annotated[Decimal | None, as_decimal("final_price_e2")] = None
+    last_trade: Annotated[Decimal | None, as_decimal("last_trade_ticks")] = None
 
 
 class Volume(Out):
@@ -111,41 +98,41 @@ class PressureOut(Out):
     symbol: str
     last_minute: Volume
     last_hour: Volume
-    sequence: AsOf
+    sequence: AsOfSequence
 
 
-class TradeOut(Out):
+class TradeOut(RowOut):
     trade_id: int
-    price: Decimal
-    quantity: int
+    price: Annotated[Decimal, as_decimal("price_ticks")]
+    quantity: Annotated[int, column("quantity_lots")]
     taker_side: str
-    time: Time
+    time: Annotated[Time, as_time("time_ns")]
     cause: Annotated[int, Field(description="The log sequence of the order that met the other.")]
     sequence: ChangedBy
 
 
 class TradesOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     symbol: str
     trades: list[TradeOut]
     next: Next
 
 
-class BarOut(Out):
-    start: Time
+class BarOut(RowOut):
+    start: Annotated[Time, as_time("start_ns")]
     start_s: Annotated[int, Field(description="The same in seconds since 1970 UTC.")]
-    open: Decimal
-    high: Decimal
-    low: Decimal
-    close: Decimal
-    volume: int
-    turnover: Decimal
+    open: Annotated[Decimal, as_decimal("open_ticks")]
+    high: Annotated[Decimal, as_decimal("high_ticks")]
+    low: Annotated[Decimal, as_decimal("low_ticks")]
+    close: Annotated[Decimal, as_decimal("close_ticks")]
+    volume: Annotated[int, column("volume_lots")]
+    turnover: Annotated[Decimal, as_decimal("turnover_cents")]
     trades: int
     sequence: ChangedBy
 
 
 class BarsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     symbol: str
     interval: str
     bars: list[BarOut]
@@ -153,86 +140,86 @@ class BarsOut(Out):
 
 
 # -- accounts ------------------------------------------------------------------------
-class OrderOut(Out):
+class OrderOut(RowOut):
     """An order and how it stands: quantity = filled + resting + cancelled."""
 
     order_id: int
     client_order_id: str
     symbol: str
     side: str | None
-    type: str | None
+    type: Annotated[str | None, column("order_type")]
     time_in_force: str | None
-    price: Decimal | None
-    quantity: int
-    filled: int
-    resting: int
-    cancelled: int
+    price: Annotated[Decimal | None, as_decimal("price_ticks")]
+    quantity: Annotated[int, column("quantity_lots")]
+    filled: Annotated[int, column("filled_lots")]
+    resting: Annotated[int, column("resting_lots")]
+    cancelled: Annotated[int, column("cancelled_lots")]
     status: Annotated[str, Field(description="open, filled, cancelled or rejected.")]
     reason: Annotated[str, Field(description="Why it was rejected or cancelled.")]
     related_order_id: int | None
-    placed_at: Time
+    placed_at: Annotated[Time, as_time("placed_ns")]
     cause: Annotated[int, Field(description="The log sequence of the command.")]
     sequence: ChangedBy
 
 
 class OrdersOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     orders: list[OrderOut]
     next: Next
 
 
-class FillOut(Out):
+class FillOut(RowOut):
     trade_id: int
-    price: Decimal
-    quantity: int
+    price: Annotated[Decimal, as_decimal("price_ticks")]
+    quantity: Annotated[int, column("quantity_lots")]
     role: Literal["taker", "maker"]
-    time: Time
+    time: Annotated[Time, as_time("time_ns")]
     sequence: ChangedBy
 
 
 class OneOrderOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     order: OrderOut
     fills: Annotated[list[FillOut], Field(description="The latest ones, newest first.")]
 
 
-class PositionOut(Out):
+class PositionOut(RowOut):
     symbol: str
-    quantity: Annotated[int, Field(description="Long above zero, short below.")]
+    quantity: Annotated[int, Field(description="Long above zero, short below."), column("lots")]
     status: Annotated[str | None, Field(description="Of the market.")]
-    market_price: Decimal | None
+    market_price: Annotated[Decimal | None, as_decimal("market_price_e2")]
     sequence: ChangedBy
 
 
 class PositionsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     account: str
     positions: list[PositionOut]
     next: Next
 
 
-class AccountOut(Out):
+class AccountOut(RowOut):
     """`reserved` backs resting orders; `cash` is free."""
 
-    sequence: AsOf
+    sequence: AsOfSequence
     account: str
     public_key: str
-    cash: Decimal
-    reserved: Decimal
+    cash: Annotated[Decimal, as_decimal("cash_cents")]
+    reserved: Annotated[Decimal, as_decimal("reserved_cents")]
     open_orders: int
-    opened_at: Time
+    opened_at: Annotated[Time, as_time("opened_ns")]
     cause: int
 
 
 # -- governance ----------------------------------------------------------------------
-class AuditOut(Out):
+class AuditOut(RowOut):
     event_id: Annotated[str, Field(examples=["4711-0"])]
     sequence: ChangedBy
     cause: Annotated[
         int, Field(description="The log sequence of the signed decision, or what else led to it.")
     ]
     kind: Annotated[str, Field(examples=["decision_accepted"])]
-    decision: str | None
+    decision: Annotated[str | None, column("kind")]
     key: str | None
     symbol: str | None
     account: str | None
@@ -240,50 +227,50 @@ class AuditOut(Out):
     proposal_hash: str | None
     code: str | None
     detail: Annotated[str, Field(description="For people.")]
-    time: Time
+    time: Annotated[Time, as_time("time_ns")]
     event: Annotated[dict[str, Any], Field(description="The event as on the log.")]
 
 
 class AuditsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     events: list[AuditOut]
     next: Next
 
 
-class KeyOut(Out):
+class KeyOut(RowOut):
     key: str
     holder: str
     role: str
     status: Annotated[str, Field(description="active, rotated or revoked.")]
-    lapses_at: Time | None
+    lapses_at: Annotated[Time | None, as_time("lapses_ns")]
     successor: str | None
-    enrolled_at: Time
+    enrolled_at: Annotated[Time, as_time("enrolled_ns")]
     cause: int
     sequence: ChangedBy
 
 
 class KeysOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     keys: list[KeyOut]
     next: Next
 
 
-class DecisionOut(Out):
+class DecisionOut(RowOut):
     decision_hash: str
     kind: str
     status: Annotated[str, Field(description="pending, accepted or lapsed.")]
     key: str
     signers: list[str]
     signers_needed: int | None
-    expires_at: Time | None
+    expires_at: Annotated[Time | None, as_time("expires_ns")]
     body: Annotated[str | None, Field(description="The signed text of one that had to wait.")]
-    changed_at: Time
+    changed_at: Annotated[Time, as_time("changed_ns")]
     cause: int
     sequence: ChangedBy
 
 
 class DecisionsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     decisions: list[DecisionOut]
     next: Next
 
@@ -303,7 +290,7 @@ class EngineOut(Out):
 class ProjectionOut(Out):
     """`chain` is a hash over every message that was projected, the last being `message_hash`."""
 
-    sequence: AsOf
+    sequence: AsOfSequence
     schema_name: str
     version: str
     switch: int

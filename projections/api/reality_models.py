@@ -8,7 +8,18 @@ from typing import Annotated
 
 from pydantic import Field
 
-from projections.api.models import AsOf, ChangedBy, Decimal, Next, Out, Time
+from projections.api.models import AsOfSequence, ChangedBy, Next
+from projections.api.rows import (
+    Column,
+    RowOut,
+    as_decimal,
+    as_fraction,
+    as_time,
+    as_time_unless_zero,
+    column,
+)
+from schemas.http import Decimal, Out, Time
+from schemas.units import SECOND_NS
 
 Fraction = Annotated[str, Field(examples=["0.8500"])]
 Cause = Annotated[int, Field(description="The log sequence of what led to it.")]
@@ -18,15 +29,15 @@ ProposalHash = Annotated[str | None, Field(description="Of the review, if there 
 
 
 # -- articles ------------------------------------------------------------------------
-class ArticleOut(Out):
+class ArticleOut(RowOut):
     """An article's metadata and what became of it; its text is its publisher's."""
 
     article: Annotated[int, Field(description="The log sequence of its observation.")]
     source: str
     title: str
     url: str
-    published_at: Time | None
-    observed_at: Time
+    published_at: Annotated[Time | None, as_time("published_ns")]
+    observed_at: Annotated[Time, as_time("observed_ns")]
     language: Annotated[str, Field(description="As its feed or page claims.")]
     text_chars: int
     snapshot_id: Annotated[str, Field(description="SHA-256 of title and text.")]
@@ -36,42 +47,44 @@ class ArticleOut(Out):
     status: Annotated[str, Field(description="observed, grouped or dropped.")]
     cluster: int | None
     similar_to: int | None
-    similarity: Fraction | None
+    similarity: Annotated[Fraction | None, as_fraction("similarity_bp")]
     drop_reason: str
     drop_detail: str
     sequence: ChangedBy
 
 
 class ArticlesOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     articles: list[ArticleOut]
     next: Next
 
 
-class AssessmentOut(Out):
+class AssessmentOut(RowOut):
     """What one article says about one symbol, and what that is made of."""
 
     article: int
     source: str
     title: str
     url: str
-    published_at: Time | None
-    observed_at: Time
-    sentiment: Fraction
-    keywords: Fraction
-    relevance: Fraction
-    trust: Annotated[Fraction, Field(description="In its source, as the article came.")]
-    quick_score: Fraction
-    assessed_at: Time
+    published_at: Annotated[Time | None, as_time("published_ns")]
+    observed_at: Annotated[Time, as_time("observed_ns")]
+    sentiment: Annotated[Fraction, as_fraction("sentiment_bp")]
+    keywords: Annotated[Fraction, as_fraction("keywords_bp")]
+    relevance: Annotated[Fraction, as_fraction("relevance_bp")]
+    trust: Annotated[
+        Fraction, Field(description="In its source, as the article came."), as_fraction("trust_bp")
+    ]
+    quick_score: Annotated[Fraction, as_fraction("quick_bp")]
+    assessed_at: Annotated[Time, as_time("assessed_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 # -- the LLM -------------------------------------------------------------------------
-class LlmCallOut(Out):
+class LlmCallOut(RowOut):
     call: Annotated[int, Field(description="The log sequence of the answer.")]
     request: Annotated[int, Field(description="The log sequence of the record that asked.")]
-    event_id: EventId
+    event_id: Annotated[EventId, column("request_id")]
     status: Annotated[str, Field(description="undecided, used, invalid, late or unknown.")]
     model: str
     prompt: str
@@ -80,20 +93,20 @@ class LlmCallOut(Out):
     error: str
     summary: str | None
     rationale: str | None
-    impact: Decimal | None
-    confidence: Fraction | None
+    impact: Annotated[Decimal | None, as_decimal("impact_e2")]
+    confidence: Annotated[Fraction | None, as_fraction("confidence_bp")]
     snapshot_ids: list[str]
-    started_at: Time
-    ended_at: Time
+    started_at: Annotated[Time, as_time("started_ns")]
+    ended_at: Annotated[Time, as_time("ended_ns")]
     sequence: ChangedBy
 
 
-class LlmModeOut(Out):
+class LlmModeOut(RowOut):
     """Whether the engine asks the LLM, and what a worker said last."""
 
     mode: Annotated[str | None, Field(description="enabled, disabled or degraded.")]
     reason: str | None
-    until: Time | None
+    until: Annotated[Time | None, as_time_unless_zero("until_ns")]
     availability: str | None
     availability_reason: str | None
     model: str | None
@@ -102,14 +115,14 @@ class LlmModeOut(Out):
 
 
 class LlmCallsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     mode: LlmModeOut | None
     calls: list[LlmCallOut]
     next: Next
 
 
 # -- events --------------------------------------------------------------------------
-class EventOut(Out):
+class EventOut(RowOut):
     """What a cluster of articles means for one symbol, as it was last assessed."""
 
     event_id: EventId
@@ -121,58 +134,62 @@ class EventOut(Out):
     ]
     summary: Annotated[str, Field(description="The LLM's if it was used, else the first title.")]
     article: Annotated[int, Field(description="The last article that was assessed.")]
-    points: Decimal
-    computed_points: Annotated[Decimal, Field(description="Before the LLM's say.")]
-    counted_points: Annotated[Decimal, Field(description="Already in the score at that moment.")]
-    delta: Annotated[Decimal, Field(description="What was left to apply.")]
-    quick_score: Fraction
-    weight: Fraction
-    trust: Fraction
-    confidence: Fraction
+    points: Annotated[Decimal, as_decimal("points_e2")]
+    computed_points: Annotated[
+        Decimal, Field(description="Before the LLM's say."), as_decimal("computed_e2")
+    ]
+    counted_points: Annotated[
+        Decimal, Field(description="Already in the score at that moment."), as_decimal("counted_e2")
+    ]
+    delta: Annotated[Decimal, Field(description="What was left to apply."), as_decimal("delta_e2")]
+    quick_score: Annotated[Fraction, as_fraction("quick_bp")]
+    weight: Annotated[Fraction, as_fraction("weight_e4")]
+    trust: Annotated[Fraction, as_fraction("trust_bp")]
+    confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     independent_sources: int
     related: Annotated[int, Field(description="Articles of the cluster.")]
-    age_s: int
+    age_s: Annotated[int, Column("age_ns", lambda age_ns: age_ns // SECOND_NS)]
     llm: Annotated[str, Field(description="not_needed, skipped, waiting, used, invalid or failed.")]
     policy_version: int
     proposal_hash: ProposalHash
-    opened_at: Time
-    changed_at: Time
+    opened_at: Annotated[Time, as_time("opened_ns")]
+    changed_at: Annotated[Time, as_time("changed_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 class EventsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     symbol: str
     events: list[EventOut]
     next: Next
 
 
-class ScoreChangeOut(Out):
+class ScoreChangeOut(RowOut):
     change_id: Annotated[str, Field(examples=["4711-0"])]
     symbol: str
     event_id: EventId
     cluster: Cluster
     article: int
     source: str
-    old_score: Decimal
-    new_score: Decimal
-    delta: Decimal
-    confidence: Fraction
+    old_score: Annotated[Decimal, as_decimal("old_score_e2")]
+    new_score: Annotated[Decimal, as_decimal("new_score_e2")]
+    delta: Annotated[Decimal, as_decimal("delta_e2")]
+    confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     proposal_hash: ProposalHash
-    time: Time
+    time: Annotated[Time, as_time("time_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 class ScoreChangesOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     changes: list[ScoreChangeOut]
     next: Next
 
 
 # -- reviews -------------------------------------------------------------------------
-class ReviewOut(Out):
+class ReviewOut(RowOut):
     """A move that waits, or waited, for a person. What is signed is `proposal_hash`."""
 
     proposal_hash: str
@@ -185,47 +202,51 @@ class ReviewOut(Out):
     detail: str
     charged: Annotated[str, Field(description="The source whose article caused it.")]
     sources: list[str]
-    points: Decimal
-    delta: Decimal
-    score_now: Annotated[Decimal, Field(description="As the review opened.")]
-    score_if_approved: Decimal
-    final_price_now: Annotated[Decimal | None, Field(description="As the review opened.")]
-    final_price_if_approved: Decimal | None
-    confidence: Fraction
+    points: Annotated[Decimal, as_decimal("points_e2")]
+    delta: Annotated[Decimal, as_decimal("delta_e2")]
+    score_now: Annotated[
+        Decimal, Field(description="As the review opened."), as_decimal("score_now_e2")
+    ]
+    score_if_approved: Annotated[Decimal, as_decimal("score_if_approved_e2")]
+    final_price_now: Annotated[
+        Decimal | None, Field(description="As the review opened."), as_decimal("final_price_e2")
+    ]
+    final_price_if_approved: Annotated[Decimal | None, as_decimal("final_if_approved_e2")]
+    confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     signers: list[str]
     answer_reason: str
     refused: Annotated[str, Field(description="Why the last answer had no effect, if so.")]
     refused_detail: str
-    opened_at: Time
-    expires_at: Time
-    closed_at: Time | None
+    opened_at: Annotated[Time, as_time("opened_ns")]
+    expires_at: Annotated[Time, as_time("expires_ns")]
+    closed_at: Annotated[Time | None, as_time("closed_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 class ReviewsOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     reviews: list[ReviewOut]
     next: Next
 
 
-class ReviewAuditOut(Out):
+class ReviewAuditOut(RowOut):
     """How a review ended, as the audit keeps it."""
 
     summary: str
-    impact: Decimal
+    impact: Annotated[Decimal, as_decimal("impact_e2")]
     sources: list[str]
     outcome: str
     approved: bool
     approved_by: list[str]
     reason: str
-    at: Time
+    at: Annotated[Time, as_time("at_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 class OneReviewOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     review: ReviewOut
     audit: Annotated[ReviewAuditOut | None, Field(description="Once the review is over.")]
 
@@ -233,7 +254,7 @@ class OneReviewOut(Out):
 class OneEventOut(Out):
     """An event with what it rests on and what it did, the newest first."""
 
-    sequence: AsOf
+    sequence: AsOfSequence
     event: EventOut
     articles: list[AssessmentOut]
     llm_calls: list[LlmCallOut]
@@ -242,24 +263,28 @@ class OneEventOut(Out):
 
 
 # -- sources -------------------------------------------------------------------------
-class FetchOut(Out):
+class FetchOut(RowOut):
     """The last fetch of a source's document or of one of its pages."""
 
-    outcome: Annotated[str, Field(description="fetched, unchanged, refused or failed.")]
-    problem: str
-    detail: str
-    status: Annotated[int, Field(description="Of HTTP, 0 when there was no answer.")]
-    at: Time
+    outcome: Annotated[
+        str, Field(description="fetched, unchanged, refused or failed."), column("last_outcome")
+    ]
+    problem: Annotated[str, column("last_problem")]
+    detail: Annotated[str, column("last_detail")]
+    status: Annotated[
+        int, Field(description="Of HTTP, 0 when there was no answer."), column("last_status")
+    ]
+    at: Annotated[Time, as_time("last_fetched_ns")]
 
 
-class SourceOut(Out):
+class SourceOut(RowOut):
     """A source as its last signed decision states it, and how it does."""
 
     source: str
     name: str
     kind: str
     url: str
-    trust: Fraction
+    trust: Annotated[Fraction, as_fraction("trust_bp")]
     crawl_delay_s: int
     poll_interval_s: int
     follow_links: bool
@@ -271,25 +296,29 @@ class SourceOut(Out):
     allow_loopback: bool
     push_key: str
     active: bool
-    quarantined_until: Annotated[Time | None, Field(description="Nothing counts before.")]
+    quarantined_until: Annotated[
+        Time | None,
+        Field(description="Nothing counts before."),
+        as_time_unless_zero("quarantined_until_ns"),
+    ]
     quarantine_reason: str
     quarantine_detail: str
     last_fetch: FetchOut | None
     fetches: int
     failures: int
     articles: Annotated[int, Field(description="Observed, whatever became of them.")]
-    added_at: Time
-    changed_at: Time
+    added_at: Annotated[Time, as_time("added_ns")]
+    changed_at: Annotated[Time, as_time("changed_ns")]
     cause: Cause
     sequence: ChangedBy
 
 
 class SourcesOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     sources: list[SourceOut]
     next: Next
 
 
 class OneSourceOut(Out):
-    sequence: AsOf
+    sequence: AsOfSequence
     source: SourceOut

@@ -1,15 +1,18 @@
-"""GET /state: what the engines' states hash to, now or at any moment of the log."""
+"""GET /state: the hashes of the engines' states, now or as of any sequence of the log."""
+
+from typing import Final
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
-from projections.api.at import EngineState, Moments
-from projections.api.formatting import errors
-from projections.api.store import AT, ReadStore
+from projections.api.at import EngineState
+from projections.api.context import AsOf, Reads
+from projections.api.store import At
+from schemas.http import QUERY_ERRORS, Out, errors
 from schemas.texts import time_of
 
 
-class EngineStateOut(BaseModel):
+class EngineStateOut(Out):
     record: int = Field(description="Its last record's number, 0 for none.")
     sequence: int = Field(description="Where that record stands.")
     time: str
@@ -17,7 +20,7 @@ class EngineStateOut(BaseModel):
     state_hash: str = Field(description="SHA-256 of the state's canonical bytes.")
 
 
-class StateOut(BaseModel):
+class StateOut(Out):
     sequence: int
     time: str = Field(description="The newest record's, up to there.")
     state_hash: str = Field(description="SHA-256 over a line `name:state_hash` for each engine.")
@@ -25,31 +28,28 @@ class StateOut(BaseModel):
     engines: dict[str, EngineStateOut]
 
 
-def create_state_router(store: ReadStore, moments: Moments) -> APIRouter:
-    """Return the route by which anyone can compare states with his own fold of the log."""
-    router = APIRouter(tags=["governance"])
+router: Final = APIRouter(tags=["governance"])
 
-    @router.get("/state", summary="The engines' states", responses=errors(404))
-    async def state() -> StateOut:
-        """Return the hash of each engine's state, and one over all of them."""
-        machine = moments.machine
-        if AT.get() is None:
-            last = await machine.last_sequence()
-            await moments.reach(last)
-            AT.set(last)
-        async with store.reading() as reading:
-            sequence = reading.sequence
-            row = await reading.one("SELECT chain FROM checkpoint") or {"chain": ""}
-        found = await machine.state_at(sequence)
-        return StateOut(
-            sequence=sequence,
-            time=time_of(found.time_ns),
-            state_hash=found.state_hash,
-            chain=row["chain"],
-            engines={engine.name: _engine(engine) for engine in found.engines},
-        )
 
-    return router
+@router.get("/state", summary="The engines' states", responses=errors(*QUERY_ERRORS))
+async def state(reads: Reads, at: AsOf) -> StateOut:
+    """Return the hash of each engine's state, and one over all of them."""
+    states = reads.resolver.states
+    if at.sequence is None:
+        last = await states.last_sequence()
+        await reads.resolver.reach_history(last)
+        at = At(last)
+    async with reads.store.view(at) as view:
+        sequence = view.sequence
+        row = await view.one("SELECT chain FROM checkpoint") or {"chain": ""}
+    found = await states.state_at(sequence)
+    return StateOut(
+        sequence=sequence,
+        time=time_of(found.time_ns),
+        state_hash=found.state_hash,
+        chain=row["chain"],
+        engines={engine.name: _engine(engine) for engine in found.engines},
+    )
 
 
 def _engine(engine: EngineState) -> EngineStateOut:

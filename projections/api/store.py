@@ -1,14 +1,12 @@
-"""Reading: consistent views of the live read model, over a pool of connections.
+"""Consistent views of the live read model, over a pool of connections.
 
-Where a request asked for a sequence (see `api.at`), the same queries read the history's views
-as of that sequence instead.
+As of an earlier sequence (see `api.at`) the same queries read the history's views instead.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import asyncpg
 import msgspec
@@ -27,13 +25,26 @@ _MILLISECONDS: Final = 1000
 
 decode_ends = msgspec.json.Decoder(dict[str, End]).decode
 
-AT: ContextVar[int | None] = ContextVar("at", default=None)
-"""The sequence as of which the request at hand is answered, None for now."""
-
 Row = dict[str, Any]
 
 
-class Reading:
+class At(NamedTuple):
+    """As of what a read is answered: a sequence of the log, or None for now."""
+
+    sequence: int | None
+
+
+NOW: Final = At(None)
+
+
+class Reached(NamedTuple):
+    """How far the live tables are: the last message projected, and each engine's last record."""
+
+    sequence: int
+    ends: dict[str, End]
+
+
+class ReadView:
     """The read model exactly as of log sequence `sequence`, whatever is projected meanwhile."""
 
     def __init__(
@@ -52,10 +63,14 @@ class Reading:
         row = await self._connection.fetchrow(query, *params)
         return None if row is None else dict(row)
 
+    async def ends(self) -> dict[str, End]:
+        """Return the last record of each engine as of this view."""
+        row = await self.one("SELECT ends FROM checkpoint") or {"ends": "{}"}
+        return decode_ends(row["ends"])
+
     async def log_time_ns(self) -> int:
         """Return the log's time as of this view: that of the engines' last record."""
-        row = await self.one("SELECT ends FROM checkpoint") or {"ends": "{}"}
-        return max((end.head.time_ns for end in decode_ends(row["ends"]).values()), default=0)
+        return max((end.head.time_ns for end in (await self.ends()).values()), default=0)
 
 
 class ReadStore:
@@ -90,20 +105,24 @@ class ReadStore:
                     await pool.close()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Reading]:
-        """Give one consistent view, as of AT if that is set.
+    async def view(self, at: At) -> AsyncIterator[ReadView]:
+        """Give one consistent view as of `at`.
 
         Raises StoreUnavailable when there is none to be had.
         """
-        at = AT.get()
         async with self._transaction() as connection:
-            if at is None:
+            if at.sequence is None:
                 yield await self._view(connection)
             else:
-                yield await self._view_at(connection, at)
+                yield await self._view_at(connection, at.sequence)
+
+    async def reached(self) -> Reached:
+        """Return how far the live tables are. Raises StoreUnavailable if there are none."""
+        async with self.view(NOW) as view:
+            return Reached(view.sequence, await view.ends())
 
     @asynccontextmanager
-    async def history(self) -> AsyncIterator[Reading]:
+    async def history(self) -> AsyncIterator[ReadView]:
         """Give the history itself, as far as it is. Raises StoreUnavailable if there is none."""
         async with self._transaction() as connection:
             yield await self._history(connection)
@@ -125,7 +144,7 @@ class ReadStore:
             with suppress(*DRIVER_ERRORS):  # one that broke has left the pool already
                 await pool.release(connection)
 
-    async def _view(self, connection: PooledConnection) -> Reading:
+    async def _view(self, connection: PooledConnection) -> ReadView:
         try:
             row = await connection.fetchrow(LIVE_QUERY)
         except asyncpg.UndefinedTableError as error:
@@ -140,9 +159,9 @@ class ReadStore:
         sequence = await connection.fetchval("SELECT sequence FROM checkpoint")
         if sequence is None:
             raise StoreUnavailable(f"the read model {live.schema} has no checkpoint")
-        return Reading(connection, live, sequence)
+        return ReadView(connection, live, sequence)
 
-    async def _history(self, connection: PooledConnection) -> Reading:
+    async def _history(self, connection: PooledConnection) -> ReadView:
         try:
             row = await connection.fetchrow(LIVE_HISTORY_QUERY)
         except asyncpg.UndefinedTableError as error:
@@ -154,15 +173,15 @@ class ReadStore:
             raise StoreUnavailable(f"{live.schema} is of another version")
         await connection.execute(f"SET LOCAL search_path TO {live.schema}")
         through = await connection.fetchval("SELECT through FROM progress")
-        return Reading(connection, live, through or 0)
+        return ReadView(connection, live, through or 0)
 
-    async def _view_at(self, connection: PooledConnection, at: int) -> Reading:
+    async def _view_at(self, connection: PooledConnection, sequence: int) -> ReadView:
         history = await self._history(connection)
-        if history.sequence < at or not isinstance(history.live, LiveHistory):
+        if history.sequence < sequence or not isinstance(history.live, LiveHistory):
             raise StoreUnavailable(f"the history is at sequence {history.sequence} yet")
         await connection.execute(f"SET LOCAL search_path TO {history.live.views}")
-        await connection.execute(f"SET LOCAL everything.at TO '{at}'")
-        return Reading(connection, history.live, at)
+        await connection.execute(f"SET LOCAL everything.at TO '{sequence}'")
+        return ReadView(connection, history.live, sequence)
 
 
 async def _acquire(pool: asyncpg.Pool) -> PooledConnection:

@@ -7,18 +7,18 @@ on without a gap. A stream that cannot go on ends with an `error` event that say
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, Header, Query, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from projections.feeds.channels import owner
 from projections.feeds.ports import FeedLog
 from projections.feeds.reader import ChannelReader, open_channels
+from projections.http import AccountByToken, Credentials, bound
 from projections.limits import FEED_HEARTBEAT_S, FEED_SEND_S, MAX_FEED_CHANNELS, MAX_FEED_READERS
 from schemas.codec import encode
 from schemas.errors import (
@@ -28,13 +28,9 @@ from schemas.errors import (
     UnknownChannel,
 )
 
-CurrentAccount = Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]
-"""Returns the account of a session token, or raises a typed error."""
-
 _POLL_S: Final = 1.0
 _RETRY_MS: Final = 2_000
 _MAX_POSITION_CHARS: Final = 400
-_BEARER: Final = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="session")
 _EXAMPLE: Final = (
     'id: 7\ndata: {"channel":"market.TEST.trades","sequence_number":7,"event_id":"812-3",'
     '"log_sequence":812,"ts":"2027-01-15T08:00:03.000000Z","source_of_truth":"LOG_main",'
@@ -101,8 +97,8 @@ class EventStream(Response):
                     continue
                 spoke = clock()
         except EverythingError as error:
-            told = encode({"code": error.code, "message": str(error)})
-            await _write(send, b"event: error\ndata: %b\n\n" % told)
+            reported = encode({"code": error.code, "message": str(error)})
+            await _write(send, b"event: error\ndata: %b\n\n" % reported)
         if not gone.done():
             end: Message = {"type": "http.response.body", "body": b"", "more_body": False}
             await send(end)
@@ -122,55 +118,69 @@ async def _until_gone(receive: Receive) -> None:
         pass
 
 
-def create_feed_router(feed: FeedLog, current_account: CurrentAccount) -> APIRouter:
+@dataclass(frozen=True)
+class FeedContext:
+    """The services of one app's feed route. `readers` counts all of its connections."""
+
+    feed: FeedLog
+    account_of: AccountByToken
+    readers: Readers
+
+
+async def _context_of(request: Request) -> FeedContext:
+    context: FeedContext = request.state.feeds
+    return context
+
+
+router: Final = APIRouter(tags=["feed"])
+
+
+@router.get(
+    "/feed",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Server-Sent Events, one envelope (EM-118) each",
+            "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        401: {"description": "a private channel needs a session"},
+        404: {"description": "no such channel, or not yours"},
+        422: {"description": "too far behind: take a snapshot and come back without `since`"},
+        503: {"description": "too many readers, or the FEED cannot be reached"},
+    },
+)
+async def follow(
+    context: Annotated[FeedContext, Depends(_context_of)],
+    channel: Annotated[list[str], Query(min_length=1, max_length=MAX_FEED_CHANNELS)],
+    credentials: Credentials,
+    since: Annotated[str | None, Query(max_length=_MAX_POSITION_CHARS)] = None,
+    last_event_id: Annotated[str | None, Header(max_length=_MAX_POSITION_CHARS)] = None,
+) -> Response:
+    """Follow channels live: first how things stand, then every change.
+
+    With `since` (or `Last-Event-ID`) go on behind that event instead.
+    """
+    channels = list(dict.fromkeys(channel))
+    owners = {account for account in map(owner, channels) if account is not None}
+    if owners and owners != {await context.account_of(credentials)}:
+        raise UnknownChannel("this private channel is not yours")
+    position = last_event_id or since
+    numbers = None if position is None else _numbers(position, len(channels))
+    context.readers.enter()
+    try:
+        reader = await open_channels(context.feed, channels, numbers)
+    except BaseException:
+        context.readers.leave()
+        raise
+    return EventStream(reader, channels, context.readers)
+
+
+def create_feed_router(feed: FeedLog, account_of: AccountByToken) -> APIRouter:
     """Return the route `GET /feed`, which reads `feed`.
 
-    `current_account` is asked only when someone wants a private channel.
+    `account_of` is asked only when someone wants a private channel.
     """
-    router = APIRouter(tags=["feed"])
-    readers = Readers()
-
-    @router.get(
-        "/feed",
-        response_class=Response,
-        responses={
-            200: {
-                "description": "Server-Sent Events, one envelope (EM-118) each",
-                "content": {
-                    "text/event-stream": {"schema": {"type": "string"}, "example": _EXAMPLE}
-                },
-            },
-            401: {"description": "a private channel needs a session"},
-            404: {"description": "no such channel, or not yours"},
-            422: {"description": "too far behind: take a snapshot and come back without `since`"},
-            503: {"description": "too many readers, or the FEED cannot be reached"},
-        },
-    )
-    async def follow(
-        channel: Annotated[list[str], Query(min_length=1, max_length=MAX_FEED_CHANNELS)],
-        credentials: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)],
-        since: Annotated[str | None, Query(max_length=_MAX_POSITION_CHARS)] = None,
-        last_event_id: Annotated[str | None, Header(max_length=_MAX_POSITION_CHARS)] = None,
-    ) -> Response:
-        """Follow channels live: first how things stand, then every change.
-
-        With `since` (or `Last-Event-ID`) go on behind that event instead.
-        """
-        channels = list(dict.fromkeys(channel))
-        owners = {account for account in map(owner, channels) if account is not None}
-        if owners and owners != {await current_account(credentials)}:
-            raise UnknownChannel("this private channel is not yours")
-        position = last_event_id or since
-        numbers = None if position is None else _numbers(position, len(channels))
-        readers.enter()
-        try:
-            reader = await open_channels(feed, channels, numbers)
-        except BaseException:
-            readers.leave()
-            raise
-        return EventStream(reader, channels, readers)
-
-    return router
+    return bound(router, feeds=FeedContext(feed, account_of, Readers()))
 
 
 def _numbers(position: str, count: int) -> list[int]:

@@ -33,7 +33,7 @@ def account_by_token(
 ) -> Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]:
     """Return how the other rooms' routes learn whose session it is. Raises as SessionAccount."""
 
-    async def account_of(credentials: Credentials) -> str:
+    async def account_of(credentials: HTTPAuthorizationCredentials | None) -> str:
         return _account_of(context, credentials)
 
     return account_of

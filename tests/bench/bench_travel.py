@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from engines.kernel import Engine
-from projections.api.store import AT, ReadStore
+from projections.api.store import At, ReadStore
 from projections.history.historian import Historian
 from replay.travel.snapshot_store import TravelSnapshotFolder
 from replay.travel.travel import EngineStates, Keeper, StateReplay
@@ -171,9 +171,8 @@ async def _history(
         for what, query in READS.items():
 
             async def read(sequence: int, query: str = query) -> list[dict[str, Any]]:
-                AT.set(sequence)
-                async with store.reading() as reading:
-                    return await reading.all(query)
+                async with store.view(At(sequence)) as view:
+                    return await view.all(query)
 
             found.append((await _timed(f"tables: {what}", sequences, read))[0])
     finally:

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Header
+from fastapi import FastAPI
+from fastapi.security import HTTPAuthorizationCredentials
 
 from projections.api import create_read_router
 from projections.store.projector import Projector
@@ -30,11 +31,16 @@ from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
 
-async def who(x_account: Annotated[str | None, Header()] = None) -> str:
-    """Stand in for the gateway's session."""
-    if x_account is None:
+async def who(credentials: HTTPAuthorizationCredentials | None) -> str:
+    """Stand in for the gateway's sessions: the token is the account."""
+    if credentials is None:
         raise Unauthorized("no session")
-    return x_account
+    return credentials.credentials
+
+
+def session_of(account: str | None) -> dict[str, str]:
+    """Return the headers of a session of `account`."""
+    return {"Authorization": f"Bearer {account}"} if account else {}
 
 
 @asynccontextmanager
@@ -76,7 +82,7 @@ async def api(day_dsn: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def ok(api: httpx.AsyncClient, path: str, account: str | None = None, **query: Any) -> Any:
-    headers = {"X-Account": account} if account else {}
+    headers = session_of(account)
     response = await api.get(path, params=query, headers=headers)
     assert response.status_code == 200, response.text
     return response.json()
@@ -84,7 +90,7 @@ async def ok(api: httpx.AsyncClient, path: str, account: str | None = None, **qu
 
 async def refused(api: httpx.AsyncClient, path: str, account: str = "", **query: Any) -> Any:
     """Return (status, code) of an answer that must be an error in the envelope."""
-    headers = {"X-Account": account} if account else {}
+    headers = session_of(account)
     response = await api.get(path, params=query, headers=headers)
     assert set(response.json()) == {"error"}
     assert set(response.json()["error"]) == {"code", "message", "detail"}

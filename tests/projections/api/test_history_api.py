@@ -18,7 +18,7 @@ from schemas.stored import Stored
 from schemas.subjects import matches
 from schemas.texts import time_of
 from streams.gateway.errors import install_handlers
-from tests.projections.api.test_api import who
+from tests.projections.api.test_api import session_of, who
 from tests.projections.historic import at_work, keep_all
 from tests.projections.reading import project_all, projected, rows
 from tests.projections.real import busy_day
@@ -27,7 +27,7 @@ from tests.simulated.log import SimulatedServer
 from tests.support.postgres import PostgresServer
 from tests.support.waiting import wait_until
 
-ACCOUNT = {"X-Account": "trader1"}
+ACCOUNT = session_of("trader1")
 COMMON = (
     "/markets",
     "/search?q=m&type=social",
@@ -64,6 +64,10 @@ class Machine:
 
     async def last_sequence(self) -> int:
         return self._server.last_sequence
+
+    async def subject_at(self, sequence: int) -> str | None:
+        message = self._server.get(sequence)
+        return None if message is None else message.subject
 
     async def state_at(self, sequence: int) -> StateAt:
         self.asked.append(sequence)
@@ -249,7 +253,7 @@ async def test_every_read_takes_at(server: SimulatedServer, past_dsn: str) -> No
     app.include_router(create_read_router(past_dsn, who, Machine(server)))
     for path, methods in app.openapi()["paths"].items():
         names = {one["name"] for one in methods["get"]["parameters"]}
-        assert "at" in names, path
+        assert {"at", "wait_for"} <= names, path
 
 
 def test_times_are_read_to_the_end_of_their_microsecond() -> None:

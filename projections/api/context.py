@@ -1,0 +1,57 @@
+"""What a query gets: the tables, as of when to answer, and whose session it is."""
+
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Response
+
+from projections.api.at import AtResolver
+from projections.api.store import NOW, At, ReadStore
+from projections.http import AccountByToken, Credentials
+from schemas.http import AtText, WaitFor
+
+AT_HEADER: Final = "X-At-Sequence"
+STATE_HEADER: Final = "X-State-Hash"
+
+
+@dataclass(frozen=True)
+class ReadContext:
+    """The services of one app's queries."""
+
+    store: ReadStore
+    resolver: AtResolver
+    account_of: AccountByToken
+
+
+async def _context_of(request: Request) -> ReadContext:
+    context: ReadContext = request.state.reads
+    return context
+
+
+Reads = Annotated[ReadContext, Depends(_context_of)]
+
+
+async def _own_account(reads: Reads, credentials: Credentials) -> str:
+    return await reads.account_of(credentials)
+
+
+OwnAccount = Annotated[str, Depends(_own_account)]
+"""The account of the request's session, never one that the request names."""
+
+
+async def _as_of(
+    reads: Reads, response: Response, at: AtText = None, wait_for: WaitFor = None
+) -> At:
+    if wait_for is not None:
+        await reads.resolver.reach_tables(wait_for)
+    if at is None:
+        return NOW
+    sequence = await reads.resolver.sequence_of(at)
+    state = await reads.resolver.states.state_at(sequence)
+    response.headers[AT_HEADER] = str(sequence)
+    response.headers[STATE_HEADER] = state.state_hash
+    return At(sequence)
+
+
+AsOf = Annotated[At, Depends(_as_of)]
+"""As of what the request is to be answered: its `at`, once that can be read."""
