@@ -169,10 +169,7 @@ BANNED: Final[Mapping[str, str]] = {
 """A name for what is meant, and how it is found. Say the subject first, one clause a sentence."""
 
 PENDING_BANNED: Final[Mapping[str, Mapping[str, int]]] = {
-    "streams": {
-        "a pity": 1, "anew": 6, "befall": 1, "door": 47, "shall": 1, "such": 5,
-        "takes office": 9, "thus": 1, "upon": 1, "whoever": 11,
-    },
+    "streams": {"anew": 1, "door": 36, "such": 1, "takes office": 1, "thus": 1, "whoever": 5},
     "projections": {
         "anew": 4, "such": 1, "takes office": 8, "upon": 1, "what is what": 1, "whoever": 2,
     },
