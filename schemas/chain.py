@@ -63,15 +63,15 @@ class Chain:
         return locator(self._checksums[: through - self._base])
 
     def changed(self, seal: str, through: int) -> int | None:
-        """Return the one message since the last seal that is not what the `seal` locates.
+        """Return the one message since the last seal that differs from what `seal` locates.
 
-        None if it cannot be told, or is more than one.
+        None if several messages differ, or if the locators cannot tell.
         """
         place = locate(seal, self.locator(through), through - self._base)
         return None if place is None else self._base + 1 + place
 
     def forget(self, through: int) -> None:
-        """Let go of what is held of the messages up to `through`."""
+        """Forget the hashes of the messages up to `through`."""
         del self._hashes[: (through - self._base) * _BYTES]
         del self._checksums[: through - self._base]
         self._base = through

@@ -180,7 +180,8 @@ class QuarantineSource(Decision, tag="quarantine_source/1", frozen=True):
 class ApproveReview(Decision, tag="approve_review/1", frozen=True):
     """Let exactly the move with this hash be applied (EM-05, EM-105).
 
-    A signer who holds the symbol, or has orders in it, is barred.
+    A signer who holds the symbol, or has orders in it, is in a conflict of interest: reality
+    refuses the approval.
     """
 
     proposal_hash: str

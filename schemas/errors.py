@@ -6,7 +6,7 @@
     │   ├── UnknownMessage
     │   ├── TooLarge
     │   ├── BadSignature
-    │   ├── NotFound                it does not exist, or not here
+    │   ├── NotFound                it does not exist
     │   │   └── UnknownChannel
     │   ├── TooFarBehind
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
@@ -142,7 +142,7 @@ class BadSignature(InputError):
 
 
 class NotFound(InputError):
-    """There is it does not exist, or not here, or it is not the caller's."""
+    """It does not exist, or it is not the caller's."""
 
     code = "not_found"
 

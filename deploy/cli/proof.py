@@ -28,7 +28,7 @@ from streams.log.nats_log import NatsLog
 
 if TYPE_CHECKING:
     from replay.verify.report import Finding
-    from replay.verify.verify import Anchor
+    from replay.verify.verify import TrustedChainHash
 
 app = typer.Typer()
 
@@ -109,16 +109,16 @@ def verify(
     raise typer.Exit(report.exit_code)
 
 
-def _anchor(given: str, until: int | None) -> "Anchor":
+def _anchor(given: str, until: int | None) -> "TrustedChainHash":
     """Read `SEQUENCE:CHAIN`. Raises InputError."""
-    from replay.verify.verify import Anchor
+    from replay.verify.verify import TrustedChainHash
 
     match = _ANCHOR.fullmatch(given)
     if match is None:
         raise InputError(
             f"--anchor takes a sequence, a colon and 64 hex digits, not {given[:40]!r}"
         )
-    anchor = Anchor(int(match[1]), match[2])
+    anchor = TrustedChainHash(int(match[1]), match[2])
     if until is not None and anchor.sequence > until:
         raise InputError(f"the anchor at sequence {anchor.sequence} is behind --until")
     return anchor
@@ -153,7 +153,7 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
 
 
 async def _verify(
-    until: int | None, anchors: "Sequence[Anchor]", checkouts: Sequence[Path], quiet: bool
+    until: int | None, anchors: "Sequence[TrustedChainHash]", checkouts: Sequence[Path], quiet: bool
 ) -> Any:
     from deploy.venue.engines import all_engines
     from replay.verify.other_release import command_of, decide_with

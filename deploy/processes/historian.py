@@ -8,7 +8,7 @@ from deploy.observe.heartbeat import heartbeat
 from deploy.processes.until_stopped import until
 from deploy.venue.engines import all_engines
 from deploy.venue.paths import Place, writer_name
-from deploy.venue.state_service import shelves
+from deploy.venue.state_service import snapshot_stores
 from projections.history.historian import Historian
 from replay.travel.travel import Keeper
 from streams.log.tasks import run_until_first_exits
@@ -19,7 +19,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     log = await place.log("historian")
     try:
         historian = Historian(log, place.database_url, writer=writer_name())
-        keeper = Keeper(log, partial(all_engines, place.shard), shelves(place))
+        keeper = Keeper(log, partial(all_engines, place.shard), snapshot_stores(place))
 
         def status() -> dict[str, Any]:
             return {**historian.status(), "travel_snapshots": keeper.saved}

@@ -12,14 +12,14 @@ from deploy.processes.service import configure_logging
 from deploy.venue.engines import all_engines
 from deploy.venue.paths import Place
 from deploy.venue.settings import Settings
-from deploy.venue.state_service import answer_of, refusal_of, shelves
-from replay.travel.travel import TimeMachine
+from deploy.venue.state_service import answer_of, refusal_of, snapshot_stores
+from replay.travel.travel import StateReplay
 from schemas.errors import EverythingError, OperatingError
 from streams.log.nats_log import NatsLog
 
 
 async def _answer(place: Place, log: NatsLog, sequence: int) -> bytes:
-    machine = TimeMachine(log, partial(all_engines, place.shard), shelves(place))
+    machine = StateReplay(log, partial(all_engines, place.shard), snapshot_stores(place))
     return answer_of(await machine.at(sequence))
 
 

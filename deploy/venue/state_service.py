@@ -16,8 +16,8 @@ import structlog
 from deploy.limits import MAX_TRAVEL_WAITING, TRAVEL_ANSWER_S, TRAVEL_MOMENTS_KEPT
 from deploy.venue.paths import Place
 from projections.api.at import EngineState, StateAt
-from replay.travel.snapshot_store import ShelfFolder
-from replay.travel.travel import Moment
+from replay.travel.snapshot_store import TravelSnapshotFolder
+from replay.travel.travel import EngineStates
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
@@ -28,15 +28,15 @@ log = structlog.get_logger(__name__)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def shelves(place: Place) -> dict[str, ShelfFolder]:
+def snapshot_stores(place: Place) -> dict[str, TravelSnapshotFolder]:
     """Return where each engine's travel snapshots are."""
     folder = place.home.snapshots / "travel" / place.shard
-    return {name: ShelfFolder(folder, name) for name in subjects.ENGINES}
+    return {name: TravelSnapshotFolder(folder, name) for name in subjects.ENGINES}
 
 
-def answer_of(moment: Moment) -> bytes:
+def answer_of(states: EngineStates) -> bytes:
     """Return a line that says where the engines are."""
-    return encode({"state": moment}) + b"\n"
+    return encode({"state": states}) + b"\n"
 
 
 def refusal_of(code: str, message: str) -> bytes:

@@ -11,3 +11,7 @@ order on both sides of a book, and two orders cross when their costs reach PAR. 
 always the same two movements: a party pays its cost for every lot, and gets PAR back for
 every lot that closes one it held on the other side.
 """
+
+from engines.exchange.engine import ExchangeEngine
+
+__all__ = ["ExchangeEngine"]

@@ -1,4 +1,4 @@
-"""Accounts and holdings: what belongs to whom."""
+"""Accounts and holdings: money and lots, and whose they are."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Account:
 
 
 class Holding:
-    """What one account holds and has resting in one book.
+    """The lots of one account in one book, held and resting.
 
     `lots` is the net position, long above zero. `covered` of them are committed: resting
     orders on the other side will close them and reserve nothing for them. `covering` holds

@@ -6,9 +6,9 @@ from schemas.units import PAR_TICKS
 
 
 def audit(state: State) -> None:
-    """Raise BrokenInvariant unless all credit is somewhere, and every long has its short.
+    """Raise BrokenInvariant unless all minted credit is held, and every long has its short.
 
-    It looks at each account and holding once, so it runs with every state hash.
+    This visits each account and holding once; it runs with every state hash.
     """
     long_lots = 0
     for book in state.books.values():

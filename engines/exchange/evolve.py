@@ -32,7 +32,7 @@ from schemas.units import PAR_TICKS
 
 
 def _order_placed(state: State, event: OrderPlaced) -> None:
-    """Use up the client id; put what rests into the book and reserve what it may cost.
+    """Use up the client id; put the resting lots into the book and reserve their cost.
 
     The order's trades follow in events of their own.
     """
@@ -141,11 +141,11 @@ def _ids_forgotten(state: State, event: IdsForgotten) -> None:
 def _nothing(
     state: State, event: OrderRejected | CommandRefused | CreditRefused | ReviewersChecked
 ) -> None:
-    """A refusal leaves the state as it is, and so does an answer to someone else's question."""
+    """Change nothing: refusals have no effect, and ReviewersChecked is for reality."""
 
 
 def _balances_changed(state: State, event: BalancesChanged) -> None:
-    """Check that the stated rows are how the state stands, and take them off the list."""
+    """Check that the stated rows equal the state, and take them off the touched ones."""
     state.last_cause = event.cause
     for row in event.balances:
         account = state.touched_accounts.pop(row.account)

@@ -13,7 +13,7 @@ MAX_MINTED_CENTS: Final = 10**18
 STALE_AFTER_NS: Final = 120 * SECOND_NS
 """A command whose client time is further in the past than this is never executed."""
 FUTURE_AFTER_NS: Final = 10 * SECOND_NS
-"""Nor is one whose client time is further ahead than this."""
+"""A command whose client time is further ahead than this is never executed."""
 REMEMBER_IDS_NS: Final = STALE_AFTER_NS + FUTURE_AFTER_NS + 1
 """How long a client id is remembered at least. By then its command is stale."""
 MAX_IDS_PER_ACCOUNT: Final = 20_000_000

@@ -15,8 +15,8 @@ from schemas.units import PAR_TICKS
 def cover(order: RestingOrder, direction: int) -> int:
     """Let `order` cover the lots that it would close and that no other order covers yet.
 
-    Returns how many these are: they need no reserve. The order's own trades, which follow,
-    uncover again what they close themselves.
+    Return their number: they need no reserve. The order's own trades follow, and uncover the
+    lots that they close themselves.
     """
     holding = order.owner
     closable = holding.uncommitted(direction)
@@ -29,7 +29,7 @@ def cover(order: RestingOrder, direction: int) -> int:
 
 
 def leave(state: State, order: RestingOrder) -> None:
-    """Take what is left of `order` out of the book and free its reserve."""
+    """Take the rest of `order` out of the book and free its reserve."""
     level = order.level
     side = level.side
     holding = order.owner
@@ -58,8 +58,8 @@ def leave(state: State, order: RestingOrder) -> None:
 def fill_resting(state: State, order: RestingOrder, lots: int) -> None:
     """Let a resting order give `lots` at its own price.
 
-    Its covered part goes first: it closes lots and has no reserve. The rest pays out of the
-    reserve, also where it too closes lots by now because its owner has traded meanwhile.
+    The covered part goes first: it closes lots and has no reserve. The rest pays out of the
+    reserve, even if it closes lots too because its owner has traded meanwhile.
     """
     level = order.level
     side = level.side
@@ -90,9 +90,9 @@ def fill_resting(state: State, order: RestingOrder, lots: int) -> None:
 def trade(state: State, holding: Holding, direction: int, lots: int, cost: int) -> None:
     """Pay `cost` for each of `lots`, and get PAR for each lot held opposite that this closes.
 
-    What it closes may have been covered by resting orders. Those then reserve their cost
-    again, out of what the lot brought: it brought PAR, and every cost is below PAR. (Cash
-    never falls by more than the trade's own cost, for which the order has been funded.)
+    Resting orders may have covered the closed lots. These orders then reserve their cost
+    again, out of the PAR that a closed lot pays: every cost is below PAR. So cash never falls
+    by more than the trade's own cost, for which the order has been funded.
     """
     account = holding.account
     opposite = -direction * holding.lots

@@ -7,10 +7,10 @@ from schemas.policy import ExchangePolicy
 
 
 class State:
-    """Accounts, books, resting orders by id, ids in memory, and what is still to be stated.
+    """Accounts, books, resting orders by id, remembered ids, and what is still to be stated.
 
-    `touched_*` is what events changed and no BalancesChanged or TopsChanged has stated
-    since, in the order in which it was first touched. `venue_id` is empty before the
+    `touched_*` holds what events changed since BalancesChanged or TopsChanged last stated it,
+    in the order in which it was first touched. `venue_id` is empty before the
     genesis. `minted_cents` is all the credit there is.
     """
 

@@ -1,4 +1,4 @@
-"""Who may decide, and what signed decisions bring about."""
+"""Governance: who may decide, and the effects of signed decisions."""
 
 from engines.governance.engine import GovernanceEngine
 

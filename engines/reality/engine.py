@@ -19,12 +19,12 @@ DECIDER: Final = "reality/1"
 
 
 class RealityEngine:
-    """ArticleCluster measured articles, say what they mean for each symbol, and move its score.
+    """Cluster measured articles, assess them for each symbol, and move its score.
 
     Every measurement has one first outcome with its sequence as cause: ArticleDropped,
-    ClusterOpened or ArticleGrouped. Observations are taken as they come, repeated or
-    unreadable: an article has a say once, by its content. It believes measurements, not
-    sources: what one may say is for its trust, its rate and its cap to bound.
+    ClusterOpened or ArticleGrouped. Observations may be repeated or
+    unreadable: an article counts once, by its content. The engine believes measurements, not
+    sources: the trust, the rate and the cap of a source bound its effect.
     """
 
     name = subjects.REALITY

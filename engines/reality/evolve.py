@@ -282,7 +282,7 @@ def _source_released(state: State, event: SourceReleased) -> None:
 
 
 def _nothing(state: State, event: ImpactAssessed | LlmSkipped | ReviewAnswerRefused) -> None:
-    """Change nothing: it says how something else came about, or did not."""
+    """Change nothing: these explain other events, or why there are none."""
 
 
 EVENT_HANDLERS: Final[EventHandlers[State]] = {

@@ -1,4 +1,4 @@
-"""What is remembered of articles and moves for a bounded time."""
+"""The memory of articles and moves, for a bounded time."""
 
 from bisect import bisect_right
 from typing import NamedTuple
@@ -9,10 +9,10 @@ from engines.reality.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
 
 
 class SeenArticles(msgspec.Struct, array_like=True):
-    """The articles that had a say, by snapshot_id, in two generations.
+    """The articles that counted, by snapshot_id, in two generations.
 
-    `now` collects; when `until_ns` has come, or `now` holds half of MAX_REMEMBERED_ARTICLES,
-    it becomes `before` and what was `before` is dropped. So each is remembered for
+    `now` collects. At `until_ns`, or when `now` holds half of MAX_REMEMBERED_ARTICLES, it
+    becomes `before`, and the previous `before` is dropped. So each article is remembered for
     REMEMBER_ARTICLES_NS at least, unless more came than there is room for.
     """
 

@@ -24,9 +24,9 @@ class Score(msgspec.Struct, array_like=True):
 
 
 class KnownSource(msgspec.Struct, array_like=True):
-    """A source. `until_ns` is the end of its quarantine, 0 for none; `cause` what set it.
+    """A source. `until_ns` is the end of its quarantine, 0 for none; `cause` set that.
 
-    `recent_ns` is when its last articles came, of those that its rate counts.
+    `recent_ns` is the times of its last articles, of those that its rate counts.
     """
 
     trust_bp: int
@@ -94,9 +94,9 @@ class PendingRequest(msgspec.Struct, array_like=True, frozen=True):
 class LlmState(msgspec.Struct, array_like=True):
     """Whether the LLM can be asked.
 
-    `until_ns` is when a degraded one is tried again, `cause` what last changed the mode.
-    `spent_until_ns` is the one number of the budget's bucket: when it will be full again.
-    `outcomes` are those of the last calls, 1 for a failure; `waiting` is by request_id.
+    `until_ns` is when a degraded LLM is tried again; `cause` is the message that last changed
+    the mode. `spent_until_ns` is when the budget's bucket will be full again. `outcomes` are
+    those of the last calls, 1 for a failure. `waiting` is by request_id.
     """
 
     mode: LlmMode = "disabled"
@@ -121,9 +121,9 @@ class OpenReview(msgspec.Struct, array_like=True, frozen=True):
 
 
 class PersistedRealityState(msgspec.Struct):
-    """The part of the state that a snapshot keeps.
+    """The part of the state that a snapshot holds.
 
-    `ended` are the clusters that nothing can join or needs any more.
+    `ended` holds the clusters that no article can join and nothing needs.
     """
 
     policy_version: int = 0

@@ -1,4 +1,4 @@
-"""What time alone brings about, soonest first.
+"""Timers: what becomes due by time alone, soonest first.
 
 Cancelled timers stay in the heap and are skipped when they come first. Timers compare by all
 their fields, so their order does not depend on how the heap was built.

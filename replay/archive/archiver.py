@@ -13,7 +13,14 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from replay.archive.founding import Founding, founding_of, seal_of
-from replay.archive.segments import End, Seal, Segment, SegmentFolder, SegmentWriter, Start
+from replay.archive.segments import (
+    Seal,
+    Segment,
+    SegmentEnd,
+    SegmentFolder,
+    SegmentStart,
+    SegmentWriter,
+)
 from replay.archive.segments_check import chain_at
 from replay.limits import (
     ARCHIVE_ATTEMPTS,
@@ -57,7 +64,7 @@ class Archiver:
         self._clock = clock
         self._folder = folder
         self._bounds = bounds or Bounds()
-        self._walk: _Walk | None = None
+        self._walk: _ArchiveWalk | None = None
         self.archived = 0
         """The last sequence that stands in a sealed segment."""
         self.written = 0
@@ -103,7 +110,7 @@ class Archiver:
 
     @asynccontextmanager
     async def _whole(self) -> AsyncIterator[None]:
-        """Begin anew from the folder after anything that did not go to its end."""
+        """Forget the walk after any error, so that the next one starts from the folder again."""
         try:
             yield
         except _Overtaken:
@@ -114,7 +121,7 @@ class Archiver:
 
     # -- where the folder ends -------------------------------------------------------
 
-    async def _begun(self) -> "_Walk":
+    async def _begun(self) -> "_ArchiveWalk":
         """Return the walk under way, or one that goes on where the folder ends."""
         if self._walk is not None:
             return self._walk
@@ -143,12 +150,14 @@ class Archiver:
                 self._folder.remove_unsealed(segment)
             else:
                 raise LogDiverged(f"{segment.path.name} is not what was sealed later on")
-        self._walk = walk = _Walk(self._log, self._folder, founding, after, chain, self._bounds)
+        self._walk = walk = _ArchiveWalk(
+            self._log, self._folder, founding, after, chain, self._bounds
+        )
         await walk.open(tails)
         self.archived, self.written = after, len(sealed)
         return walk
 
-    def _check_venue(self, segment: Segment, founding: Founding) -> End:
+    def _check_venue(self, segment: Segment, founding: Founding) -> SegmentEnd:
         """Return a segment's last line after checking all of it."""
         segment.check_digest()
         reading = segment.read()
@@ -159,7 +168,7 @@ class Archiver:
             raise GenesisMismatch(f"{held}, and this is {founding.venue_id[:12]}")
         return reading.end
 
-    async def _compare(self, end: End) -> None:
+    async def _compare(self, end: SegmentEnd) -> None:
         """Raise LogDiverged unless the log is what was archived up to `end`.
 
         The seal that proved it may be gone, if the log was restored from this archive.
@@ -181,19 +190,19 @@ class Archiver:
 
     # -- going on --------------------------------------------------------------------
 
-    async def _take_seals(self, walk: "_Walk", seals: list[Stored]) -> None:
+    async def _take_seals(self, walk: "_ArchiveWalk", seals: list[Stored]) -> None:
         for message in seals:
             await walk.take(message, self._clock.now_ns())
             if walk.full(self._clock.now_ns()):
                 self._cut(walk)
 
-    def _cut(self, walk: "_Walk") -> None:
+    def _cut(self, walk: "_ArchiveWalk") -> None:
         """Make a segment of what was taken, up to the last seal."""
         if not walk.cut(walk.seal):
             raise _Overtaken
         self.archived, self.written = walk.last, self.written + 1
 
-    async def _cut_unsealed(self, walk: "_Walk") -> None:
+    async def _cut_unsealed(self, walk: "_ArchiveWalk") -> None:
         """Put the rest of the log aside. The walk ends: sealed segments do not go on from it."""
         end = await self._log.last_sequence()
         if end > walk.last:
@@ -202,7 +211,7 @@ class Archiver:
         await self.close()
 
 
-class _Walk:
+class _ArchiveWalk:
     """One walk along the log, from where the folder ends."""
 
     def __init__(
@@ -222,12 +231,12 @@ class _Walk:
         self._since_ns = 0
         self._writer: SegmentWriter | None = None
         self._cursor = Cursor(log, [f"{log.shard}.>"], after)
-        self._tails: dict[Segment, End] = {}
+        self._tails: dict[Segment, SegmentEnd] = {}
         self.seal: Seal | None = None
         self.seals = Cursor(log, [events(log.shard, NOTARY)], after)
         """The seals that were not taken yet."""
 
-    async def open(self, tails: dict[Segment, End]) -> None:
+    async def open(self, tails: dict[Segment, SegmentEnd]) -> None:
         """Begin to read. `tails` are unsealed ends that were archived once: see `_meet`."""
         self._tails = tails
         ends = max((end.last for end in tails.values()), default=0)
@@ -283,7 +292,7 @@ class _Walk:
         if self._writer is None:
             self._since_ns = now_ns
             shard, venue_id = self._log.shard, self._founding.venue_id
-            start = Start(shard, venue_id, self.last + 1, self._chain)
+            start = SegmentStart(shard, venue_id, self.last + 1, self._chain)
             self._writer = self._folder.open_writer(start)
         async for messages in self._cursor.read_to(last):
             self._add(self._writer, messages)

@@ -8,8 +8,9 @@ append meanwhile, so no engine runs: each batch is fenced by the message before 
 from collections.abc import Iterator
 from itertools import islice
 
-from replay.archive.segments_check import Archive, Progress
+from replay.archive.segments_check import Archive
 from replay.limits import RESTORE_BATCH_BYTES
+from replay.progress import OnProgress
 from schemas.errors import Fenced, InputError
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.stored import Stored
@@ -17,7 +18,7 @@ from streams.log.cursor import Cursor
 from streams.log.ports import Fence, Log
 
 
-async def restore(log: Log, archive: Archive, progress: Progress | None = None) -> int:
+async def restore(log: Log, archive: Archive, progress: OnProgress | None = None) -> int:
     """Append what `archive` holds and `log` does not; return where the log ends then.
 
     Raises InputError when the log holds anything else, Fenced when somebody else appends

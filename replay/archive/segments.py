@@ -50,7 +50,7 @@ class Seal(msgspec.Struct, frozen=True):
     record: str
 
 
-class Start(msgspec.Struct, tag_field="type", tag="segment/1", frozen=True):
+class SegmentStart(msgspec.Struct, tag_field="type", tag="segment/1", frozen=True):
     """A segment's first line."""
 
     shard: str
@@ -59,7 +59,7 @@ class Start(msgspec.Struct, tag_field="type", tag="segment/1", frozen=True):
     chain: str
 
 
-class End(msgspec.Struct, tag_field="type", tag="segment_end/1", frozen=True):
+class SegmentEnd(msgspec.Struct, tag_field="type", tag="segment_end/1", frozen=True):
     """A segment's last line."""
 
     last: int
@@ -168,9 +168,9 @@ class Segment(NamedTuple):
         if found != self.name.digest:
             raise self.damaged(f"its SHA-256 is {found}, which is not the one in its name")
 
-    def read(self) -> "Reading":
+    def read(self) -> "SegmentReader":
         """Return the messages, to be iterated over once."""
-        return Reading(self)
+        return SegmentReader(self)
 
     def damaged(self, why: str) -> ArchiveDamaged:
         """Return the error that says so, naming the file."""
@@ -178,15 +178,15 @@ class Segment(NamedTuple):
         return ArchiveDamaged(f"segment {short} ({self.path.name[:48]}…): {why}")
 
 
-class Reading:
+class SegmentReader:
     """Iterates over a segment's messages. `start` is known with the first, `end` after all.
 
     Raises ArchiveDamaged, naming the sequence, where they are not a chain from the first
     line to the last one.
     """
 
-    start: Start
-    end: End
+    start: SegmentStart
+    end: SegmentEnd
 
     def __init__(self, segment: Segment) -> None:
         self._segment = segment
@@ -200,7 +200,7 @@ class Reading:
             raise self._segment.damaged(f"behind sequence {self._at}: {error}") from error
 
     def _messages(self, frames: Frames) -> Iterator[Stored]:
-        self.start = msgspec.json.decode(frames.line(), type=Start)
+        self.start = msgspec.json.decode(frames.line(), type=SegmentStart)
         if self.start.first != self._segment.name.first:
             raise ValueError(f"it begins with {self.start.first}")
         chain = bytes.fromhex(self.start.chain)
@@ -210,12 +210,12 @@ class Reading:
             self._at = message.sequence
             chain = link(chain, *message)
             yield message
-        self.end = msgspec.json.decode(frames.line(), type=End)
+        self.end = msgspec.json.decode(frames.line(), type=SegmentEnd)
         if not frames.at_end():
             raise ValueError("there is more behind its last line")
         self._check_end(self.end, chain.hex())
 
-    def _check_end(self, end: End, chain: str) -> None:
+    def _check_end(self, end: SegmentEnd, chain: str) -> None:
         name = self._segment.name
         if not end.last == self._at == name.last:
             raise ValueError(f"it ends there and says {end.last}")
@@ -228,7 +228,7 @@ class Reading:
 class SegmentWriter:
     """Writes one segment to a file of another name, until `SegmentFolder.keep` keeps it."""
 
-    def __init__(self, folder: Path, start: Start) -> None:
+    def __init__(self, folder: Path, start: SegmentStart) -> None:
         handle, path = tempfile.mkstemp(dir=folder, suffix=_PARTIAL)
         fcntl.flock(handle, fcntl.LOCK_EX)  # says that its writer lives
         self.path = Path(path)
@@ -253,7 +253,7 @@ class SegmentWriter:
 
     def finish(self, seal: Seal | None) -> Name:
         """Write the last line, force all of it to the disk, and return its name."""
-        self._packed.write(encode(End(self.last, self.chain.hex(), seal)) + b"\n")
+        self._packed.write(encode(SegmentEnd(self.last, self.chain.hex(), seal)) + b"\n")
         self._packed.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -302,7 +302,7 @@ class SegmentFolder:
         """Return the segments that are no more than an end that was not sealed, in order."""
         return [segment for segment in self._segments() if not segment.name.sealed]
 
-    def open_writer(self, start: Start) -> SegmentWriter:
+    def open_writer(self, start: SegmentStart) -> SegmentWriter:
         """Begin a segment."""
         with self._locked():
             return SegmentWriter(self.path, start)

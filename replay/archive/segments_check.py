@@ -1,17 +1,15 @@
 """Check an archive by itself: files, chain, seals, and whose they are. It needs no server."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from replay.archive.founding import Founding, founding_of, pin, seal_of
-from replay.archive.segments import End, Reading, Seal, Segment, SegmentFolder
+from replay.archive.segments import Seal, Segment, SegmentEnd, SegmentFolder, SegmentReader
+from replay.progress import OnProgress
 from schemas.chain import GENESIS_HASH, link
 from schemas.errors import InputError, LogDiverged, NotFound
 from schemas.stored import Stored
 from schemas.subjects import NOTARY, events
-
-Progress = Callable[[int, int], None]
-"""Called now and then with the sequence reached and the one to reach."""
 
 
 class Archive(NamedTuple):
@@ -60,18 +58,18 @@ def chain_at(segments: Sequence[Segment], sequence: int) -> str:
 
 
 def check(
-    folder: SegmentFolder, *, key: str | None = None, progress: Progress | None = None
+    folder: SegmentFolder, *, key: str | None = None, progress: OnProgress | None = None
 ) -> Archive:
     """Check every segment of `folder`.
 
     Raises ArchiveDamaged naming file and place, NotFound when there is none, InputError
     when `key` is not one of the venue's. Without `key`, whose archive it is was not checked.
     """
-    return _Check(folder, key, progress).run()
+    return _ArchiveCheck(folder, key, progress).run()
 
 
-class _Check:
-    def __init__(self, folder: SegmentFolder, key: str | None, progress: Progress | None) -> None:
+class _ArchiveCheck:
+    def __init__(self, folder: SegmentFolder, key: str | None, progress: OnProgress | None) -> None:
         self._folder = folder
         self._key = key
         self._progress = progress
@@ -99,7 +97,7 @@ class _Check:
         tails = [one for one in self._folder.unsealed() if one.name.first == after + 1]
         return tails[-1] if tails else None
 
-    def _segment(self, segment: Segment) -> End:
+    def _segment(self, segment: Segment) -> SegmentEnd:
         segment.check_digest()
         reading = segment.read()
         for message in reading:
@@ -118,7 +116,7 @@ class _Check:
         if self._key is not None:
             pin(self._founding, self._key)
 
-    def _check_place(self, segment: Segment, reading: Reading) -> None:
+    def _check_place(self, segment: Segment, reading: SegmentReader) -> None:
         """Raise ArchiveDamaged unless a segment follows the last one, and its seal is good."""
         start, end, founding = reading.start, reading.end, self._founding
         if founding is None:
@@ -131,7 +129,9 @@ class _Check:
             self._check_seal(segment, end, end.seal, founding)
         self._chain = end.chain
 
-    def _check_seal(self, segment: Segment, end: End, seal: Seal, founding: Founding) -> None:
+    def _check_seal(
+        self, segment: Segment, end: SegmentEnd, seal: Seal, founding: Founding
+    ) -> None:
         place = f"its seal, at sequence {seal.sequence}"
         try:
             sealed = seal_of(

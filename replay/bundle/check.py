@@ -15,10 +15,11 @@ import msgspec
 
 from engines.kernel import Engine, fold, state_hash
 from replay.archive.founding import Founding, founding_of, pin, seal_of
-from replay.archive.segments_check import Progress, stored
+from replay.archive.segments_check import stored
 from replay.bundle.export import Bundle, Held, genesis_of, read
 from replay.bundle.log import HeldLog
 from replay.limits import MAX_FINDINGS
+from replay.progress import OnProgress
 from replay.verify.engine_check import Checked, EngineCheck, Tell
 from replay.verify.report import CLEAN, COULD_NOT_CHECK, FINDINGS, Finding, Kind, Report
 from replay.verify.text import not_decided_again
@@ -83,7 +84,7 @@ async def check_bundle(
     engines_of: Callable[[str], Sequence[Engine[Any]]],
     *,
     key: str | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> BundleReport:
     """Check the bundle in `path` against `key`, the venue's root or notary key.
 
@@ -97,7 +98,7 @@ async def check_bundle(
     except MalformedMessage as error:
         report.findings.append(Finding(kind="unreadable", sequence=0, note=str(error)))
         return report
-    check = _Check(bundle, report)
+    check = _BundleCheck(bundle, report)
     if check.pinned(key):
         check.chain()
         await check.decisions_again(engines_of(bundle.manifest.shard), progress)
@@ -108,7 +109,7 @@ async def check_bundle(
     return report
 
 
-class _Check:
+class _BundleCheck:
     def __init__(self, bundle: Bundle, report: BundleReport) -> None:
         manifest = bundle.manifest
         self._bundle = bundle
@@ -267,7 +268,7 @@ class _Check:
     # -- deciding again ----------------------------------------------------------------
 
     async def decisions_again(
-        self, engines: Sequence[Engine[Any]], progress: Progress | None
+        self, engines: Sequence[Engine[Any]], progress: OnProgress | None
     ) -> None:
         """Decide again what can be."""
         manifest, report = self._manifest, self._report

@@ -22,8 +22,8 @@ import msgspec
 from engines.kernel import Engine, fold, recorded_state_hash
 from replay.archive.founding import founding_of, seal_of
 from replay.archive.segments import Frames, Seal, frame
-from replay.archive.segments_check import Progress
 from replay.limits import MAX_BUNDLE_BYTES, MAX_BUNDLE_MESSAGES
+from replay.progress import OnProgress
 from schemas.chain import GENESIS_HASH, link
 from schemas.codec import encode
 from schemas.errors import (
@@ -163,7 +163,7 @@ async def export(
     path: Path,
     *,
     states: Sequence[Engine[Any]] = (),
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Manifest:
     """Write the messages `first` to `last` of `log` and what proves them to the file `path`.
 
@@ -256,14 +256,14 @@ async def _write(
     manifest: Manifest,
     preludes: dict[str, Held],
     chain: str,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> None:
     """Have `path` appear when it is whole."""
     partial = path.with_name(path.name + ".partial")
     cursor = Cursor(log, [f"{log.shard}.>"], manifest.start - 1)
     try:
         with partial.open("wb") as file:
-            out = _Out(file)
+            out = _BundleWriter(file)
             out.add(encode(manifest) + b"\n")
             for engine, held in preludes.items():
                 if held.state is not None:
@@ -289,7 +289,7 @@ async def _write(
         partial.unlink(missing_ok=True)
 
 
-class _Out:
+class _BundleWriter:
     """Writes what follows the first line, and then that line."""
 
     def __init__(self, file: IO[bytes]) -> None:

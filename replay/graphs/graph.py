@@ -1,8 +1,8 @@
 """What led to what: a graph of messages, events and sums, from one root, and its text as a tree.
 
-An answer of `why` or `moved` is such a graph. Every node that stands on the log says where:
-its sequence and subject. What could not be found or does not fit is a flaw of its node, so
-nothing is claimed that was not seen.
+`why` and `moved` answer with a graph. A node of a message on the log has its sequence and
+subject. A message that was not found, or a sum that does not fit, is a flaw of its node: the
+graph claims nothing that was not seen.
 """
 
 from collections.abc import Iterator

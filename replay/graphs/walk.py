@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Sequence
 
+from replay.progress import OnProgress
 from schemas.stored import Stored
 from schemas.subjects import covering
 from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 Take = Callable[[Stored], None]
-Progress = Callable[[int, int], None]
-"""Called now and then with the sequence reached and the one to reach."""
 
 
 async def walk(
@@ -18,7 +17,7 @@ async def walk(
     take: Take,
     *,
     until: int | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> int:
     """Hand every message on `subjects` (no wildcards) to `take`; return the walk's end.
 

@@ -4,10 +4,10 @@ from typing import Final
 
 TRAVEL_SNAPSHOT_RECORDS: Final = 2_000
 TRAVEL_SNAPSHOT_EVENTS: Final = 20_000
-"""Events, or records, of an engine from one of its travel snapshots to the next. What lies
-between is folded by whoever asks, so this bounds how long an answer takes."""
+"""Events, or records, of an engine from one of its travel snapshots to the next. A query folds
+the records after the nearest snapshot, so this bounds its latency."""
 TRAVEL_SNAPSHOT_MESSAGES: Final = 10_000
-"""Messages of the log between them where an engine says little: the server looks through what
-lies between to find its records."""
+"""Messages of the log from one travel snapshot of a quiet engine to the next. The server searches
+them for the engine's records, so this bounds that search."""
 TRAVEL_SNAPSHOTS_KEPT: Final = 100
-"""Of one engine; when there are more, they are thinned evenly along the log."""
+"""Travel snapshots of one engine. When there are more, they are thinned evenly along the log."""

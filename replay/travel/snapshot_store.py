@@ -1,8 +1,9 @@
 """Travel snapshots: an engine's states along the whole log, to start from instead of its genesis.
 
-They are files in the format of `streams.host.snapshots`, and like those never authority: one
-is used only if this very code wrote it, its bytes are whole, its state has the hash that it
-says, and the log holds the record it was taken at. Losing them all costs nothing but time.
+They are files in the format of `streams.host.snapshots`, and like those they are never an
+authority. A snapshot is used only if this code wrote it, its bytes are whole, its state has the
+hash that it names, and the log holds the record that it was taken at. Losing all of them costs
+only time.
 """
 
 from bisect import bisect_right
@@ -28,8 +29,8 @@ _SUFFIX: Final = ".travel"
 _ID_CHARS: Final = 12
 
 
-class Shelf(Protocol):
-    """Where one engine's travel snapshots are kept."""
+class SnapshotStore(Protocol):
+    """Keeps the travel snapshots of one engine."""
 
     @property
     def code(self) -> str:
@@ -42,10 +43,10 @@ class Shelf(Protocol):
         """Return the sequence of the newest one, 0 for none."""
 
     def save(self, snapshot: Snapshot) -> None:
-        """Keep `snapshot`; what is beyond the bound is thinned evenly."""
+        """Keep `snapshot`. Snapshots beyond the bound are thinned evenly along the log."""
 
 
-class ShelfFolder:
+class TravelSnapshotFolder:
     """Keep an engine's travel snapshots as files in a folder; the name says the sequence."""
 
     def __init__(
@@ -80,7 +81,7 @@ class ShelfFolder:
     def save(self, snapshot: Snapshot) -> None:
         """Keep `snapshot`; raises OSError when the disk does not take it.
 
-        It is not forced to the disk: one that a crash damages is only made again.
+        The file is not forced to the disk: a snapshot that a crash damages is made again.
         """
         write_whole(self._path(snapshot.header.sequence), lines_of(snapshot), sync=False)
         files = self._files()
@@ -88,7 +89,7 @@ class ShelfFolder:
             self._thin(files)
 
     def _thin(self, files: list[int]) -> None:
-        """Let go of so many that the rest stands at even distances, half as many as may be."""
+        """Delete snapshots until about half of the bound are left, at even distances."""
         distance, last = files[-1] // max(self._kept // 2, 1), 0
         for at in files[:-1]:
             if at - last < distance:

@@ -1,8 +1,8 @@
 """Time travel: the engines' states as of any sequence of the log.
 
-The state at sequence N is what the engines' records up to N fold to. An engine's state
-changes with its own records only, so each is folded by itself, from the genesis or from the
-nearest travel snapshot that the log bears out; both lead to the same state.
+The state at sequence N is the fold of the engines' records up to N. An engine's state changes
+with its own records only, so each engine is folded alone: from the genesis, or from the nearest
+travel snapshot that the log confirms. Both lead to the same state.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from replay.travel.limits import (
     TRAVEL_SNAPSHOT_MESSAGES,
     TRAVEL_SNAPSHOT_RECORDS,
 )
-from replay.travel.snapshot_store import Shelf
+from replay.travel.snapshot_store import SnapshotStore
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged
 from schemas.record_chain import Head
@@ -33,7 +33,7 @@ S = TypeVar("S")
 log = structlog.get_logger(__name__)
 
 
-class EngineMoment(NamedTuple):
+class EngineSummary(NamedTuple):
     """An engine as of a sequence; `record` is its last one's number, at `sequence`, 0 for none."""
 
     name: str
@@ -44,7 +44,7 @@ class EngineMoment(NamedTuple):
     state_hash: str
 
 
-class Moment(NamedTuple):
+class EngineStates(NamedTuple):
     """All engines as of `sequence`.
 
     `time_ns` is that of the newest record up to there. `state_hash` is the SHA-256 over one
@@ -54,7 +54,7 @@ class Moment(NamedTuple):
     sequence: int
     time_ns: int
     state_hash: str
-    engines: tuple[EngineMoment, ...]
+    engines: tuple[EngineSummary, ...]
 
 
 class Track(Generic[S]):
@@ -73,9 +73,9 @@ class Track(Generic[S]):
         self.events = 0
         """Events folded since the genesis or the snapshot."""
 
-    async def resume(self, shelf: Shelf, sequence: int) -> bool:
+    async def resume(self, store: SnapshotStore, sequence: int) -> bool:
         """Start from the nearest travel snapshot at or before `sequence` that is borne out."""
-        snapshot = await asyncio.to_thread(shelf.before, sequence)
+        snapshot = await asyncio.to_thread(store.before, sequence)
         while snapshot is not None:
             head = await self._head_at(snapshot.header)
             if head is not None:
@@ -83,7 +83,7 @@ class Track(Generic[S]):
                 self.sequence, self._hash = snapshot.header.sequence, snapshot.header.state_hash
                 self._cursor = Cursor(self._log, [self._subject], self.sequence)
                 return True
-            snapshot = await asyncio.to_thread(shelf.before, snapshot.header.sequence - 1)
+            snapshot = await asyncio.to_thread(store.before, snapshot.header.sequence - 1)
         return False
 
     async def to(self, sequence: int) -> None:
@@ -120,11 +120,11 @@ class Track(Generic[S]):
         self.events += len(record.events)
         return len(record.events)
 
-    def moment(self) -> EngineMoment:
+    def as_of_now(self) -> EngineSummary:
         """Say where the engine is."""
         head = self.head
         self._hash = self._hash or state_hash(self.engine, self.state)
-        return EngineMoment(
+        return EngineSummary(
             self.engine.name, head.number, self.sequence, head.time_ns, head.hash, self._hash
         )
 
@@ -171,17 +171,17 @@ Engines = Callable[[], Sequence[Engine[Any]]]
 """Returns fresh instances of all engines, in the order of `subjects.ENGINES`."""
 
 
-class TimeMachine:
+class StateReplay:
     """Gives the engines' states at any sequence of one log."""
 
     def __init__(
-        self, log_: Log, engines: Engines, shelves: Mapping[str, Shelf] | None = None
+        self, log_: Log, engines: Engines, stores: Mapping[str, SnapshotStore] | None = None
     ) -> None:
         self._log = log_
         self._engines = engines
-        self._shelves = shelves or {}
+        self._stores = stores or {}
 
-    async def at(self, sequence: int) -> Moment:
+    async def at(self, sequence: int) -> EngineStates:
         """Return all engines as of `sequence`, from the nearest travel snapshots.
 
         Raises InputError when the log does not reach there.
@@ -190,11 +190,11 @@ class TimeMachine:
         tracks = self._tracks()
         try:
             await asyncio.gather(*(self._carry(track, sequence) for track in tracks))
-            return moment_of(tracks, sequence)
+            return states_of(tracks, sequence)
         finally:
             await _close(tracks)
 
-    async def along(self, sequences: Sequence[int]) -> AsyncIterator[Moment]:
+    async def along(self, sequences: Sequence[int]) -> AsyncIterator[EngineStates]:
         """Yield all engines as of each of the ascending `sequences`, in one walk from genesis."""
         tracks = self._tracks()
         try:
@@ -202,7 +202,7 @@ class TimeMachine:
                 await self._check(sequence)
                 for track in tracks:
                     await track.to(sequence)
-                yield moment_of(tracks, sequence)
+                yield states_of(tracks, sequence)
         finally:
             await _close(tracks)
 
@@ -210,9 +210,9 @@ class TimeMachine:
         return [Track(self._log, engine) for engine in self._engines()]
 
     async def _carry(self, track: Track[Any], sequence: int) -> None:
-        shelf = self._shelves.get(track.engine.name)
-        if shelf is not None:
-            await track.resume(shelf, sequence)
+        store = self._stores.get(track.engine.name)
+        if store is not None:
+            await track.resume(store, sequence)
         await track.to(sequence)
 
     async def _check(self, sequence: int) -> None:
@@ -221,12 +221,12 @@ class TimeMachine:
             raise InputError(f"the log goes from sequence 1 to {last}, not to {sequence}")
 
 
-def moment_of(tracks: Sequence[Track[Any]], sequence: int) -> Moment:
+def states_of(tracks: Sequence[Track[Any]], sequence: int) -> EngineStates:
     """Put together where the engines are as of `sequence`."""
-    each = tuple(track.moment() for track in tracks)
+    each = tuple(track.as_of_now() for track in tracks)
     lines = "".join(f"{one.name}:{one.state_hash}\n" for one in each)
     time_ns = max((one.time_ns for one in each), default=0)
-    return Moment(sequence, time_ns, digest(lines.encode()), each)
+    return EngineStates(sequence, time_ns, digest(lines.encode()), each)
 
 
 async def _close(tracks: Sequence[Track[Any]]) -> None:
@@ -241,14 +241,14 @@ class Keeper:
         self,
         log_: Log,
         engines: Engines,
-        shelves: Mapping[str, Shelf],
+        stores: Mapping[str, SnapshotStore],
         *,
         records: int = TRAVEL_SNAPSHOT_RECORDS,
         events: int = TRAVEL_SNAPSHOT_EVENTS,
     ) -> None:
         self._log = log_
         self._engines = engines
-        self._shelves = shelves
+        self._stores = stores
         self._every = records, events
         self.saved = 0
 
@@ -269,22 +269,22 @@ class Keeper:
         last = await self._log.last_sequence()
         for engine in self._engines():
             track = Track(self._log, engine)
-            shelf = self._shelves[engine.name]
-            await track.resume(shelf, last)
+            store = self._stores[engine.name]
+            await track.resume(store, last)
             since = _Since(track.sequence)
             try:
                 async for message in track.up_to(last):
-                    await self._take(track, shelf, since, message)
+                    await self._take(track, store, since, message)
             finally:
                 await track.close()
 
     async def _follow(self, track: Track[Any]) -> None:
-        shelf = self._shelves[track.engine.name]
-        await track.resume(shelf, await self._log.last_sequence())
+        store = self._stores[track.engine.name]
+        await track.resume(store, await self._log.last_sequence())
         since = _Since(track.sequence)
         async for messages in track.follow():
             for message in messages:
-                await self._take(track, shelf, since, message)
+                await self._take(track, store, since, message)
                 await asyncio.sleep(0)
 
     def _is_due(self, since: "_Since", sequence: int) -> bool:
@@ -293,16 +293,16 @@ class Keeper:
         return far or since.records >= records or since.events >= events_
 
     async def _take(
-        self, track: Track[Any], shelf: Shelf, since: "_Since", message: Stored
+        self, track: Track[Any], store: SnapshotStore, since: "_Since", message: Stored
     ) -> None:
         since.events += track.apply(message)
         since.records += 1
         if not self._is_due(since, message.sequence):
             return
         since.records, since.events, since.sequence = 0, 0, message.sequence
-        snapshot = track.snapshot(shelf.code)
+        snapshot = track.snapshot(store.code)
         try:
-            await asyncio.to_thread(shelf.save, snapshot)
+            await asyncio.to_thread(store.save, snapshot)
             self.saved += 1
         except OSError as error:
             log.warning("travel snapshot not written", reason=str(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 
-from replay.verify.report import Account, Finding
+from replay.verify.report import Finding, Totals
 from schemas import subjects
 from schemas.commands import ORDER_COMMANDS, PlaceOrders
 from schemas.errors import InputError
@@ -32,7 +32,7 @@ class Accounting:
     """Counts along the log. It trusts no engine: the sums must come out by themselves."""
 
     def __init__(self, shard: str, tell: Tell) -> None:
-        self.account = Account()
+        self.account = Totals()
         self._tell = tell
         self._orders = f"{shard}.cmd.order."
         self._commands = (self._orders, f"{shard}.cmd.account.")

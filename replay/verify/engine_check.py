@@ -1,4 +1,4 @@
-"""Check one engine's records: the chain they form, who wrote them, and every decision anew."""
+"""Check one engine's records: their chain, their writer, and every decision, made again."""
 
 from collections.abc import Callable
 from typing import Any, Final, Generic, TypeVar
@@ -76,7 +76,7 @@ class EngineCheck(Generic[S]):
         return self.report
 
     def take_epoch(self, message: Stored) -> None:
-        """Note who is in office from here on."""
+        """Note which writer is the leader from here on."""
         self._sequence, self._number = message.sequence, self._head.number
         self.report.epochs += 1
         self._epoch = message.sequence
@@ -118,7 +118,9 @@ class EngineCheck(Generic[S]):
             return False
         if record.epoch != self._epoch:
             held = record.epoch < self._epoch
-            note = "written after its office was lost" if held else "its Epoch is not on the log"
+            note = (
+                "written after its leadership was lost" if held else "its Epoch is not on the log"
+            )
             self._differs("epoch", note, "epoch", self._epoch, record.epoch)
         try:
             follow(self._head._replace(epoch=0), record, data)

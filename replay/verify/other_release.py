@@ -56,7 +56,7 @@ class _Replay(msgspec.Struct):
     findings: list[_Finding]
 
 
-class Answer(msgspec.Struct):
+class BundleAnswer(msgspec.Struct):
     """What a release says of a bundle, as far as it matters here."""
 
     findings: list[_Finding]
@@ -123,7 +123,7 @@ async def _root_key(log: Log) -> str:
     return founding_of(genesis, log.shard).root_key
 
 
-async def _ask(command: list[str], checkout: Path, bundle: Path, key: str) -> Answer:
+async def _ask(command: list[str], checkout: Path, bundle: Path, key: str) -> BundleAnswer:
     """Return what the checkout's own `verify --bundle` says. Raises OperatingError."""
     process = await asyncio.create_subprocess_exec(
         *command, "verify", "--bundle", str(bundle), "--key", key, "--json",
@@ -144,7 +144,7 @@ async def _ask(command: list[str], checkout: Path, bundle: Path, key: str) -> An
                 process.kill()
             await process.wait()
     try:
-        return msgspec.json.decode(out, type=Answer)
+        return msgspec.json.decode(out, type=BundleAnswer)
     except msgspec.MsgspecError as error:
         said = (errors or out).decode(errors="replace").strip()[-_ERROR_CHARS:]
         raise OperatingError(f"exit code {process.returncode}: {said or error}") from error
@@ -155,7 +155,7 @@ def _environment(checkout: Path) -> Mapping[str, str]:
     return {**kept, "PYTHONPATH": str(checkout.resolve()), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def _whole(answer: Answer, manifest: Manifest) -> _Replay:
+def _whole(answer: BundleAnswer, manifest: Manifest) -> _Replay:
     """Return what was decided again, if all of the bundle was read. Raises OperatingError."""
     replay = answer.replay
     if replay is None:

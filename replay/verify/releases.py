@@ -12,6 +12,6 @@ RELEASES: Final[Mapping[str, str]] = {
 }
 """Of each decider, the tag of a release that decides its records again.
 
-Who raises a decider adds a line for the new one, with the release that it will be in. Lines
-are never removed: logs have such records for ever. `notary/1` was in no release.
+A change that raises a decider adds a line for the new one, with the release that it will be
+in. Lines are never removed: the records stay on their logs. `notary/1` was in no release.
 """

@@ -56,7 +56,7 @@ class Finding(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
         return f"{place}: {self.note}{values}"
 
 
-class Account(msgspec.Struct, kw_only=True):
+class Totals(msgspec.Struct, kw_only=True):
     """How the log adds up. `lost` and `doubled` count what was asked or measured without, or
     with one outcome too many; amounts are in cents, positions in lots."""
 
@@ -133,7 +133,7 @@ class Report(msgspec.Struct, kw_only=True):
     sealed_through: int = 0
     seals: int = 0
     seconds: float = 0.0
-    account: Account = msgspec.field(default_factory=Account)
+    account: Totals = msgspec.field(default_factory=Totals)
     engines: dict[str, EngineReport] = msgspec.field(default_factory=dict)
     findings: list[Finding] = msgspec.field(default_factory=list)
     more_findings: int = 0

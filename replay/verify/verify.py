@@ -10,11 +10,12 @@ seal elsewhere passes it as an anchor.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from engines.kernel import Engine
 from replay.limits import MAX_FINDINGS, MAX_FINDINGS_ALIKE
+from replay.progress import OnProgress
 from replay.verify.accounting import Accounting
 from replay.verify.engine_check import Checked, EngineCheck
 from replay.verify.notary_check import NotaryCheck
@@ -27,11 +28,8 @@ from schemas.stored import Stored
 from streams.log.cursor import Batches, Cursor
 from streams.log.ports import Log
 
-Progress = Callable[[int, int], None]
-"""Called now and then with the sequence reached and the one to reach."""
 
-
-class Anchor(NamedTuple):
+class TrustedChainHash(NamedTuple):
     """What someone noted of the log and kept elsewhere: the chain hash after `sequence`."""
 
     sequence: int
@@ -42,10 +40,12 @@ class _Enough(Exception):
     """MAX_FINDINGS are reached."""
 
 
-class _Walk:
+class _Verification:
     """One walk along a log, with a check for each engine."""
 
-    def __init__(self, log: Log, engines: Sequence[Engine[Any]], anchors: Sequence[Anchor]) -> None:
+    def __init__(
+        self, log: Log, engines: Sequence[Engine[Any]], anchors: Sequence[TrustedChainHash]
+    ) -> None:
         shard = log.shard
         self.report = Report(shard=shard)
         self.accounting = Accounting(shard, self._tell)
@@ -72,7 +72,7 @@ class _Walk:
             self._epochs[subjects.epoch(shard, engine.name)] = check
             self._seen[engine.name] = 0
 
-    async def run(self, until: int | None, progress: Progress | None) -> None:
+    async def run(self, until: int | None, progress: OnProgress | None) -> None:
         """Walk to `until`, or to where the log ends now."""
         end = await self._end(until)
         if not end:
@@ -180,15 +180,15 @@ class _Walk:
                 if isinstance(notary, NotaryCheck):
                     notary.learn_key(event.notary_key)
 
-    def _compare(self, anchor: Anchor) -> None:
+    def _compare(self, trusted: TrustedChainHash) -> None:
         chain = self._chain.last.hex()
-        if chain != anchor.chain:
+        if chain != trusted.chain:
             finding = Finding(
                 kind="seal",
-                sequence=anchor.sequence,
+                sequence=trusted.sequence,
                 note="the log up to here is not what was noted",
                 field="chain",
-                expected=anchor.chain,
+                expected=trusted.chain,
                 found=chain,
             )
             self._tell(finding)
@@ -220,8 +220,8 @@ async def verify(
     engines: Sequence[Engine[Any]],
     *,
     until: int | None = None,
-    anchors: Sequence[Anchor] = (),
-    progress: Progress | None = None,
+    anchors: Sequence[TrustedChainHash] = (),
+    progress: OnProgress | None = None,
 ) -> Report:
     """Check `log` up to `until`, or to where it ends now, and say what was found.
 
@@ -229,7 +229,7 @@ async def verify(
     at the end that no record covers yet are `pending`, which is no finding.
     """
     started = time.perf_counter()
-    walk = _Walk(log, engines, anchors)
+    walk = _Verification(log, engines, anchors)
     try:
         await walk.run(until, progress)
     except _Enough:

@@ -26,13 +26,13 @@ _CHECKED: Final = b'"type":"reviewers_checked/1"'
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What is otherwise behind sequence `after`, 0 for all of the log; answers are anywhere.
+    """What is changed behind sequence `after`, 0 for all of the log. Answers change anywhere.
 
-    `policy` takes the place of every policy, or of the one in force from there on.
-    `answers` has by proposal hash, or how it begins, whether it is approved; what people
-    answered to it is dropped, and it is answered where they first did, or else as soon as it
-    opens. With `carry_answers`, what people answered to a review holds for the one that the
-    fork has open about the same story, although its numbers are not those that they signed.
+    `policy` replaces every policy, or the one in force from there on. `answers` maps a proposal
+    hash, or its beginning, to whether the review is approved. People's answers to that review
+    are dropped. The new answer is given where they first answered, or else as soon as the review
+    opens. With `carry_answers`, people's answers to a review hold for the fork's open review of
+    the same story, although its numbers are not the ones that they signed.
     """
 
     policy: Policy | None = None
@@ -43,7 +43,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     after: int = 0
 
     def answer_to(self, hash_: str) -> bool | None:
-        """Tell whether a review is approved or rejected here, None if that is left to people."""
+        """Return whether a review is approved here, None if people's answers hold."""
         return next(
             (approve for begins, approve in self.answers.items() if hash_.startswith(begins)), None
         )
@@ -63,10 +63,10 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rewriter:
-    """Hands each input on as it stands in the fork.
+    """Rewrites each input of history for the fork.
 
-    `first` is the sequence of the first that was changed, 0 for none. `carried` says which
-    review of the fork an answer to one of history is carried to.
+    `first` is the sequence of the first changed input, 0 for none. `carried` maps a review of
+    history to the review of the fork that gets its answers.
     """
 
     def __init__(self, shard: str, changes: Changes, carried: Callable[[str], str]) -> None:
@@ -78,7 +78,7 @@ class Rewriter:
         self._signals = subjects.signals(shard)
 
     def changed(self, sequence: int) -> None:
-        """Note that something is otherwise from `sequence` on."""
+        """Note that the input at `sequence` was changed."""
         self.first = self.first or sequence
 
     def rewrite(self, message: Stored) -> Stored | None:
@@ -135,12 +135,12 @@ class Rewriter:
             return event
         return msgspec.structs.replace(event, proposal_hash=self._carried(hash_))
 
-    # -- what nobody said ------------------------------------------------------------
+    # -- synthetic messages -----------------------------------------------------------
 
     def policy(self, sequence: int, version: int, policy: Policy, now_ns: int) -> Stored:
-        """Return a record of governance by which `policy` holds; its version stays as it was.
+        """Return a record of governance that sets `policy` under the version that was in force.
 
-        So a proposal that comes out the same has the hash that people signed.
+        The version is part of a proposal, so an equal proposal keeps the hash that people signed.
         """
         event = PolicySet(sequence, version, policy, REASON)
         return self._said(sequence, subjects.GOVERNANCE, [event], now_ns)

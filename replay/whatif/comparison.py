@@ -5,11 +5,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from replay.graphs.walk import Progress, walk
+from replay.graphs.walk import walk
 from replay.limits import MAX_WHATIF_ROWS
+from replay.progress import OnProgress
 from replay.whatif.changes import Changes
 from replay.whatif.fork import Fork
-from replay.whatif.tally import Line, Points, Review, Tally
+from replay.whatif.tally import Points, ReviewResult, SymbolSeries, Tally
 from schemas import subjects
 from schemas.errors import InputError
 from schemas.events.governance import ReviewAnswered
@@ -40,7 +41,7 @@ class Symbol(msgspec.Struct, kw_only=True):
         )
 
 
-class Answer(msgspec.Struct, kw_only=True):
+class ReviewDifference(msgspec.Struct, kw_only=True):
     """A review that did not end the same; a state is None where it was never opened."""
 
     proposal_hash: str
@@ -85,7 +86,7 @@ class Comparison(msgspec.Struct, kw_only=True):
     differs_at: int
     symbols: list[Symbol]
     counts: list[Count]
-    reviews: list[Answer]
+    reviews: list[ReviewDifference]
     clusters: list[Cluster]
     histories: dict[str, Histories]
     notes: list[str]
@@ -100,7 +101,7 @@ class Comparison(msgspec.Struct, kw_only=True):
         return whole | {"histories": told}
 
 
-async def whatif(log: Log, changes: Changes, *, progress: Progress | None = None) -> Comparison:
+async def whatif(log: Log, changes: Changes, *, progress: OnProgress | None = None) -> Comparison:
     """Run reality and pricing again over the log with `changes`, and compare.
 
     Raises InputError for changes that nothing on the log answers to, UnknownRecord or
@@ -155,7 +156,7 @@ def _all(then: Iterable[K], now: Iterable[K]) -> list[K]:
 
 
 def _symbol(name: str, then: Tally, now: Tally) -> Symbol:
-    old, new = then.symbols.get(name, Line()), now.symbols.get(name, Line())
+    old, new = then.symbols.get(name, SymbolSeries()), now.symbols.get(name, SymbolSeries())
     return Symbol(
         symbol=name,
         score_then_e2=old.score_e2,
@@ -168,7 +169,7 @@ def _symbol(name: str, then: Tally, now: Tally) -> Symbol:
 
 
 def _histories(name: str, then: Tally, now: Tally) -> Histories:
-    old, new = then.symbols.get(name, Line()), now.symbols.get(name, Line())
+    old, new = then.symbols.get(name, SymbolSeries()), now.symbols.get(name, SymbolSeries())
     return Histories(
         score_then=old.scores.points(),
         score_now=new.scores.points(),
@@ -199,7 +200,7 @@ def _in_state(tally: Tally, state: str) -> int:
     return sum(review.state == state for review in tally.reviews.values())
 
 
-def _reviews(then: Tally, now: Tally) -> list[Answer]:
+def _reviews(then: Tally, now: Tally) -> list[ReviewDifference]:
     rows = []
     for hash_ in _all(then.reviews, now.reviews):
         old, new = then.reviews.get(hash_), now.reviews.get(hash_)
@@ -208,9 +209,9 @@ def _reviews(then: Tally, now: Tally) -> list[Answer]:
     return rows
 
 
-def _review(hash_: str, old: Review | None, new: Review | None) -> Answer:
-    known = old or new or Review("", 0, 0)
-    return Answer(
+def _review(hash_: str, old: ReviewResult | None, new: ReviewResult | None) -> ReviewDifference:
+    known = old or new or ReviewResult("", 0, 0)
+    return ReviewDifference(
         proposal_hash=hash_,
         symbol=known.symbol,
         cluster=known.cluster,

@@ -1,9 +1,9 @@
 """Run reality and pricing again, at the log's own times, on inputs that may be rewritten.
 
-A group of the fork covers what the group of history covered, at the time at which history
-decided it. So with nothing changed it decides the same, to the byte. What only the fork has to
-decide (an answer that nobody gave, a timeout that history did not have) it decides at once, at
-the last time that the log shows, and pricing with it.
+Each group of the fork covers the inputs of history's group and is decided at history's time. So
+a fork without changes decides the same, to the byte. Some inputs exist only in the fork: an
+answer that nobody gave, a timeout that history did not have. Reality decides these at once, at
+the last time that the log shows, and pricing decides with it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,8 +33,8 @@ _CHECKED: Final = b'"type":"reviewers_checked/1"'
 _POLICY: Final = b'"type":"policy_set/1"'
 
 
-class _Placed(msgspec.Struct):
-    """As much of a record as says where it is in its engine's chain, and when it was written."""
+class _RecordPosition(msgspec.Struct):
+    """The fields of a record that give its place in the engine's chain and its time."""
 
     engine: str
     number: int
@@ -46,13 +46,13 @@ class _Placed(msgspec.Struct):
     signature: str
 
 
-_PLACED: Final = msgspec.json.Decoder(_Placed)
+_POSITIONS: Final = msgspec.json.Decoder(_RecordPosition)
 
 
 def _decode(data: bytes) -> Any:
-    """Return a record of reality or pricing whole, of another engine only its place."""
+    """Decode a record of reality or pricing in full, and only the position of any other."""
     try:
-        placed = _PLACED.decode(data)
+        placed = _POSITIONS.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MalformedMessage(str(error)) from error
     whole = placed.engine in (subjects.REALITY, subjects.PRICING)
@@ -79,7 +79,7 @@ class _Branch(Generic[S]):
     def decide(
         self, inputs: Sequence[Stored], now_ns: int, like: Record | None
     ) -> Iterator[tuple[bytes, list[Event]]]:
-        """Decide a group, or as many as it fills, and yield each record and its events.
+        """Decide the inputs in one or more groups, and yield each record with its events.
 
         `like` is the record of history that covers the same inputs, if there is one.
         """
@@ -104,16 +104,16 @@ class _Branch(Generic[S]):
 
 
 def _is(message: Stored | None, decided: Sequence[bytes]) -> bool:
-    """Tell whether just the record of history was decided, to the byte."""
+    """Tell whether exactly one record was decided and it equals history's, to the byte."""
     if message is None or len(decided) != 1:
         return False
     return body(decided[0]) == body(message.payload)
 
 
 class Fork:
-    """Both histories along one walk: `then` as it stands on the log, `now` as it would be.
+    """Follows two histories along one walk: `then` is on the log, `now` is the fork.
 
-    `answered` says where people first answered the reviews that are answered otherwise.
+    `answered` has, for each review that is answered otherwise, where people first answered it.
     """
 
     def __init__(self, shard: str, changes: Changes, answered: dict[str, int]) -> None:
@@ -124,9 +124,9 @@ class Fork:
         self.unprovoked = False
         """Whether it did so before anything was changed."""
         self.never_opened = [*changes.answers]
-        """Reviews to be answered otherwise that never opened in the fork."""
+        """Reviews that were to be answered otherwise and never opened in the fork."""
         self.deciders: dict[str, str] = {}
-        """By engine, who decided history, where that is not who decides the fork."""
+        """The decider of history, by engine, where the fork has another one."""
         self.carries_answers = changes.carry_answers
         self._changes = changes
         self._answered = answered
@@ -136,7 +136,7 @@ class Fork:
         self._reality = _Branch(RealityEngine(shard))
         self._pricing = _Branch(PricingEngine(shard))
         self._past = self._reality.engine.initial()
-        """Reality's state in history: what is due there is left to its own ticks."""
+        """Reality's state in history. Timers that history has fire with its own ticks."""
         self._chains: Chains[Any] = Chains(_decode)
         self._subjects = {
             name: subjects.events(shard, name) for name in (subjects.REALITY, subjects.PRICING)
@@ -147,7 +147,7 @@ class Fork:
         self._prune_at = MAX_WHATIF_WAITING
 
     def take(self, message: Stored) -> None:
-        """Take one message of history, and let the fork decide what it decides with it."""
+        """Take one message of history, and let the fork decide the inputs that it completes."""
         sequence, subject, _ = message
         if not self._policy_given and sequence > self._changes.after:
             self._give_policy(self._changes.after)
@@ -176,14 +176,16 @@ class Fork:
         if _POLICY in kept.payload:
             self._note_policy(kept)
         is_exchange = subjects.last_token(message.subject) == subjects.EXCHANGE
-        if not is_exchange or _CHECKED in kept.payload:  # all else there is nothing to reality
+        if (
+            not is_exchange or _CHECKED in kept.payload
+        ):  # reality ignores the exchange's other events
             self._reality.waiting.append(kept)
         self._pricing.waiting.append(kept)
         if len(self._pricing.waiting) > self._prune_at:
             self._prune()
 
     def _carried(self, hash_: str) -> str:
-        """Return the review of the fork that is about the same story and symbol, if one is open."""
+        """Return the fork's open review of the same story and symbol, or else `hash_`."""
         then, now = self._past.persisted.reviews, self._reality.state.persisted.reviews
         asked = then.get(hash_)
         if hash_ in now or asked is None:
@@ -197,7 +199,7 @@ class Fork:
                 self._policy = event
 
     def _prune(self) -> None:
-        """Let go of inputs from which no price follows: they lead to nothing in any state."""
+        """Drop inputs without an event that pricing reads: they have no effect in any state."""
         waiting = self._pricing.waiting
         self._pricing.waiting = [one for one in waiting if pricing_inputs.read(one).events]
         self._prune_at = 2 * len(self._pricing.waiting) + MAX_WHATIF_WAITING
@@ -231,7 +233,7 @@ class Fork:
         message: Stored | None = None,
         like: Record | None = None,
     ) -> bool:
-        """Let reality decide a group; tell whether anything came of it."""
+        """Let reality decide a group, and tell whether it wrote a record."""
         decided: list[bytes] = []
         for data, events in self._reality.decide(inputs, now_ns, like):
             decided.append(data)
@@ -257,7 +259,7 @@ class Fork:
     def _run_pricing(
         self, inputs: Sequence[Stored], now_ns: int, message: Stored, like: Record
     ) -> bool:
-        """Let pricing decide a group; tell whether history's record came of it."""
+        """Let pricing decide a group, and tell whether it wrote history's record."""
         decided: list[bytes] = []
         for data, events in self._pricing.decide(inputs, now_ns, like):
             decided.append(data)
@@ -265,7 +267,7 @@ class Fork:
         return _is(message, decided)
 
     def _price_now(self) -> None:
-        """Let pricing decide all that waits: history has no record that covers what is new."""
+        """Let pricing decide all queued inputs: no record of history covers the new ones."""
         inputs, self._pricing.waiting = self._pricing.waiting, []
         for _, events in self._pricing.decide(inputs, self._now_ns, None):
             self.now.take(events, self._now_ns)
@@ -278,7 +280,7 @@ class Fork:
     # -- what only the fork decides --------------------------------------------------
 
     def _give(self, message: Stored) -> None:
-        """Have something that nobody said take effect, behind all that waits."""
+        """Apply a synthetic message after all queued inputs."""
         inputs, self._reality.waiting = [*self._reality.waiting, message], []
         self._pricing.waiting.append(message)
         self._run_reality(inputs, self._now_ns, message.sequence)
@@ -291,7 +293,7 @@ class Fork:
             self._give(self.rewriter.policy(sequence, version, self._changes.policy, self._now_ns))
 
     def _give_answers(self, sequence: int) -> None:
-        """Answer the reviews whose time has come: where people did, or as soon as they open."""
+        """Answer reviews at the sequence where people did, or as soon as they open."""
         for hash_, symbol in [*self._to_answer.items()]:
             approve = self._changes.answer_to(hash_)
             if approve is None or sequence < self._answered.get(hash_, 0):
@@ -300,7 +302,7 @@ class Fork:
             self._give(self.rewriter.answer(sequence, hash_, symbol, approve, self._now_ns))
 
     def _own_dues(self, sequence: int) -> None:
-        """Decide what is due in the fork and not, or later, in history."""
+        """Let reality tick for timers that are due in the fork and not, or later, in history."""
         engine = self._reality.engine
         while True:
             due_ns, past_ns = (

@@ -52,7 +52,7 @@ class Thinned:
         return [*self._points, last]
 
 
-class Line(msgspec.Struct):
+class SymbolSeries(msgspec.Struct):
     """One symbol's history."""
 
     score_e2: int | None = None
@@ -62,7 +62,7 @@ class Line(msgspec.Struct):
     finals: Thinned = msgspec.field(default_factory=Thinned)
 
 
-class Review(msgspec.Struct):
+class ReviewResult(msgspec.Struct):
     """One review; `state` is open until it has an outcome."""
 
     symbol: str
@@ -75,8 +75,8 @@ class Tally:
     """Counts one history along the log."""
 
     def __init__(self) -> None:
-        self.symbols: dict[str, Line] = {}
-        self.reviews: dict[str, Review] = {}
+        self.symbols: dict[str, SymbolSeries] = {}
+        self.reviews: dict[str, ReviewResult] = {}
         self.clusters: dict[int, int] = {}
         """How many articles each has."""
         self.dropped = 0
@@ -114,11 +114,11 @@ class Tally:
                 self._score(event.symbol, event.new_score_e2, now_ns)
                 self.symbols[event.symbol].score_changes += 1
             case PriceChanged():
-                line = self.symbols.setdefault(event.symbol, Line())
+                line = self.symbols.setdefault(event.symbol, SymbolSeries())
                 line.final_price_e2 = event.final_price_e2
                 line.finals.add(now_ns, event.final_price_e2)
             case ReviewOpened(proposal=proposal):
-                self.reviews[event.proposal_hash] = Review(
+                self.reviews[event.proposal_hash] = ReviewResult(
                     proposal.symbol, proposal.cluster, proposal.delta_e2
                 )
             case ReviewClosed():
@@ -129,6 +129,6 @@ class Tally:
                 pass
 
     def _score(self, symbol: str, score_e2: int, now_ns: int) -> None:
-        line = self.symbols.setdefault(symbol, Line())
+        line = self.symbols.setdefault(symbol, SymbolSeries())
         line.score_e2 = score_e2
         line.scores.add(now_ns, score_e2)

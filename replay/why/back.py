@@ -4,12 +4,13 @@ from typing import Final
 
 from engines.pricing.arithmetic import MILLION
 from replay.graphs.graph import Graph, Node
-from replay.graphs.walk import Progress, walk
+from replay.graphs.walk import walk
+from replay.progress import OnProgress
 from replay.why.evidence import Evidence, facts_of
 from replay.why.history import History
-from replay.why.market import Market, Step
-from replay.why.scores import Scores
-from replay.why.stories import At
+from replay.why.market import EwmaStep, Market
+from replay.why.scores import ScoreExplainer
+from replay.why.stories import LocatedEvent
 from schemas import subjects
 from schemas.errors import NotFound
 from schemas.events.pricing import PriceChanged
@@ -22,7 +23,7 @@ SCORE: Final = "score"
 
 
 async def why(
-    log: Log, symbol: str, *, at: int | None = None, progress: Progress | None = None
+    log: Log, symbol: str, *, at: int | None = None, progress: OnProgress | None = None
 ) -> Graph:
     """Return what led to the price of `symbol` as of sequence `at`, or as of now.
 
@@ -50,7 +51,7 @@ async def why(
     return graph
 
 
-def _price(graph: Graph, history: History, price: At[PriceChanged]) -> None:
+def _price(graph: Graph, history: History, price: LocatedEvent[PriceChanged]) -> None:
     """Add the root, and check that FinalPrice follows from its parts."""
     market, event = history.market, price.event
     final = to_decimal(event.final_price_e2)
@@ -81,7 +82,7 @@ def _price(graph: Graph, history: History, price: At[PriceChanged]) -> None:
 
 
 async def _market(
-    graph: Graph, market: Market, price: At[PriceChanged], evidence: Evidence
+    graph: Graph, market: Market, price: LocatedEvent[PriceChanged], evidence: Evidence
 ) -> None:
     node = Node(key=MARKET, kind="market", title="")
     node.title = f"market price {to_decimal(market.market_e2)}: {_basis(market)}"
@@ -163,7 +164,7 @@ async def _trades(graph: Graph, market: Market, evidence: Evidence) -> None:
     graph.check(text, start_e6 + moved_e6 == market.ewma_e6)
 
 
-def _before(step: Step) -> int:
+def _before(step: EwmaStep) -> int:
     """Return the average before a trade; the first one's price is where it starts."""
     return step.after_e6 if step.before_e6 is None else step.before_e6
 
@@ -201,6 +202,6 @@ async def _score(graph: Graph, history: History, evidence: Evidence) -> None:
     if earlier:
         title = f"{earlier:,} earlier changes: {to_decimal(market.earlier_e2)} in all"
         graph.add(Node(key="earlier changes", kind="score_change", title=title), SCORE)
-    scores = Scores(graph, evidence)
+    scores = ScoreExplainer(graph, evidence)
     for change in reversed(market.changes):
         await scores.change(change, SCORE)

@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from replay.graphs.graph import Graph, Node
 from replay.why.rulings import Ruling
-from replay.why.stories import Article, Asked, At
+from replay.why.stories import Article, LlmConsultation, LocatedEvent
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import Codec
@@ -205,7 +205,7 @@ class Evidence:
                 node.flaws.append("what was assessed is not what it measures")
         self._graph.add(node, under)
 
-    async def asked(self, asked: Asked, use: str, under: str) -> None:
+    async def asked(self, asked: LlmConsultation, use: str, under: str) -> None:
         """Add what the LLM had to do with a story."""
         reality = self.subject(subjects.REALITY)
         if use == "skipped" and asked.skipped is not None:
@@ -218,7 +218,10 @@ class Evidence:
             await self._outcome(asked.outcome, asked, under)
 
     async def _outcome(
-        self, outcome: At[LlmAnswered] | At[LlmTimedOut], asked: Asked, under: str
+        self,
+        outcome: LocatedEvent[LlmAnswered] | LocatedEvent[LlmTimedOut],
+        asked: LlmConsultation,
+        under: str,
     ) -> None:
         sequence, event = outcome
         node = Node(key=f"llm:{event.request_id}", kind="llm", title="LLM: no answer in time")
@@ -240,7 +243,7 @@ class Evidence:
 
 
 def _answered(node: Node, event: LlmAnswered, call: LlmCalled) -> None:
-    """Say what the LLM said, and whether that is what was taken of it."""
+    """Add the answer of the LLM, and a flaw where reality took another one."""
     answer = call.answer
     node.facts = {
         "model": call.model,

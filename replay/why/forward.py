@@ -6,8 +6,9 @@ from typing import Final
 import msgspec
 
 from replay.graphs.graph import Graph, Node
-from replay.graphs.walk import Progress, walk
+from replay.graphs.walk import walk
 from replay.limits import MAX_MOVED_NODES
+from replay.progress import OnProgress
 from replay.why.evidence import ARTICLES, CALLS, SIGNALS, facts_of
 from replay.why.labels import kind_of, words
 from replay.why.links import LEFT_OUT, Matter, moved_by, moves
@@ -38,7 +39,7 @@ class _Tag(msgspec.Struct):
 _tag = msgspec.json.Decoder(_Tag).decode
 
 
-async def moved(log: Log, sequence: int, *, progress: Progress | None = None) -> Graph:
+async def moved(log: Log, sequence: int, *, progress: OnProgress | None = None) -> Graph:
     """Return everything that the message at `sequence` led to, as far as the log says.
 
     The first MAX_MOVED_NODES effects are told, in the order of the log. Raises NotFound if

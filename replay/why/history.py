@@ -2,7 +2,7 @@
 
 from replay.why.market import Market
 from replay.why.rulings import Ruling, Rulings
-from replay.why.stories import At, Stories
+from replay.why.stories import LocatedEvent, Stories
 from schemas import subjects
 from schemas.events.exchange import ReviewersChecked, TopsChanged, Traded
 from schemas.events.governance import ReviewAnswered
@@ -24,8 +24,8 @@ class History:
         self.market = Market()
         self.rulings = Rulings(symbol)
         self.stories = Stories(symbol)
-        self.price: At[PriceChanged] | None = None
-        self.blend: At[BlendSet] | None = None
+        self.price: LocatedEvent[PriceChanged] | None = None
+        self.blend: LocatedEvent[BlendSet] | None = None
         self.priced_through = 0
         """Up to which sequence pricing had read."""
         self._chains = Chains(EVENT_MESSAGES.decode)
@@ -69,7 +69,7 @@ class History:
             elif isinstance(event, ReviewersChecked):
                 review = self.stories.reviews.get(event.proposal_hash)
                 if review is not None:
-                    review.checked.append(At(sequence, event))
+                    review.checked.append(LocatedEvent(sequence, event))
 
     def _reality(self, sequence: int, record: Record) -> None:
         for change in self.stories.take(sequence, record, self.rulings):
@@ -80,8 +80,8 @@ class History:
         self.market.through(record.last_input)
         for event in record.events:
             if isinstance(event, PriceChanged) and event.symbol == self.symbol:
-                self.price = At(sequence, event)
+                self.price = LocatedEvent(sequence, event)
             elif isinstance(event, BlendSet) and event.symbol == self.symbol:
-                self.blend = At(sequence, event)
+                self.blend = LocatedEvent(sequence, event)
             elif isinstance(event, ProposalPriced) and event.symbol == self.symbol:
-                self.stories.review(event.proposal_hash).priced = At(sequence, event)
+                self.stories.review(event.proposal_hash).priced = LocatedEvent(sequence, event)

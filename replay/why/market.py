@@ -8,7 +8,7 @@ from typing import NamedTuple, assert_never
 from engines.pricing.arithmetic import MILLION, blend, smooth
 from replay.limits import MAX_WHY_CHANGES, MAX_WHY_TRADES, WHY_TRADE_WEIGHT_BP
 from replay.why.rulings import Ruling
-from replay.why.stories import Change
+from replay.why.stories import ScoreMove
 from schemas.events.exchange import Top, Traded
 from schemas.events.governance import (
     MarketEdited,
@@ -19,13 +19,13 @@ from schemas.events.governance import (
 from schemas.events.pricing import Basis
 from schemas.units import WEIGHT_ONE_BP, round_half_even
 
-Cause = Ruling | Traded | Top | Change
+Cause = Ruling | Traded | Top | ScoreMove
 """What moves a price."""
 
 _LEAST = Fraction(WHY_TRADE_WEIGHT_BP, WEIGHT_ONE_BP)
 
 
-class Step(NamedTuple):
+class EwmaStep(NamedTuple):
     """One trade in the EWMA; `before_e6` is None for the first."""
 
     sequence: int
@@ -38,7 +38,7 @@ class Step(NamedTuple):
 class Weighed(NamedTuple):
     """A trade, and what of it is in the price."""
 
-    step: Step
+    step: EwmaStep
     weight: Fraction
 
 
@@ -59,8 +59,8 @@ class Market:
         self.resolved: Ruling | None = None
         self.top: tuple[int, Top] | None = None
         self.trades = 0
-        self.steps: deque[Step] = deque(maxlen=MAX_WHY_TRADES)
-        self.changes: deque[Change] = deque(maxlen=MAX_WHY_CHANGES)
+        self.steps: deque[EwmaStep] = deque(maxlen=MAX_WHY_TRADES)
+        self.changes: deque[ScoreMove] = deque(maxlen=MAX_WHY_CHANGES)
         self.changed = 0
         self.moved_e2 = 0
         """The sum of all changes of the score."""
@@ -100,7 +100,7 @@ class Market:
                 self._trade(sequence, cause)
             case Top():
                 self._best(sequence, cause)
-            case Change():
+            case ScoreMove():
                 self._change(cause)
             case Ruling():
                 self._rule(cause)
@@ -114,7 +114,7 @@ class Market:
         self.basis = "trades"
         self.ewma_e6 = smooth(before_e6, trade.price_ticks, self.alpha_bp)
         self.trades += 1
-        self.steps.append(Step(sequence, trade, self.alpha_bp, before_e6, self.ewma_e6))
+        self.steps.append(EwmaStep(sequence, trade, self.alpha_bp, before_e6, self.ewma_e6))
 
     def _best(self, sequence: int, top: Top) -> None:
         if self.basis in ("trades", "resolution"):
@@ -126,7 +126,7 @@ class Market:
             self.basis = "mid"
             self.ewma_e6 = (top.bid_ticks + top.ask_ticks) * (MILLION // 2)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: ScoreMove) -> None:
         if self.basis == "resolution":
             return
         if len(self.changes) == self.changes.maxlen:

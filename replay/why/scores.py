@@ -3,7 +3,7 @@
 from engines.reality import arithmetic
 from replay.graphs.graph import Graph, Node
 from replay.why.evidence import Evidence, facts_of
-from replay.why.stories import Change, Review, Told
+from replay.why.stories import ReviewTrail, ScoreMove, StoryVersion
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import encode
@@ -13,7 +13,7 @@ from schemas.policy import RealityRules
 from schemas.units import SCORE_MAX_E2, round_half_even, to_decimal, to_fraction
 
 
-class Scores:
+class ScoreExplainer:
     """Adds changes of a score to a graph, the newest first."""
 
     def __init__(self, graph: Graph, evidence: Evidence) -> None:
@@ -21,7 +21,7 @@ class Scores:
         self._evidence = evidence
         self._reality = evidence.subject(subjects.REALITY)
 
-    async def change(self, change: Change, under: str) -> None:
+    async def change(self, change: ScoreMove, under: str) -> None:
         """Add one change, and below it its review or assessment."""
         event = change.event
         key = f"change:{change.sequence}:{event.cluster}:{event.cause}"
@@ -35,11 +35,11 @@ class Scores:
         self._graph.add(node, under)
         if event.review:
             await self._review(change, node)
-        elif change.told is None:
+        elif change.story is None:
             node.flaws.append("the assessment that it follows from was not found")
         else:
-            self._follows(event, change.told.impact.event.delta_e2, node)
-            await self._told(change.told, key)
+            self._follows(event, change.story.impact.event.delta_e2, node)
+            await self._assessment(change.story, key)
 
     def _follows(self, event: ScoreChanged, delta_e2: int, node: Node) -> None:
         """Check that a change is what was left to move, within the scale."""
@@ -54,7 +54,7 @@ class Scores:
 
     # -- reviews ---------------------------------------------------------------------
 
-    async def _review(self, change: Change, above: Node) -> None:
+    async def _review(self, change: ScoreMove, above: Node) -> None:
         event, review = change.event, change.review
         if review is None or review.opened is None:
             above.flaws.append(f"the review {event.review[:16]} was not found")
@@ -72,9 +72,9 @@ class Scores:
         if review.story is None:
             node.flaws.append("the story that was proposed was not found")
         else:
-            await self._told(review.story, node.key)
+            await self._assessment(review.story, node.key)
 
-    async def _answers(self, review: Review, node: Node) -> None:
+    async def _answers(self, review: ReviewTrail, node: Node) -> None:
         """Add who approved, that they were free to, and what they were shown."""
         for answer in review.answers:
             await self._evidence.ruling(answer, node.key)
@@ -101,9 +101,9 @@ class Scores:
 
     # -- stories ---------------------------------------------------------------------
 
-    async def _told(self, told: Told, under: str) -> None:
+    async def _assessment(self, version: StoryVersion, under: str) -> None:
         """Add an assessment: its numbers, its articles, the LLM, the policy it was made by."""
-        sequence, impact = told.impact
+        sequence, impact = version.impact
         key = f"impact:{sequence}:{impact.cluster}:{impact.cause}"
         node = Node(key=key, kind="story", title="", sequence=sequence, subject=self._reality)
         asked = impact.llm.replace("_", " ")
@@ -116,25 +116,25 @@ class Scores:
         )
         node.facts = facts_of(impact)
         self._graph.add(node, under)
-        self._assess_again(told, node)
-        for article in reversed(told.articles):
+        self._assess_again(version, node)
+        for article in reversed(version.articles):
             await self._evidence.article(article, key)
-        earlier = told.in_all - len(told.articles)
+        earlier = version.in_all - len(version.articles)
         if earlier:
             title = f"{earlier:,} earlier articles of the story"
             self._graph.add(Node(key=f"{key} earlier", kind="article", title=title), key)
-        await self._evidence.asked(told.asked, impact.llm, key)
-        await self._evidence.ruling(told.policy, key)
+        await self._evidence.asked(version.asked, impact.llm, key)
+        await self._evidence.ruling(version.policy, key)
 
-    def _assess_again(self, told: Told, node: Node) -> None:
+    def _assess_again(self, version: StoryVersion, node: Node) -> None:
         """Do the assessment's arithmetic again by the policy that it names."""
-        impact = told.impact.event
-        if told.policy is None or not isinstance(told.policy.event, PolicySet):
+        impact = version.impact.event
+        if version.policy is None or not isinstance(version.policy.event, PolicySet):
             node.flaws.append(f"policy {impact.policy_version} was not found")
             return
-        rules = told.policy.event.policy.rules()
-        wrong = [*_wrong(impact, told, rules)]
-        for article in told.articles:
+        rules = version.policy.event.policy.rules()
+        wrong = [*_wrong(impact, version, rules)]
+        for article in version.articles:
             said = article.assessed
             if said.cause != impact.cause:
                 continue  # another policy may have held as it came
@@ -144,7 +144,7 @@ class Scores:
             if quick_bp != said.quick_bp:
                 wrong.append("quick_bp of its newest article")
         text = (
-            f"story {impact.cluster} at {told.impact.sequence:,}: weight "
+            f"story {impact.cluster} at {version.impact.sequence:,}: weight "
             f"{to_fraction(impact.weight_e4)}, {to_decimal(impact.points_e2)} points, "
             f"{to_decimal(impact.delta_e2)} left to move, by policy {impact.policy_version}"
         )
@@ -152,25 +152,25 @@ class Scores:
             node.flaws.append(f"not as the policy has it: {', '.join(wrong)}")
 
 
-def _wrong(impact: ImpactAssessed, told: Told, rules: RealityRules) -> list[str]:
+def _wrong(impact: ImpactAssessed, version: StoryVersion, rules: RealityRules) -> list[str]:
     """Return the numbers of an assessment that do not follow from the others."""
     policy = rules.reality
     weight_e4 = arithmetic.weight_e4(impact.trust_bp, impact.related, impact.age_ns, policy.tau_ns)
     computed_e2 = arithmetic.computed_e2(policy, impact.weight_e4, impact.quick_bp)
     points_e2 = impact.computed_e2
-    outcome = told.asked.outcome
+    outcome = version.asked.outcome
     if impact.llm == "used" and outcome is not None and isinstance(outcome.event, LlmAnswered):
         said = outcome.event
         points_e2 = arithmetic.blended_e2(
             computed_e2, policy.delta_cap_e2, said.impact_e2, said.confidence_bp
         )
     quick_bp = 0
-    if told.trust_sum_bp:
-        quick_bp = round_half_even(told.quick_sum, told.trust_sum_bp)
+    if version.trust_sum_bp:
+        quick_bp = round_half_even(version.quick_sum, version.trust_sum_bp)
     confidence_bp = arithmetic.confidence_bp(impact.independent_sources, impact.trust_bp)
     expected = {
         "quick_bp": quick_bp,
-        "related": told.in_all,
+        "related": version.in_all,
         "weight_e4": weight_e4,
         "computed_e2": computed_e2,
         "points_e2": points_e2,

@@ -27,7 +27,7 @@ from schemas.records import Record
 T = TypeVar("T")
 
 
-class At(NamedTuple, Generic[T]):
+class LocatedEvent(NamedTuple, Generic[T]):
     """An event, and the sequence of the record that it stands in."""
 
     sequence: int
@@ -43,28 +43,28 @@ class Article(NamedTuple):
     source: Ruling | None
 
 
-class Asked(NamedTuple):
+class LlmConsultation(NamedTuple):
     """What became of the LLM in a story."""
 
-    request: At[LlmRequested] | None = None
-    skipped: At[LlmSkipped] | None = None
-    outcome: At[LlmAnswered] | At[LlmTimedOut] | None = None
+    request: LocatedEvent[LlmRequested] | None = None
+    skipped: LocatedEvent[LlmSkipped] | None = None
+    outcome: LocatedEvent[LlmAnswered] | LocatedEvent[LlmTimedOut] | None = None
 
 
-class Review(msgspec.Struct):
+class ReviewTrail(msgspec.Struct):
     """All that is known of one review."""
 
-    opened: At[ReviewOpened] | None = None
-    priced: At[ProposalPriced] | None = None
+    opened: LocatedEvent[ReviewOpened] | None = None
+    priced: LocatedEvent[ProposalPriced] | None = None
     answers: list[Ruling] = []
-    checked: list[At[ReviewersChecked]] = []
-    refused: list[At[ReviewAnswerRefused]] = []
-    closed: At[ReviewClosed] | None = None
-    story: "Told | None" = None
+    checked: list[LocatedEvent[ReviewersChecked]] = []
+    refused: list[LocatedEvent[ReviewAnswerRefused]] = []
+    closed: LocatedEvent[ReviewClosed] | None = None
+    story: "StoryVersion | None" = None
     """The story as it was when the review opened."""
 
 
-class Told(NamedTuple):
+class StoryVersion(NamedTuple):
     """A story as it stood at one assessment; the two sums are over all of its articles."""
 
     cluster: int
@@ -73,18 +73,18 @@ class Told(NamedTuple):
     """Articles, those that are no longer held too."""
     quick_sum: int
     trust_sum_bp: int
-    asked: Asked
-    impact: At[ImpactAssessed]
+    asked: LlmConsultation
+    impact: LocatedEvent[ImpactAssessed]
     policy: Ruling | None
 
 
-class Change(NamedTuple):
+class ScoreMove(NamedTuple):
     """A move of the score and what it rests on."""
 
     sequence: int
     event: ScoreChanged
-    told: Told | None
-    review: Review | None
+    story: StoryVersion | None
+    review: ReviewTrail | None
 
 
 class _Story(msgspec.Struct):
@@ -92,8 +92,9 @@ class _Story(msgspec.Struct):
     count: int = 0
     quick_sum: int = 0
     trust_sum_bp: int = 0
-    asked: Asked = Asked()
-    told: Told | None = None
+    asked: LlmConsultation = LlmConsultation()
+    latest: StoryVersion | None = None
+    """As it stood at its last assessment."""
 
 
 def _oldest_out(held: dict[T, object]) -> None:
@@ -107,17 +108,17 @@ class Stories:
     def __init__(self, symbol: str) -> None:
         self._symbol = symbol
         self._stories: dict[int, _Story] = {}
-        self.reviews: dict[str, Review] = {}
+        self.reviews: dict[str, ReviewTrail] = {}
 
-    def review(self, hash_: str) -> Review:
+    def review(self, hash_: str) -> ReviewTrail:
         """Return what is known of a review, so far perhaps nothing."""
-        review = self.reviews.setdefault(hash_, Review())
+        review = self.reviews.setdefault(hash_, ReviewTrail())
         _oldest_out(self.reviews)  # type: ignore[arg-type]  # a dict of reviews is one of objects
         return review
 
-    def take(self, sequence: int, record: Record, rulings: Rulings) -> list[Change]:
+    def take(self, sequence: int, record: Record, rulings: Rulings) -> list[ScoreMove]:
         """Keep what a record of reality says about the symbol; return its moves of the score."""
-        changes: list[Change] = []
+        changes: list[ScoreMove] = []
         joined: ClusterOpened | ArticleGrouped | None = None
         for event in record.events:
             match event:
@@ -127,7 +128,9 @@ class Stories:
                     source = rulings.of_source(event.source, event.cause)
                     self._assessed(Article(sequence, joined, event, source))
                 case ImpactAssessed(symbol=self._symbol):
-                    self._impact(At(sequence, event), rulings.policies.get(event.policy_version))
+                    self._impact(
+                        LocatedEvent(sequence, event), rulings.policies.get(event.policy_version)
+                    )
                 case ScoreChanged(symbol=self._symbol):
                     changes.append(self._changed(sequence, event))
                 case LlmRequested() | LlmSkipped() | LlmAnswered() | LlmTimedOut():
@@ -146,11 +149,11 @@ class Stories:
         story.quick_sum += article.assessed.trust_bp * article.assessed.quick_bp
         story.trust_sum_bp += article.assessed.trust_bp
 
-    def _impact(self, impact: At[ImpactAssessed], policy: Ruling | None) -> None:
+    def _impact(self, impact: LocatedEvent[ImpactAssessed], policy: Ruling | None) -> None:
         cluster = impact.event.cluster
         story = self._stories.get(cluster)
         if story is not None:
-            story.told = Told(
+            story.latest = StoryVersion(
                 cluster,
                 tuple(story.articles),
                 story.count,
@@ -161,15 +164,15 @@ class Stories:
                 policy,
             )
 
-    def _changed(self, sequence: int, event: ScoreChanged) -> Change:
+    def _changed(self, sequence: int, event: ScoreChanged) -> ScoreMove:
         if event.review:
             review = self.reviews.get(event.review)
-            return Change(sequence, event, review.story if review else None, review)
+            return ScoreMove(sequence, event, review.story if review else None, review)
         story = self._stories.get(event.cluster)
-        told = story.told if story else None
-        if told is not None and told.impact.event.cause != event.cause:
-            told = None
-        return Change(sequence, event, told, None)
+        version = story.latest if story else None
+        if version is not None and version.impact.event.cause != event.cause:
+            version = None
+        return ScoreMove(sequence, event, version, None)
 
     def _llm(
         self, sequence: int, event: LlmRequested | LlmSkipped | LlmAnswered | LlmTimedOut
@@ -181,15 +184,15 @@ class Stories:
             return
         match event:
             case LlmRequested():
-                story.asked = Asked(request=At(sequence, event))
+                story.asked = LlmConsultation(request=LocatedEvent(sequence, event))
             case LlmSkipped():
-                story.asked = story.asked._replace(skipped=At(sequence, event))
+                story.asked = story.asked._replace(skipped=LocatedEvent(sequence, event))
             case LlmAnswered(status="late" | "unknown"):
                 pass
             case LlmAnswered():
-                story.asked = story.asked._replace(outcome=At(sequence, event))
+                story.asked = story.asked._replace(outcome=LocatedEvent(sequence, event))
             case LlmTimedOut():
-                story.asked = story.asked._replace(outcome=At(sequence, event))
+                story.asked = story.asked._replace(outcome=LocatedEvent(sequence, event))
 
     def _review(
         self, sequence: int, event: ReviewOpened | ReviewClosed | ReviewAnswerRefused
@@ -197,12 +200,12 @@ class Stories:
         match event:
             case ReviewOpened(proposal=proposal) if proposal.symbol == self._symbol:
                 review = self.review(event.proposal_hash)
-                review.opened = At(sequence, event)
+                review.opened = LocatedEvent(sequence, event)
                 story = self._stories.get(proposal.cluster)
-                review.story = story.told if story else None
+                review.story = story.latest if story else None
             case ReviewClosed(symbol=self._symbol):
-                self.review(event.proposal_hash).closed = At(sequence, event)
+                self.review(event.proposal_hash).closed = LocatedEvent(sequence, event)
             case ReviewAnswerRefused(symbol=self._symbol):
-                self.review(event.proposal_hash).refused.append(At(sequence, event))
+                self.review(event.proposal_hash).refused.append(LocatedEvent(sequence, event))
             case _:
                 pass

@@ -1,4 +1,4 @@
-"""What the governance engine decides: who may sign, and what signed decisions bring about."""
+"""What the governance engine decides: who may sign, and the effects of signed decisions."""
 
 from schemas.codec import Message
 from schemas.decisions import RiskLevel, Role
@@ -18,7 +18,7 @@ class VenueFounded(Message, tag="venue_founded/1", frozen=True):
 
 
 class DecisionAccepted(Message, tag="decision_accepted/1", frozen=True):
-    """A decision was good; what it brought about follows with the same cause.
+    """A decision was good; its effects follow with the same cause.
 
     `signers` are the holders' keys, the proposer first; more than one where the rules ask
     for it. `decision_hash` is the SHA-256 of the signed text.
@@ -204,7 +204,7 @@ class SourceQuarantineSet(Message, tag="source_quarantine_set/1", frozen=True):
 
 
 class ReviewAnswered(Message, tag="review_answered/1", frozen=True):
-    """Enough people have signed an answer to a review; what it does, reality says.
+    """Enough people have signed an answer to a review; the reality engine applies it.
 
     `signers` are the keys that signed; `keys` all that were ever enrolled for the people
     behind them, by which the exchange knows their accounts.

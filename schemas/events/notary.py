@@ -1,4 +1,4 @@
-"""What the notary decides: nothing but what the log's past is."""
+"""What the notary decides: seals of the log's past."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final

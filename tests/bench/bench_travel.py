@@ -24,8 +24,8 @@ import structlog
 from engines.kernel import Engine
 from projections.api.store import At, ReadStore
 from projections.history.historian import Historian
-from replay.travel.snapshot_store import ShelfFolder
-from replay.travel.travel import Keeper, Moment, TimeMachine
+from replay.travel.snapshot_store import TravelSnapshotFolder
+from replay.travel.travel import EngineStates, Keeper, StateReplay
 from schemas.stored import Stored
 from schemas.subjects import ENGINES
 from schemas.units import SECOND_NS
@@ -124,9 +124,9 @@ async def _timed(
 
 async def _states(log: NatsLog, sequences: list[int], folder: Path) -> tuple[list[Timed], float]:
     """Fold to all sequences with snapshots, to some without, and compare with one walk."""
-    shelves = {name: ShelfFolder(folder, name) for name in ENGINES}
+    stores = {name: TravelSnapshotFolder(folder, name) for name in ENGINES}
     started = time.perf_counter()
-    keeper = Keeper(log, _engines, shelves)
+    keeper = Keeper(log, _engines, stores)
     await keeper.catch_up()
     keeping_s = time.perf_counter() - started
     print(
@@ -134,13 +134,13 @@ async def _states(log: NatsLog, sequences: list[int], folder: Path) -> tuple[lis
         f"made in {keeping_s:,.0f} s by one fold of the log\n"
     )
     with_them, there = await _timed(
-        "state, from travel snapshots", sequences, TimeMachine(log, _engines, shelves).at
+        "state, from travel snapshots", sequences, StateReplay(log, _engines, stores).at
     )
-    bare = TimeMachine(log, _engines)
+    bare = StateReplay(log, _engines)
     few = sequences[:FROM_GENESIS]
     without, also = await _timed("state, from the genesis", few, bare.at)
     started = time.perf_counter()
-    walked: list[Moment] = [moment async for moment in bare.along(sorted(sequences))]
+    walked: list[EngineStates] = [moment async for moment in bare.along(sorted(sequences))]
     walk_s = time.perf_counter() - started
     assert sorted(there, key=lambda one: one.sequence) == walked, "snapshots lead elsewhere"
     assert also == there[:FROM_GENESIS]

@@ -68,6 +68,15 @@ class Orders:
         await asyncio.gather(*(self._trader(name, share, quiet) for name in ACCOUNTS))
         await asyncio.gather(*self._repeats)
 
+    async def probe(self) -> int:
+        """Have every account cancel what it has; return the sequence of the last of these."""
+        last = 0
+        for account in ACCOUNTS:
+            command = encode(CancelAll(f"{account}-probe", self._world.now_ns(), None))
+            sent = self._world.new(subjects.order_command("main", account), command)
+            last = max(last, await self._world.deliver(sent))
+        return last
+
     async def _trader(self, account: str, commands: int, quiet: bool) -> None:
         dice, left, number = self._dice, commands, 0
         while left:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+from tests.sim import swarm
 from tests.sim.result import Account, Result
 
 PATHS: Final = (
@@ -91,9 +92,16 @@ class Totals:
             yield f"  {self.marks[path]:>8,}  {path}"
 
 
+def command(result: Result, commands: int, bug: str = "") -> str:
+    """Return the line that makes this very run again."""
+    planted = f" --bug {bug}" if bug else ""
+    run = f"--seed {result.seed} --plan {result.plan} --commands {commands}"
+    return f"python -m tests.sim {run}{planted}"
+
+
 def failure(result: Result, commands: int, bug: str = "") -> str:
     """Say what a run found, and how to see it again."""
-    again = f"python -m tests.sim --seed {result.seed} --plan {result.plan} --commands {commands}"
-    planted = f" --bug {bug}" if bug else ""
+    again = command(result, commands, bug)
     found = "\n".join(f"  - {problem}" for problem in result.problems[:8])
-    return f"seed {result.seed}, plan {result.plan}:\n{found}\n  again: {again}{planted} --trace"
+    drawn = f"  options: {swarm.options(swarm.draw(result.seed))}\n" * (result.plan == swarm.NAME)
+    return f"seed {result.seed}, plan {result.plan}:\n{found}\n{drawn}  again: {again} --trace"

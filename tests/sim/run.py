@@ -14,7 +14,8 @@ import structlog
 from projections.feeds.channels import PROGRESS
 from projections.feeds.outbox import decode_progress
 from schemas import subjects
-from tests.sim import bugs, checks, damage, roster, spells
+from schemas.records import EVENT_MESSAGES
+from tests.sim import bugs, checks, damage, roster, spells, swarm
 from tests.sim.decisions import SYMBOLS, Decisions
 from tests.sim.ingest import ASKERS, Ingest
 from tests.sim.life import make_task
@@ -50,8 +51,13 @@ def run(
     return result
 
 
+def plan_for(name: str, seed: int) -> Plan:
+    """Return the plan called `name`: one that is written down, or one drawn from the seed."""
+    return swarm.draw(seed) if name == swarm.NAME else load(name)
+
+
 def _run(seed: int, name: str, commands: int, bug: str, keep: bool) -> Result:
-    trace, plan, began = Trace(keep), load(name), time.process_time()
+    trace, plan, began = Trace(keep), plan_for(name, seed), time.process_time()
     result = Result(seed=seed, plan=name)
     with bugs.planted(bug):
         try:
@@ -105,6 +111,7 @@ async def _phases(world: World, commands: int, result: Result) -> None:
     if "ingest" in world.plan.workloads:
         await _ingested(world, ingest)
     await _rest(world)
+    await _alive(world, orders)
     result.account, problems = checks.account_for(world.sent, world.server.messages())
     result.problems += problems
     if world.plan.expected == "halt":
@@ -124,6 +131,23 @@ async def _ingested(world: World, ingest: Ingest) -> None:
             world.problem(f"ingest: {len(lacking)} never came, such as {lacking[0]!r}")
     for name in ASKERS:
         world.retire(name)
+
+
+async def _alive(world: World, orders: Orders) -> None:
+    """Send from every account once more: a healed world that rests must still decide."""
+    loop = asyncio.get_running_loop()
+    ends, last = loop.time() + PATIENCE_S, await orders.probe()
+    while not world.problems and _decided(world) < last:
+        await asyncio.sleep(_LOOK_EVERY_S)
+        if loop.time() > ends:
+            world.problem(f"liveness: {last} was acked, and nothing behind {_decided(world)}")
+    await _rest(world)
+
+
+def _decided(world: World) -> int:
+    """Return the last command that the exchange has decided."""
+    stored = world.server.last(subjects.events(subjects.DEFAULT_SHARD, subjects.EXCHANGE))
+    return EVENT_MESSAGES.decode(stored.payload).last_input if stored else 0
 
 
 async def _rest(world: World) -> None:

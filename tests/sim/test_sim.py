@@ -3,18 +3,21 @@
 import os
 import subprocess
 import sys
+from unittest.mock import patch
 
 import pytest
 
 from tests.sim import plan as plans
+from tests.sim import swarm
 from tests.sim.__main__ import find, plan_of
 from tests.sim.bugs import all_bugs
+from tests.sim.orders import Orders
 from tests.sim.report import PATHS, Totals, failure
 from tests.sim.result import Result
 from tests.sim.run import run
 
 COMMANDS = 300
-SEEDS = range(20)
+SEEDS = range(12)
 
 
 def short(seed: int) -> Result:
@@ -66,7 +69,28 @@ def test_every_plan_can_be_read_and_every_bug_has_one() -> None:
         assert plans.load(name).about
     assert len(all_bugs()) >= 12
     assert {bug.plan for bug in all_bugs().values()} <= set(plans.names())
-    assert {plan_of(seed) for seed in range(100)} == set(plans.in_turn())
+    assert {plan_of(seed) for seed in range(100)} == {*plans.in_turn(), swarm.NAME}
+
+
+def test_a_drawn_plan_is_the_seeds_own_and_names_what_it_leaves_out() -> None:
+    plans_drawn = [swarm.draw(seed) for seed in range(50)]
+    assert plans_drawn[7] == swarm.draw(7) != swarm.draw(8)
+    told = [swarm.options(plan) for plan in plans_drawn]
+    for kind in ("disk_full", "kills", "snapshots", "store", "lost_e4"):
+        assert 0 < sum(f'"{kind}"' in options for options in told) < len(told), kind
+    found = failure(Result(seed=7, plan=swarm.NAME, problems=["x"]), 300)
+    assert f"options: {told[7]}\n  again: python -m tests.sim --seed 7 --plan swarm" in found
+
+
+def test_a_venue_that_no_longer_decides_is_found() -> None:
+    """The phase after the heal: all is quiet, and a command is acked, and nothing comes of it."""
+    with patch.object(Orders, "probe", _ahead):
+        result = run(0, "calm", 50)
+    assert any(problem.startswith("liveness: ") for problem in result.problems), result.problems
+
+
+async def _ahead(orders: Orders) -> int:
+    return 10**9
 
 
 def test_paths_that_were_never_taken_are_named() -> None:

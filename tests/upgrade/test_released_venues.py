@@ -18,7 +18,7 @@ from replay.archive.archiver import Archiver
 from replay.archive.segments import SegmentFolder
 from replay.bundle.check import check_bundle
 from replay.bundle.export import export
-from replay.travel.travel import TimeMachine
+from replay.travel.travel import StateReplay
 from replay.verify.verify import verify
 from tests.projections.reading import project_all
 from tests.simulated.log import SimulatedServer
@@ -58,7 +58,7 @@ def test_each_engine_comes_to_the_same_states(
     expected = venue.expected["states"]
 
     async def states() -> dict[str, Any]:
-        machine = TimeMachine(server.connect(), partial(all_engines, server.shard))
+        machine = StateReplay(server.connect(), partial(all_engines, server.shard))
         return {
             str(state.sequence): {
                 "state_hash": state.state_hash,

@@ -1,4 +1,4 @@
-"""Matching: whom an order would trade with, found without touching the book."""
+"""Matching: the trades that an order would make, found without touching the book."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from schemas.events.exchange import CancelReason
 from schemas.units import PAR_TICKS
 
 Fills = Sequence[tuple[RestingOrder, int]]
-"""The makers in the order of their turn, with the lots that each gives."""
+"""The makers' orders, the best and oldest first, with the lots that each gives."""
 
 Match = tuple[Fills, int, CancelReason, int | None]
 """Fills, lots left over, why it stopped early if it did, and the own order that stopped it."""
@@ -17,8 +17,8 @@ Match = tuple[Fills, int, CancelReason, int | None]
 def match(opposite: BookSide, cost: int, lots: int, own: Holding | None, max_trades: int) -> Match:
     """Walk `opposite` from its best order while an order of `cost` crosses it.
 
-    It ends at the first order of `own`: an account never trades with itself, and to go on
-    behind its own order would break the order of time. So the account's own lots never
+    The walk ends at the first order of `own`: an account never trades with itself, and to go
+    on behind its own order would break the order of time. So the account's own lots never
     count as liquidity.
     """
     fills: list[tuple[RestingOrder, int]] = []

@@ -41,8 +41,8 @@ def judge(
     state: State, sequence: int, account: str, command: OrderCommand, now_ns: int
 ) -> Iterable[Event]:
     """Return what an order command leads to."""
-    # By exact type: `match` would ask isinstance, which for a Struct that is not one costs
-    # more than most of the rest.
+    # By exact type: `match` would ask isinstance, which costs more than most of the rest if
+    # the Struct is not one.
     if type(command) is PlaceOrder:
         order_id = sequence * MAX_BATCH_ORDERS
         sent_ns = command.client_time_ns
@@ -73,8 +73,8 @@ def _place_each(
 ) -> Iterator[Event]:
     """Yield the outcomes of a batch, each order judged by what those before it left.
 
-    That works because the kernel applies each event before it asks for the next one, so a
-    batch is by construction the same as its orders one after the other.
+    The kernel applies each event before it asks for the next one. So a batch leads to the same
+    as its orders one after the other.
     """
     trades = MAX_TRADES_PER_COMMAND
     order_id = sequence * MAX_BATCH_ORDERS
@@ -240,7 +240,7 @@ def _with_trades(state: State, placed: OrderPlaced, fills: Fills) -> Sequence[Ev
 def _cancel_order(
     state: State, sequence: int, name: str, command: CancelOrder, now_ns: int
 ) -> Event:
-    """Return the outcome of one cancel. To cancel what is gone is refused and changes nothing."""
+    """Return the outcome of one cancel. An order that is gone cannot be cancelled: refused."""
     account = state.accounts.get(name)
     if account is None:
         return refused(sequence, sayable(name), command.client_id, Refusal.UNKNOWN_ACCOUNT)

@@ -1,6 +1,6 @@
 """Refusals: the events that say why something was not carried out.
 
-What they echo of a hostile message is bounded, so that no event outgrows its record.
+Their copies of fields from hostile messages are cut, so that no event outgrows its record.
 """
 
 from schemas.commands import Order, PlaceOrder
@@ -11,7 +11,7 @@ from schemas.subjects import is_account
 
 
 def sayable(account: str) -> str:
-    """Return the name under which a refusal may stand: none for what cannot be an account."""
+    """Return the name for a refusal: empty if `account` cannot name an account."""
     return account if is_account(account) else ""
 
 

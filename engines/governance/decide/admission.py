@@ -1,4 +1,4 @@
-"""Whether a decision is its signer's to make. Every check raises Refused if not."""
+"""Check that the signer may make a decision. Every check raises Refused if not."""
 
 from engines.governance.decide.people import ROLE_NEEDED, may
 from engines.governance.inputs import ReadDecision, kind_of

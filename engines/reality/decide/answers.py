@@ -1,4 +1,4 @@
-"""What the LLM's workers say, or fail to say in time."""
+"""Decide: the answers of the LLM's workers, and their timeouts."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -16,14 +16,14 @@ _MAX_ID_CHARS: Final = _MAX_SEQUENCE_CHARS + 1 + MAX_SYMBOL_CHARS
 
 
 def unreadable(sequence: int) -> LlmAnswered:
-    """Return what becomes of a message that is nothing a worker says."""
+    """Return the outcome of a message that is not a worker's."""
     return LlmAnswered(
         cause=sequence, request_id="", status="unknown", impact_e2=0, confidence_bp=0
     )
 
 
 def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[LlmModeChanged]:
-    """Follow a worker's word; a degraded LLM stays so until it is tried again."""
+    """Follow a worker's report; a degraded LLM stays degraded until it is tried again."""
     if (said.mode == "enabled") == (state.persisted.llm.mode == "disabled"):
         yield LlmModeChanged(sequence, said.mode, clean(said.reason, MAX_DETAIL_CHARS), None)
 
@@ -31,8 +31,8 @@ def available(state: State, sequence: int, said: LlmAvailability) -> Iterator[Ll
 def called(state: State, sequence: int, call: LlmCalled, now_ns: int) -> Iterator[Event]:
     """Take an answer, or the lack of one, if its request still waits.
 
-    A request waits until its silence was decided, so an answer that came in time counts even
-    if the engine was not there to see it.
+    A request waits until its timeout is decided. So an answer that came in time counts even if
+    the engine was down then.
     """
     waiting = state.persisted.llm.waiting.get(call.request_id)
     if waiting is None:

@@ -1,9 +1,9 @@
 """Judge a measured article: it is dropped, joins a cluster, or opens one.
 
-The order of the checks says who is to blame. What counts in a source's rate, besides the
-articles that have a say, are its fit and fresh ones that were duplicates or named no open
-market: a flood of those is a flood. Nothing that is dropped before the rate is looked at, or
-for being unfit or too old, counts: the first fetch of a feed brings many old articles.
+The order of the checks says who is to blame. The articles that are not dropped count in their
+source's rate. So do fit and fresh ones that are duplicates or name no open market: a flood of
+those is a flood. Articles that are dropped before the rate is checked, or for being unfit or
+too old, do not count: the first fetch of a feed brings many old articles.
 """
 
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ class _Drop(NamedTuple):
 
 
 def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
-    """Return what becomes of a message that is no measurement."""
+    """Return the outcome of a message that is no measurement."""
     detail = "no measurement that this version can read"
     return ArticleDropped(
         cause=sequence,
@@ -53,7 +53,7 @@ def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
 
 
 def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) -> Iterator[Event]:
-    """Say what becomes of a measured article, and what it changes for the markets it names."""
+    """Yield the outcome of a measured article, and its effects on the markets it names."""
     drop = _stranger(state, signals)
     if drop is None and _counts(state, signals, now_ns) and _too_many(state, signals, now_ns):
         yield _quarantine(state, sequence, signals, now_ns)
@@ -75,7 +75,7 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
 
 
 def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
-    """Return why the article is not its source's to say, or not again."""
+    """Return why the article does not count: repeated, or from no active source."""
     persisted = state.persisted
     of = persisted.seen.get(signals.snapshot_id)
     if of is None and (
@@ -126,7 +126,7 @@ def _is_too_old(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
 
 
 def _published_ns(signals: SignalsMeasured) -> int:
-    """Return when it was published: nobody publishes after it was seen."""
+    """Return when it was published, at the latest when it was observed."""
     published_ns = signals.published_ns
     return signals.observed_ns if published_ns is None else min(published_ns, signals.observed_ns)
 
@@ -167,9 +167,8 @@ def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) 
 def _most_similar(state: State, signals: SignalsMeasured, now_ns: int) -> Neighbour | None:
     """Return the most similar article of the window, if any is similar enough to matter.
 
-    What measured knows other articles than the engine: those that were dropped for another
-    reason than being a duplicate, and those that are out of the window by now. They do not
-    count.
+    The measurer knows more articles than the engine: those that were dropped for another
+    reason than being a duplicate, and those that have left the window. They do not count.
     """
     window = state.persisted.window
     after_ns = now_ns - state.persisted.reality.vector_window_ns

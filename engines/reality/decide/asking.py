@@ -1,4 +1,4 @@
-"""Whether the LLM is asked about a story (EM-68), and whether it is asked at all (EM-131)."""
+"""Decide: whether the LLM is asked about a story (EM-68), or at all (EM-131)."""
 
 from collections.abc import Generator, Iterator
 from typing import Literal
@@ -24,7 +24,7 @@ def request_id(cluster_id: int, symbol: str) -> str:
 
 
 def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event, None, LlmUse]:
-    """Ask the LLM if the story deserves it and was not asked about; return what it is to it.
+    """Ask the LLM if the story deserves it and was not asked about; return the LLM's part in it.
 
     A story for which there was no token, or no LLM, is tried again with its next article.
     """
@@ -75,9 +75,9 @@ def _obstacle(state: State, now_ns: int) -> Literal["no_token", "disabled", "deg
 def _has_token(state: State, now_ns: int) -> bool:
     """Tell whether the budget has a token left.
 
-    The budget is a bucket of `llm_calls_per_hour` tokens that fills up within an hour. It is
-    kept as when it will be full again: a token is left if taking it puts that off to no more
-    than an hour from now (GCRA, ITU-T I.371).
+    The budget is a bucket of `llm_calls_per_hour` tokens that fills up within an hour. The state
+    holds the time when it will be full again. A token is left if taking it delays that time to
+    no more than an hour from now (GCRA, ITU-T I.371).
     """
     llm, calls = state.persisted.llm, state.persisted.reality.llm_calls_per_hour
     if not calls or len(llm.waiting) >= MAX_LLM_WAITING:

@@ -1,4 +1,4 @@
-"""What a record of governance changes: rules, markets, sources, rejected reviews."""
+"""Decide: what a record of governance changes: rules, markets, sources, rejected reviews."""
 
 from collections.abc import Iterator
 from typing import Final, cast, get_args

@@ -35,7 +35,7 @@ def next_due_ns(state: State) -> int | None:
 
 
 def _fire(state: State, timer: Timer, now_ns: int) -> Iterator[Event]:
-    """Yield what a timer brings about; its cause is that of the event that set the timer."""
+    """Yield the events of a timer; their cause is that of the event that set it."""
     match timer.kind:
         case "llm":
             yield from answers.time_out(state, timer.key, now_ns)

@@ -1,4 +1,4 @@
-"""Moves that wait for a person: proposed, answered, expired, withdrawn."""
+"""Decide: reviews of moves that wait for a person: opened, answered, expired, withdrawn."""
 
 from collections.abc import Iterator
 
@@ -71,7 +71,7 @@ def propose(
 
 
 def reject(state: State, sequence: int, answer: ReviewAnswered) -> Event:
-    """Return what becomes of a signed rejection."""
+    """Return the outcome of a signed rejection."""
     hash_ = answer.proposal_hash
     refused = _refused(state, sequence, hash_, answer.symbol)
     if refused is not None:

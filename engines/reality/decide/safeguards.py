@@ -1,4 +1,4 @@
-"""Apply a move, or let a person decide on it (EM-05, EM-100..103)."""
+"""Decide: apply a move, or let a person decide on it (EM-05, EM-100..103)."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,10 @@ from schemas.units import SCORE_MAX_E2, to_decimal
 
 
 def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
-    """Move the score by what is left of a story's points, or open a review of that move.
+    """Move the score by the rest of a story's points, or open a review of that move.
 
-    While a review of the story is open nothing more is proposed; what has come together by
-    then follows with the next article. A move that the scale has no room for is none.
+    While a review of the story is open, nothing more is proposed; the points that come together
+    meanwhile follow with the next article. A move out of the scale is cut to it, or is none.
     """
     symbol, delta_e2 = impact.symbol, impact.delta_e2
     story = state.persisted.clusters[impact.cluster].stories[symbol]
@@ -45,7 +45,7 @@ def _reasons(
 ) -> dict[ReviewReason, str]:
     """Return why a person must look at a move, each with its numbers.
 
-    The move is looked at as it was assessed, before the bounds of the scale or any blending.
+    The checks take the move as it was assessed, before the bounds of the scale.
     """
     safeguards, score = state.persisted.safeguards, state.persisted.scores[symbol]
     found: dict[ReviewReason, str] = {}

@@ -1,4 +1,4 @@
-"""What a story, one cluster's articles about one symbol, means as of now (EM-69)."""
+"""Decide: the points of a story, one cluster's articles about one symbol (EM-69)."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ from schemas.units import round_half_even
 
 
 def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) -> Iterator[Event]:
-    """Say what the story means, ask the LLM where it is due, and move the score.
+    """Assess the story, ask the LLM if that is due, and move the score.
 
-    Nothing is moved while the LLM is asked; its answer, or its silence, comes here again.
+    Nothing moves while the LLM is asked; its answer, or its timeout, calls this again.
     """
     story = state.persisted.clusters[cluster_id].stories[symbol]
     computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
@@ -39,8 +39,8 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
 def left_e2(story: Story, points_e2: int) -> int:
     """Return how far the story's points are from what it has moved the score.
 
-    What a person refused, or let expire, is not proposed again: the points have to get past
-    it, and then only what is beyond it counts.
+    Points that a person refused, or let expire, are not proposed again: the points have to go
+    beyond them, and only the part beyond counts.
     """
     above = points_e2 - (story.applied_e2 + story.refused_up_e2)
     below = points_e2 - (story.applied_e2 - story.refused_down_e2)
@@ -50,7 +50,7 @@ def left_e2(story: Story, points_e2: int) -> int:
 def _computed(
     state: State, story: Story, cause: int, cluster_id: int, symbol: str, now_ns: int
 ) -> ImpactAssessed:
-    """Return what follows from the articles alone, each number from those stated with it."""
+    """Return the assessment by the articles alone; each number follows from the others in it."""
     policy = state.persisted.reality
     related, independent = len(story.articles), len(story.sources)
     trust_bp = round_half_even(sum(story.sources.values()), independent)

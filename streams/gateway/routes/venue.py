@@ -15,10 +15,10 @@ from schemas.errors import OperatingError
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.subjects import ENGINES, epoch
 from streams.gateway.context import Context, GatewayContext
-from streams.gateway.directory import KeyHolder
 from streams.gateway.limits import READY_TIMEOUT_S
 from streams.gateway.models import HealthOut, ReadyOut, SigningKeyOut, VenueOut
 from streams.gateway.routes.common import reply
+from streams.log.venue_view import KeyHolder
 
 router: Final = APIRouter(tags=["venue"])
 

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 from schemas.errors import InputError
-from schemas.events.governance import MarketEdited, MarketListed
 from schemas.observations import OBSERVATIONS, LlmAvailability, LlmCalled
-from schemas.records import read
 from schemas.stored import Stored
 from schemas.subjects import GOVERNANCE, events, llm
 from streams.ingest.limits import MAX_REMEMBERED_ANSWERS
 from streams.log.cursor import Cursor
 from streams.log.ports import Log
+from streams.log.venue_view import VenueView
 
 
 class LlmLogView:
@@ -19,7 +18,7 @@ class LlmLogView:
     def __init__(self, log: Log) -> None:
         self._records = Cursor(log, [events(log.shard, GOVERNANCE)])
         self._observations = Cursor(log, [llm(log.shard)])
-        self._names: dict[str, list[tuple[int, str]]] = {}
+        self._venue = VenueView()
         self._answered: dict[tuple[int, str], None] = {}  # a set in the order of arrival
         self.availability: LlmAvailability | None = None
         """What a worker last said of itself."""
@@ -30,7 +29,7 @@ class LlmLogView:
         Raises UnknownRecord, LogUnavailable when a message on the log does not come, and
         what a reader raises.
         """
-        await _take_all(self._records, self._take_record)
+        await _take_all(self._records, self._venue.fold)
         await _take_all(self._observations, self._take_observation)
 
     def is_answered(self, request: int, request_id: str) -> bool:
@@ -39,14 +38,7 @@ class LlmLogView:
 
     def name_of(self, symbol: str, sequence: int) -> str:
         """Return the name of the market as of `sequence`, or its symbol if it had none."""
-        names = [name for at, name in self._names.get(symbol, ()) if at < sequence]
-        return names[-1] if names else symbol
-
-    def _take_record(self, stored: Stored) -> None:
-        for event in read(stored).events:
-            if isinstance(event, MarketListed | MarketEdited):
-                names = self._names.setdefault(event.symbol, [])
-                names.append((stored.sequence, event.name))
+        return self._venue.name_at(symbol, sequence)
 
     def _take_observation(self, stored: Stored) -> None:
         try:
@@ -64,7 +56,7 @@ class LlmLogView:
                 pass
 
 
-async def _take_all(cursor: Cursor, take: Callable[[Stored], None]) -> None:
+async def _take_all(cursor: Cursor, take: Callable[[Stored], object]) -> None:
     """Hand `take` what was appended since, and close the reader until the next time."""
     try:
         async for messages in cursor.read_to(await cursor.end()):

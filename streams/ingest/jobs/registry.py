@@ -4,46 +4,30 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from schemas import subjects
-from schemas.events import governance
-from schemas.records import read
 from schemas.sources import Source
 from schemas.stored import Stored
 from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
+from streams.log.venue_view import VenueView
 
 
-class KnownSources:
-    """The sources and their quarantines, folded from governance's records."""
-
-    def __init__(self) -> None:
-        self._sources: dict[str, Source] = {}
-        self._quarantined: dict[str, int] = {}
+class KnownSources(VenueView):
+    """The venue view of those who fetch."""
 
     def get(self, source: str) -> Source | None:
         """Return the source as it is now, or None."""
-        return self._sources.get(source)
+        return self.sources.get(source)
 
     def due(self, now_ns: int) -> Iterator[Source]:
         """Yield the sources whose documents are to be fetched at all at `now_ns`."""
-        for source in self._sources.values():
+        for source in self.sources.values():
             if (
                 source.active
                 and not source.restricted
                 and source.kind != "push"
-                and self._quarantined.get(source.source, 0) <= now_ns
+                and self.quarantined_until_ns.get(source.source, 0) <= now_ns
             ):
                 yield source
-
-    def fold(self, stored: Stored) -> None:
-        """Take a record of governance. Raises UnknownRecord."""
-        for event in read(stored).events:
-            match event:
-                case governance.SourceAdded() | governance.SourceChanged():
-                    self._sources[event.source.source] = event.source
-                case governance.SourceQuarantineSet():
-                    self._quarantined[event.source] = event.until_ns
-                case _:
-                    pass
 
 
 async def follow(
@@ -66,7 +50,6 @@ class SourceRegistry:
         self.known = KnownSources()
         self._log = log
         self._clock = clock
-        self._reached = 0
         self._wanted: int | None = None
         self._caught_up = asyncio.Event()
 
@@ -88,9 +71,8 @@ class SourceRegistry:
 
     def _take(self, stored: Stored) -> None:
         self.known.fold(stored)
-        self._reached = stored.sequence
         self._look()
 
     def _look(self) -> None:
-        if self._wanted is not None and self._reached >= self._wanted:
+        if self._wanted is not None and self.known.position >= self._wanted:
             self._caught_up.set()

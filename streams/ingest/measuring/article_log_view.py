@@ -11,16 +11,8 @@ import msgspec
 
 from schemas import subjects
 from schemas.errors import InputError, UnknownRecord
-from schemas.events.governance import (
-    MarketClosed,
-    MarketEdited,
-    MarketListed,
-    MarketResolved,
-    PolicySet,
-)
 from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
 from schemas.observations import OBSERVATIONS, SignalsMeasured
-from schemas.records import read
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
@@ -28,6 +20,7 @@ from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
+from streams.log.venue_view import VenueView
 
 _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
 """How far apart the clocks of the writers of times on the log may be."""
@@ -70,6 +63,7 @@ class ArticleLogView:
         self._clock = clock
         self._names = names
         self._window = window
+        self._venue = VenueView()
         self._measured: dict[int, None] = {}
         shard = log.shard
         self._decided = SubjectFold(
@@ -119,16 +113,14 @@ class ArticleLogView:
         await self._signals.close()
 
     def _fold_record(self, stored: Stored) -> None:
-        for event in read(stored).events:
-            match event:
-                case MarketListed() | MarketEdited():
-                    self._names.put(event.symbol, event.name, event.aliases)
-                case MarketClosed() | MarketResolved():
-                    self._names.drop(event.symbol)
-                case PolicySet():
-                    self._window.span_ns = event.policy.rules().reality.vector_window_ns
-                case _:
-                    pass
+        for symbol in self._venue.fold(stored):
+            if self._venue.markets[symbol] in ("closed", "resolved"):
+                self._names.drop(symbol)
+            else:
+                names = self._venue.names_of(symbol)
+                self._names.put(symbol, names.name, names.aliases)
+        if self._venue.policy is not None:
+            self._window.span_ns = self._venue.policy.rules().reality.vector_window_ns
 
     def _fold_signals(self, stored: Stored) -> None:
         signals = _signals(stored)

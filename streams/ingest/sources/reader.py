@@ -105,12 +105,12 @@ class DocumentReader:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
             self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-m", __name__,
+                *(sys.executable, "-I", "-m", __name__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
                 env={},
-            )  # fmt: skip
+            )
         return self._child
 
     async def _end(self) -> None:

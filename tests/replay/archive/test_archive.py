@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from replay.archive.archiver import Archiver, Bounds
-from replay.archive.segments import Frames, SegmentFolder, Start, frame
+from replay.archive.segments import Frames, SegmentFolder, SegmentStart, frame
 from replay.archive.segments_check import check
 from schemas.chain import GENESIS_HASH
 from schemas.errors import (
@@ -197,9 +197,9 @@ def test_a_folder_of_another_venue_is_refused(tmp_path: Path) -> None:
         check(folder)
 
 
-def first_line(path: Path, first: int) -> Start:
+def first_line(path: Path, first: int) -> SegmentStart:
     with gzip.open(path) as file:
-        start = msgspec.json.decode(file.readline(), type=Start)
+        start = msgspec.json.decode(file.readline(), type=SegmentStart)
     assert start.first == first
     return start
 
@@ -287,7 +287,7 @@ def test_one_that_dies_anywhere_leaves_a_good_folder(tmp_path: Path, seed: int) 
 def test_what_a_killed_archiver_left_is_removed(tmp_path: Path) -> None:
     folder = archived(history()[:300], tmp_path)
     (folder.path / "left.partial").write_bytes(b"half")
-    living = folder.open_writer(Start("main", "x", 1, GENESIS_HASH))
+    living = folder.open_writer(SegmentStart("main", "x", 1, GENESIS_HASH))
     folder.prepare()
     assert [path.name for path in folder.path.glob("*.partial")] == [living.path.name]
     living.close()

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from engines.kernel import fold, state_hash
 from replay.travel import travel
-from replay.travel.snapshot_store import Shelf, ShelfFolder
-from replay.travel.travel import Keeper, Moment, TimeMachine
+from replay.travel.snapshot_store import SnapshotStore, TravelSnapshotFolder
+from replay.travel.travel import EngineStates, Keeper, StateReplay
 from schemas.chain import digest
 from schemas.errors import InputError, LogDiverged, LogGap, UnknownRecord
 from schemas.record_chain import Head
@@ -42,8 +42,8 @@ def naive(messages: tuple[Stored, ...], sequence: int) -> str:
     return digest(lines.encode())
 
 
-def shelves(folder: Path, kept: int = 200) -> dict[str, ShelfFolder]:
-    return {name: ShelfFolder(folder, name, kept=kept) for name in ENGINES}
+def stores(folder: Path, kept: int = 200) -> dict[str, TravelSnapshotFolder]:
+    return {name: TravelSnapshotFolder(folder, name, kept=kept) for name in ENGINES}
 
 
 def ordered() -> list[Any]:
@@ -51,13 +51,15 @@ def ordered() -> list[Any]:
     return [by_name[name] for name in ENGINES]
 
 
-def at(server: SimulatedServer, sequence: int, shelves_: dict[str, Any] | None = None) -> Moment:
-    return simulate(TimeMachine(server.connect(), ordered, shelves_).at(sequence))
+def at(
+    server: SimulatedServer, sequence: int, stores_: dict[str, Any] | None = None
+) -> EngineStates:
+    return simulate(StateReplay(server.connect(), ordered, stores_).at(sequence))
 
 
 def keep(server: SimulatedServer, folder: Path, kept: int = 200, records: int = 2) -> int:
-    shelves_ = shelves(folder, kept)
-    keeper = Keeper(server.connect("keeper"), ordered, shelves_, records=records, events=10_000)
+    stores_ = stores(folder, kept)
+    keeper = Keeper(server.connect("keeper"), ordered, stores_, records=records, events=10_000)
     simulate(keeper.catch_up())
     return keeper.saved
 
@@ -85,7 +87,7 @@ def test_with_snapshots_without_and_by_hand_are_the_same(
     data: st.DataObject, server: SimulatedServer, messages: tuple[Stored, ...], kept: Path
 ) -> None:
     sequence = data.draw(st.integers(1, len(messages)))
-    with_them, without = at(server, sequence, shelves(kept)), at(server, sequence)
+    with_them, without = at(server, sequence, stores(kept)), at(server, sequence)
     assert with_them == without
     assert without.state_hash == naive(messages, sequence)
     assert without.sequence == sequence
@@ -95,7 +97,7 @@ def test_with_snapshots_without_and_by_hand_are_the_same(
 def test_snapshots_are_used(server: SimulatedServer, kept: Path) -> None:
     asked: list[tuple[int, int]] = []
 
-    class Watched(ShelfFolder):
+    class Watched(TravelSnapshotFolder):
         def before(self, sequence: int) -> Snapshot | None:
             found = super().before(sequence)
             asked.append((sequence, found.header.sequence if found else 0))
@@ -111,14 +113,14 @@ def test_a_walk_gives_the_same(server: SimulatedServer, messages: tuple[Stored, 
     dice = random.Random(1)
     chosen = sorted(dice.sample(range(1, len(messages) + 1), 40))
 
-    async def walk() -> list[Moment]:
-        machine = TimeMachine(server.connect(), ordered)
-        return [moment async for moment in machine.along(chosen)]
+    async def walk() -> list[EngineStates]:
+        machine = StateReplay(server.connect(), ordered)
+        return [states async for states in machine.along(chosen)]
 
     moments = simulate(walk())
-    assert [moment.sequence for moment in moments] == chosen
-    for moment in moments[::8]:
-        assert moment == at(server, moment.sequence)
+    assert [states.sequence for states in moments] == chosen
+    for states in moments[::8]:
+        assert states == at(server, states.sequence)
 
 
 def test_the_state_changes_with_records_only(messages: tuple[Stored, ...]) -> None:
@@ -126,9 +128,9 @@ def test_the_state_changes_with_records_only(messages: tuple[Stored, ...]) -> No
     server = server_with(messages)
 
     async def walk() -> None:
-        machine = TimeMachine(server.connect(), ordered)
-        async for moment in machine.along(range(1, 120)):
-            hashes[moment.sequence] = moment.state_hash
+        machine = StateReplay(server.connect(), ordered)
+        async for states in machine.along(range(1, 120)):
+            hashes[states.sequence] = states.state_hash
 
     simulate(walk())
     for sequence in range(2, 120):
@@ -163,7 +165,7 @@ def test_a_damaged_snapshot_is_not_used(
                 forged(path, sequence=3)
             case _:
                 forged(path, code="0" * 64)
-    assert at(server, end, shelves(tmp_path)) == good
+    assert at(server, end, stores(tmp_path)) == good
 
 
 def forged(path: Path, **changes: Any) -> None:
@@ -184,7 +186,7 @@ def test_a_snapshot_of_another_log_is_not_used(
     other = server_with(history(120, 2))
     keep(other, tmp_path)
     end = len(messages)
-    assert at(server, end, shelves(tmp_path)) == at(server, end)
+    assert at(server, end, stores(tmp_path)) == at(server, end)
 
 
 def test_a_broken_past_is_said(messages: tuple[Stored, ...]) -> None:
@@ -200,15 +202,15 @@ def test_a_broken_past_is_said(messages: tuple[Stored, ...]) -> None:
 
 
 def test_too_many_are_thinned_evenly(tmp_path: Path) -> None:
-    shelf = ShelfFolder(tmp_path, "exchange", "c" * 64, kept=20)
+    store = TravelSnapshotFolder(tmp_path, "exchange", "c" * 64, kept=20)
     for number in range(1, 401):
         sequence = number * 50
-        header = SnapshotHeader("exchange", shelf.code, number, sequence, "h", digest(b"s"))
-        shelf.save(Snapshot(header, b"s"))
+        header = SnapshotHeader("exchange", store.code, number, sequence, "h", digest(b"s"))
+        store.save(Snapshot(header, b"s"))
         assert len(list(tmp_path.iterdir())) <= 20
-    nearest = [shelf.before(sequence) for sequence in range(0, 20_001, 50)]
+    nearest = [store.before(sequence) for sequence in range(0, 20_001, 50)]
     found = sorted({one.header.sequence for one in nearest if one is not None})
-    assert found[-1] == shelf.newest() == 20_000
+    assert found[-1] == store.newest() == 20_000
     assert 8 <= len(found) <= 20
     gaps = [b - a for a, b in zip([0, *found], found, strict=False)]
     assert max(gaps) <= 20_000 // 5
@@ -218,7 +220,7 @@ def test_thinned_snapshots_lead_to_the_same(server: SimulatedServer, tmp_path: P
     keep(server, tmp_path, kept=4, records=1)
     assert len(list(tmp_path.glob("exchange-*"))) <= 4
     for sequence in range(1, server.last_sequence, 97):
-        assert at(server, sequence, shelves(tmp_path)) == at(server, sequence)
+        assert at(server, sequence, stores(tmp_path)) == at(server, sequence)
 
 
 def test_a_keeper_goes_on_where_it_was_killed(messages: tuple[Stored, ...], tmp_path: Path) -> None:
@@ -229,20 +231,20 @@ def test_a_keeper_goes_on_where_it_was_killed(messages: tuple[Stored, ...], tmp_
     total = keep(whole, tmp_path / "whole")
     assert 0 < first < total
     end = len(messages)
-    assert at(whole, end, shelves(tmp_path)) == at(whole, end)
+    assert at(whole, end, stores(tmp_path)) == at(whole, end)
 
 
 async def test_a_keeper_follows_what_is_written(
     messages: tuple[Stored, ...], tmp_path: Path
 ) -> None:
     live = server_with(messages[:200])
-    shelves_: dict[str, Shelf] = dict(shelves(tmp_path))
-    keeper = Keeper(live.connect("keeper"), ordered, shelves_, records=2, events=10_000)
+    stores_: dict[str, SnapshotStore] = dict(stores(tmp_path))
+    keeper = Keeper(live.connect("keeper"), ordered, stores_, records=2, events=10_000)
     task = asyncio.create_task(keeper.run())
     try:
         live.store([(message.subject, message.payload) for message in messages[200:]])
         async with asyncio.timeout(30):
-            while shelves_["exchange"].newest() < 200:
+            while stores_["exchange"].newest() < 200:
                 assert not task.done()
                 await asyncio.sleep(0.01)
     finally:
@@ -270,7 +272,7 @@ def test_an_engine_that_says_little_is_kept_by_distance(
     kept = {name: len(list(tmp_path.glob(f"{name}-*"))) for name in ENGINES}
     assert min(kept.values()) >= 2
     for sequence in range(1, server.last_sequence, 97):
-        assert at(server, sequence, shelves(tmp_path)) == at(server, sequence)
+        assert at(server, sequence, stores(tmp_path)) == at(server, sequence)
 
 
 def test_where_no_record_is_to_be_folded_none_is_looked_for(
@@ -278,8 +280,8 @@ def test_where_no_record_is_to_be_folded_none_is_looked_for(
 ) -> None:
     keep(server, tmp_path, records=1)
     log = _Counting("main", server=server)
-    moment = simulate(TimeMachine(log, ordered, shelves(tmp_path)).at(server.last_sequence))
-    assert moment == at(server, server.last_sequence)
+    states = simulate(StateReplay(log, ordered, stores(tmp_path)).at(server.last_sequence))
+    assert states == at(server, server.last_sequence)
     assert log.readers == 0
 
 
@@ -294,4 +296,4 @@ def test_a_record_that_the_log_has_and_no_reader_gets_is_said(messages: tuple[St
 
     log = Remembering("main", server=lossy)
     with pytest.raises(LogGap, match=str(first.sequence)):
-        simulate(TimeMachine(log, ordered).at(second.sequence - 1))
+        simulate(StateReplay(log, ordered).at(second.sequence - 1))

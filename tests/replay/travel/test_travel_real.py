@@ -10,8 +10,8 @@ import psutil
 import pytest
 
 from deploy.venue.engines import all_engines
-from deploy.venue.state_service import shelves
-from replay.travel.travel import Moment, TimeMachine
+from deploy.venue.state_service import snapshot_stores
+from replay.travel.travel import EngineStates, StateReplay
 from tests.support.venue import Venue, venue
 from tests.support.waiting import wait_for
 
@@ -22,11 +22,11 @@ Answers = dict[tuple[str, ...], Any]
 Reads = tuple[tuple[str, ...], ...]
 
 
-async def fold(it: Venue, sequence: int) -> Moment:
+async def fold(it: Venue, sequence: int) -> EngineStates:
     """Fold the venue's log here, with no snapshot."""
     log = await it.place.log("replay")
     try:
-        return await TimeMachine(log, partial(all_engines, "main")).at(sequence)
+        return await StateReplay(log, partial(all_engines, "main")).at(sequence)
     finally:
         await log.close()
 
@@ -116,7 +116,7 @@ def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
         _same_as(it, before, then)
         assert (it.run("verify").returncode, it.run("rebuild").returncode) == (0, 0)
         names = {one.name for one in moment.engines}
-        wait_for("states are kept", lambda: set(shelves(it.place)) == names)
+        wait_for("states are kept", lambda: set(snapshot_stores(it.place)) == names)
         child = traveller(it)
         assert it.stop() == 0
         wait_for("the traveller has ended", lambda: not child.is_running())

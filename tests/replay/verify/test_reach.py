@@ -2,7 +2,7 @@
 
 from engines.exchange.engine import ExchangeEngine
 from replay.verify.text import describe
-from replay.verify.verify import Anchor, verify
+from replay.verify.verify import TrustedChainHash, verify
 from schemas.errors import LogUnavailable
 from tests.replay.venue import engines, history, server_with
 from tests.replay.verify.checking import check, check_server, only
@@ -30,11 +30,11 @@ def test_it_stops_where_it_is_told() -> None:
 
 def test_a_tail_that_was_cut_off_is_found_by_who_kept_a_seal() -> None:
     messages = history()
-    kept = Anchor(len(messages), check(messages).chain)
+    kept = TrustedChainHash(len(messages), check(messages).chain)
     assert check(messages, anchors=[kept]).exit_code == 0
     cut = check(messages[:-30], anchors=[kept])
     assert only(cut, "truncated")
-    other = check(messages, anchors=[Anchor(50, "ef" * 32)])
+    other = check(messages, anchors=[TrustedChainHash(50, "ef" * 32)])
     assert only(other, "seal").sequence == 50
 
 
