@@ -1,4 +1,4 @@
-"""The gateway: HTTP (the door for people, the read API, feeds) and native logins."""
+"""The gateway: HTTP (commands, queries, feeds) and native logins."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ HTTP_HOST: Final = "127.0.0.1"
 
 
 async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
-    """Serve until `stop`, or until the door can no longer trust the log."""
+    """Serve until `stop`, or until the gateway can no longer trust the log."""
     log, feed = await paths.log("gateway"), await paths.feed("gateway")
     news = await quiet_connection(paths, "gateway")
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -55,14 +55,14 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     account_of, state_service = account_by_token(context), StateService(log)
     try:
         board = await status_board(news, paths.shard)
-        async with _desk(paths, context):
+        async with _answering_logins(paths, context):
             routers = [
                 create_read_router(paths.database_url, account_of, state_service),
                 create_feed_router(NatsFeed(feed), account_of),
                 create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
             app = create_app(context, routers)
-            server = _Server(server_config(app, HTTP_HOST, paths.settings.http_port))
+            server = _HttpServer(server_config(app, HTTP_HOST, paths.settings.http_port))
             serving = asyncio.create_task(server.serve())
             stopping = asyncio.create_task(stop.wait())
             ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
@@ -85,7 +85,7 @@ def _service_keys(paths: VenuePaths) -> ServiceKeyFolder:
     return ServiceKeyFolder(paths.home.program_keys, secret)
 
 
-class _Server(uvicorn.Server):
+class _HttpServer(uvicorn.Server):
     """uvicorn without its own signal handling; `run_service` has that."""
 
     @contextlib.contextmanager
@@ -94,7 +94,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _desk(paths: VenuePaths, context: GatewayContext) -> AsyncIterator[None]:
+async def _answering_logins(paths: VenuePaths, context: GatewayContext) -> AsyncIterator[None]:
     """Answer native logins while the gateway runs."""
     keyring = paths.keyring
     logins = Logins(

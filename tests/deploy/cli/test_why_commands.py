@@ -14,8 +14,8 @@ from deploy.venue.paths import VenuePaths
 from schemas.codec import encode
 from schemas.errors import EverythingError, InputError, NotFound
 from schemas.policy import CALIBRATED
-from tests.replay.newsroom import TITLE, server_of
 from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.support.newsroom import TITLE, server_of
 
 
 @pytest.fixture
