@@ -11,13 +11,13 @@ from schemas.chain import GENESIS_HASH
 from schemas.codec import encode
 from schemas.events.governance import Event as Decided
 from schemas.events.governance import MarketListed
+from schemas.limits import EMBEDDING_DIMENSIONS
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signals
 from schemas.units import SECOND_NS
 from streams.ingest.jobs.services import Delivery
-from streams.ingest.limits import EMBEDDING_DIMENSIONS
 from streams.ingest.measuring.article_analyzer import Tools
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
