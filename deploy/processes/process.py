@@ -11,6 +11,7 @@
 | browser           | fetches what needs a browser; not started without one    |
 | measurer          | measures the articles                                    |
 | llm               | asks the LLM, or says why it cannot be asked             |
+| search            | says which articles, events and markets are alike        |
 | archiver          | copies what is sealed into the archive                   |
 | historian         | keeps what the tables once said, for reads of the past   |
 
@@ -35,7 +36,7 @@ from schemas.errors import InputError
 EXIT_USAGE: Final = 64
 CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
 """What it takes to trade, in the order in which they start."""
-INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm")
+INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm", "search")
 """The door for the world. They load large models, so they start when the rest is there."""
 KEEPING: Final = ("archiver", "historian")
 """What nothing waits for."""
@@ -51,7 +52,7 @@ def absent(settings: Settings) -> dict[str, str]:
     return {}
 
 
-HARD_WORKERS: Final = ("browser", "measurer", "llm", "archiver", "historian")
+HARD_WORKERS: Final = ("browser", "measurer", "llm", "search", "archiver", "historian")
 """What computes for long, and must not keep an order waiting for a processor."""
 NICENESS: Final = 10
 
@@ -107,6 +108,10 @@ def _ingest_run(name: str) -> Run:
             from deploy.processes import llm
 
             return llm.run
+        case "search":
+            from deploy.processes import search
+
+            return search.run
         case _:
             from deploy.processes import fetcher
 

@@ -62,7 +62,7 @@ class SearchKeeper:
     def __init__(self, log: Log, folder: Path, model: str) -> None:
         self._log = log
         self._folder = folder
-        self._model = model
+        self.model = model
         self._subject = subjects.signals(log.shard)
         self._last: Stored | None = None
         self._saved_rows = 0
@@ -81,7 +81,7 @@ class SearchKeeper:
         """Take what was saved, if it is of this log; otherwise begin anew."""
         try:
             index, origin = await asyncio.to_thread(
-                load, self._folder, self._log.shard, self._model
+                load, self._folder, self._log.shard, self.model
             )
             stored = await self._log.get(origin.sequence)
             if stored is None or origin.message_hash != message_hash(*stored[1:]):
@@ -121,7 +121,7 @@ class SearchKeeper:
             return
         last = self._last
         known = message_hash(last.subject, last.payload)
-        origin = IndexOrigin(self._log.shard, self._model, self.index.sequence, known)
+        origin = IndexOrigin(self._log.shard, self.model, self.index.sequence, known)
         try:
             async with self._turn:
                 await asyncio.to_thread(save, self.index, self._folder, origin)
@@ -131,7 +131,7 @@ class SearchKeeper:
         self._saved_rows = len(self.index)
 
     async def _fold(self, messages: Sequence[Stored]) -> None:
-        some = [one for stored in messages if (one := measured_in(stored, self._model))]
+        some = [one for stored in messages if (one := measured_in(stored, self.model))]
         for start in range(0, len(some), SEARCH_CHUNK_ROWS):
             async with self._turn:
                 await asyncio.to_thread(self.index.add, some[start : start + SEARCH_CHUNK_ROWS])
