@@ -8,6 +8,10 @@ MAX_SERVICE_SECRETS: Final = 5
 """Secrets of one service key that are accepted at once, after rotations."""
 STOP_PATIENCE_S: Final = 15
 """How long a process that was told to stop may take before it is cancelled."""
+NEWS_LOOK_S: Final = 5
+"""From one look whether the extra `news` is installed by now to the next."""
+NEWS_PROGRESS_S: Final = 5
+"""Between two lines that say how its installation goes."""
 SCRUB_PAUSE_S: Final = 10
 """From the end of one walk along the log to the next."""
 

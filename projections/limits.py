@@ -80,12 +80,10 @@ SEARCH_EMBED_S: Final = 2
 SEARCH_ANSWER_S: Final = 5
 """and how long the door waits for all of it before it goes by words alone."""
 SEARCHES_PER_MINUTE: Final = 30
-"""Questions of one network address."""
+"""Questions of one network."""
 SEARCH_WORD_ROWS: Final = 100
 """Things of one kind that match by words and are ranked."""
 SEARCH_RANK_CONSTANT: Final = 60
 """Of reciprocal rank fusion: the first places differ little."""
 SEARCH_FLOOR_BP: Final = 2_000
 """Less similar things are not like it."""
-SEARCH_NAMED_ADDRESSES: Final = 100_000
-"""Network addresses that are counted in one minute; more are counted together."""

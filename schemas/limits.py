@@ -81,8 +81,6 @@ MAX_GROUP_INPUTS: Final = 2_000
 """Inputs that one record may cover."""
 MAX_GROUP_EVENTS: Final = 6_000
 """The group closes once it holds this many events."""
-IDS_LIKE_AN_EVENT: Final = 16
-"""So many order ids listed in one event weigh as one event more."""
 MAX_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 """nats.conf max_payload; the server advises against more."""
 STATE_HASH_EVERY_RECORDS: Final = 1_000

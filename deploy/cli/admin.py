@@ -1,24 +1,18 @@
 """`everything admin …`: decisions, signed here with a key of the venue's key folder."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
 from deploy.cli.client import Client
-from deploy.cli.output import At, Json, document, rows, say
+from deploy.cli.output import document, rows, say
+from deploy.cli.parameters import At, Json, Key, Preset, Reason, Symbol
 from deploy.venue import keys
 from schemas import decisions, policy, signatures
 from schemas.errors import InputError
 from schemas.units import from_decimal
-
-app = typer.Typer(no_args_is_help=True, help="Sign decisions: markets, credits, keys, policy.")
-
-Key = Annotated[str, typer.Option("--key", "-k", help="Whose key signs: a name in the key folder.")]
-Symbol = Annotated[str, typer.Argument(help="The market, such as RAIN-2027.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; it stands on the log for good.")]
-Preset = Literal["seed-plan", "calibrated"]
 
 
 def _hundredths(text: str, what: str) -> int:
@@ -62,7 +56,6 @@ def _named(value: Any) -> Any:
     return value.get("name", "…") if isinstance(value, dict) else value
 
 
-@app.command("list-market")
 def list_market(
     symbol: Symbol,
     name: Annotated[str, typer.Option(help="What the number means, in one line.")],
@@ -103,7 +96,6 @@ def list_market(
     )
 
 
-@app.command("edit-market")
 def edit_market(
     symbol: Symbol,
     name: Annotated[str | None, typer.Option()] = None,
@@ -130,25 +122,21 @@ def edit_market(
     )
 
 
-@app.command()
 def halt(symbol: Symbol, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Stop trading in a market; resting orders stay and can be cancelled."""
     decide(key, decisions.HaltMarket, as_json, symbol=symbol, reason=reason)
 
 
-@app.command()
 def resume(symbol: Symbol, key: Key = "root", as_json: Json = False) -> None:
     """Let trading in a halted market go on."""
     decide(key, decisions.ResumeMarket, as_json, symbol=symbol)
 
 
-@app.command()
 def close(symbol: Symbol, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """End trading for good; positions wait for the resolution."""
     decide(key, decisions.CloseMarket, as_json, symbol=symbol, reason=reason)
 
 
-@app.command()
 def resolve(
     symbol: Symbol,
     value: Annotated[str, typer.Argument(help="What a long lot is paid, 0-100.")],
@@ -161,7 +149,6 @@ def resolve(
     decide(key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason)
 
 
-@app.command()
 def mint(
     account: str,
     amount: Annotated[str, typer.Argument(help="Paper credits, such as 1000 or 12.50.")],
@@ -174,7 +161,6 @@ def mint(
     decide(key, decisions.Mint, as_json, account=account, amount_cents=cents, memo=memo)
 
 
-@app.command("new-key")
 def new_key(
     name: Annotated[str, typer.Argument(help="The name of the file in the key folder.")],
     as_json: Json = False,
@@ -188,7 +174,6 @@ def new_key(
         say(f"{public_key}\nkept in {keys.key_path(folder, name)}")
 
 
-@app.command("enrol-key")
 def enrol_key(
     public_key: Annotated[str, typer.Argument(help="A public nkey, U…")],
     holder: Annotated[str, typer.Option(help="The person who holds it.")],
@@ -200,7 +185,6 @@ def enrol_key(
     decide(key, decisions.EnrolKey, as_json, key=public_key, holder=holder, role=role)
 
 
-@app.command("grant-role")
 def grant_role(
     public_key: str,
     role: decisions.Role,
@@ -211,7 +195,6 @@ def grant_role(
     decide(key, decisions.GrantRole, as_json, key=public_key, role=role)
 
 
-@app.command("rotate-key")
 def rotate_key(
     new: Annotated[str, typer.Argument(help="The new key's name in the key folder.")],
     key: Key = "root",
@@ -229,13 +212,11 @@ def rotate_key(
     )
 
 
-@app.command("revoke-key")
 def revoke_key(public_key: str, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Take a key out of use at once."""
     decide(key, decisions.RevokeKey, as_json, key=public_key, reason=reason)
 
 
-@app.command("set-policy")
 def set_policy(
     reason: Reason,
     preset: Annotated[Preset | None, typer.Option()] = None,
@@ -247,26 +228,22 @@ def set_policy(
     decide(key, decisions.SetPolicy, as_json, policy=read_policy(preset, file), reason=reason)
 
 
-@app.command("co-sign")
 def co_sign(decision_hash: str, key: Key = "root", as_json: Json = False) -> None:
     """Add your signature to a decision that waits for more than one person."""
     decide(key, decisions.CoSign, as_json, decision_hash=decision_hash)
 
 
-@app.command("ops-override")
 def ops_override(action: str, reason: Reason, key: Key = "root", as_json: Json = False) -> None:
     """Record that an operator acted outside the rules; a post-mortem is due."""
     decide(key, decisions.OpsOverride, as_json, action=action, reason=reason)
 
 
-@app.command("keys")
 def list_keys(at: At = None, as_json: Json = False) -> None:
     """Show who may sign what."""
     columns = {"holder": "holder", "role": "role", "status": "status", "key": "key"}
     rows(Client().get("/keys", at=at)["keys"], columns, empty="no keys", as_json=as_json)
 
 
-@app.command("audit")
 def audit(
     limit: Annotated[int, typer.Option(min=1, max=1_000)] = 20,
     at: At = None,

@@ -7,21 +7,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
 
-from deploy.cli.output import Json, document, errors, say
-from deploy.cli.proof import bar, forgotten
-from deploy.venue import keys
-from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.cli.output import document, say, say_aside
+from deploy.cli.parameters import Json
+from deploy.cli.progress import bar, step
+from deploy.cli.proof import forgotten
 from deploy.venue.settings import Settings
-from schemas import signatures
 from schemas.errors import GenesisMismatch, InputError, NotFound, StoreUnavailable
 
 if TYPE_CHECKING:
+    from deploy.venue.paths import VenuePaths
     from replay.archive.segments_check import Archive
 
-app = typer.Typer()
 
 Key = Annotated[
     str | None,
@@ -30,7 +28,6 @@ Key = Annotated[
 _RANGE = re.compile(r"(\d{1,18})\.\.(\d{1,18})")
 
 
-@app.command()
 def archive(
     to: Annotated[Path | None, typer.Option(help="Into this folder.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="The unsealed end, too.")] = False,
@@ -45,31 +42,32 @@ def archive(
     What is there is never written again. A log that is not the one that was archived is a
     halt, `log_diverged`.
     """
+    from deploy.venue.paths import VenuePaths
     from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
-    place = Place(Settings())
-    folder = SegmentFolder((to or place.archive).expanduser().resolve(), place.shard)
+    paths = VenuePaths(Settings())
+    folder = SegmentFolder((to or paths.archive).expanduser().resolve(), paths.shard)
     with _disk():
         if not check:
-            asyncio.run(_archive(place, folder, everything))
+            asyncio.run(_archive(paths, folder, everything))
         with bar("checking", quiet=as_json) as update:
             found = segments_check.check(folder, key=key, progress=update)
     told = _told(found)
     if as_json:
-        document({**told, "folder": str(folder.path), "same_disk": place.archive_shares_disk})
+        document({**told, "folder": str(folder.path), "same_disk": paths.archive_shares_disk})
         return
     say(f"{len(found.segments):,} segments in {folder.path}")
     _say_archive(found)
-    if to is None and place.archive_shares_disk:
+    if to is None and paths.archive_shares_disk:
         say("this is the disk of the log: set EVERYTHING_ARCHIVE to a folder on another one")
 
 
-async def _archive(place: Place, folder: Any, everything: bool) -> None:
+async def _archive(paths: "VenuePaths", folder: Any, everything: bool) -> None:
     from replay.archive.archiver import Archiver
     from streams.log.clock import SystemClock
 
-    log = await place.log("archiver")
+    log = await paths.log("archiver")
     archiver = Archiver(log, SystemClock(), folder)
     try:
         await archiver.finish(unsealed=everything)
@@ -78,7 +76,6 @@ async def _archive(place: Place, folder: Any, everything: bool) -> None:
         await log.close()
 
 
-@app.command()
 def restore(
     source: Annotated[Path, typer.Option("--from", help="The archive's folder.")],
     key: Key = None,
@@ -89,36 +86,37 @@ def restore(
     No venue may be running here. What was broken off goes on where it ended. Tables and
     feeds are made from the log by the next `everything up`.
     """
+    from deploy.venue.paths import VenuePaths
     from replay.archive import segments_check
     from replay.archive.segments import SegmentFolder
 
-    place = Place(Settings())
+    paths = VenuePaths(Settings())
     with _disk():
         with bar("checking", quiet=as_json) as update:
-            folder = SegmentFolder(source.expanduser().resolve(), place.shard)
+            folder = SegmentFolder(source.expanduser().resolve(), paths.shard)
             found = segments_check.check(folder, key=key, progress=update)
-        _check_home(place, found)
-        lost = _restored(place, found, quiet=as_json)
-        place.home.founded.write_text(found.founding.venue_id + "\n")
+        _check_home(paths, found)
+        lost = _restored(paths, found, quiet=as_json)
+        paths.home.founded.write_text(found.founding.venue_id + "\n")
     if as_json:
         document({**_told(found), "lost": lost})
         return
     _say_archive(found)
     for note in lost:
-        errors.print(f"LOST {note}", markup=False)
+        say_aside(f"LOST {note}")
     if lost:
         say(
             "what was acknowledged behind the archive's end is gone: "
             "docs/how-to/archive.md says what next"
         )
-    if not _has_notary_key(place, found):
+    if not _has_notary_key(paths, found):
         say("the venue's notary.nk is not in this home: without it no good seal can be made")
     say("restored; `everything up` starts it, `everything verify` decides all of it again")
 
 
-def _check_home(place: Place, found: "Archive") -> None:
+def _check_home(paths: "VenuePaths", found: "Archive") -> None:
     """Raise GenesisMismatch when another venue lived in this home."""
-    known = place.home.founded
+    known = paths.home.founded
     here = known.read_text().strip() if known.exists() else ""
     if here and here != found.founding.venue_id:
         raise GenesisMismatch(
@@ -126,47 +124,44 @@ def _check_home(place: Place, found: "Archive") -> None:
         )
 
 
-def _restored(place: Place, found: "Archive", quiet: bool) -> list[str]:
+def _restored(paths: "VenuePaths", found: "Archive", quiet: bool) -> list[str]:
     """Restore onto the log alone; return what this home knows to have stood behind its end."""
     from deploy.venue.up import Venue, lock
 
-    with lock(place.home.root):
-        venue = Venue(place, lambda text: errors.print(text, markup=False), _step)
+    with lock(paths.home.root):
+        venue = Venue(paths, say_aside, step)
         try:
             venue.start_log_alone()
-            return asyncio.run(_append(place, found, quiet))
+            return asyncio.run(_append(paths, found, quiet))
         finally:
             venue.stop()
 
 
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    with errors.status(f"{what} …"):
-        yield
-
-
-async def _append(place: Place, found: "Archive", quiet: bool) -> list[str]:
+async def _append(paths: "VenuePaths", found: "Archive", quiet: bool) -> list[str]:
     from replay.archive.restore import restore as bring_back
 
-    log = await place.log("restorer")
+    log = await paths.log("restorer")
     try:
         with bar("restoring", quiet) as update:
             end = await bring_back(log, found, update)
-        return [str(finding) for finding in await forgotten(place, log, end)]
+        return [str(finding) for finding in await forgotten(paths, log, end)]
     finally:
         await log.close()
 
 
-def _has_notary_key(place: Place, found: "Archive") -> bool:
-    path = keys.key_path(place.home.keys, NOTARY_KEY)
+def _has_notary_key(paths: "VenuePaths", found: "Archive") -> bool:
+    from deploy.venue import keys
+    from deploy.venue.paths import NOTARY_KEY
+    from schemas import signatures
+
+    path = keys.key_path(paths.home.keys, NOTARY_KEY)
     if not path.exists():
         return False
     return (
-        signatures.public_key(keys.load(place.home.keys, NOTARY_KEY)) == found.founding.notary_key
+        signatures.public_key(keys.load(paths.home.keys, NOTARY_KEY)) == found.founding.notary_key
     )
 
 
-@app.command()
 def export(
     sequences: Annotated[str, typer.Argument(metavar="FIRST..LAST", help="Of the log.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
@@ -179,6 +174,8 @@ def export(
 
     Anyone checks it with `everything verify --bundle FILE --key KEY`, without this venue.
     """
+    import msgspec
+
     match = _RANGE.fullmatch(sequences)
     if match is None:
         raise InputError(f"{sequences!r} is no range such as 120..180")
@@ -193,12 +190,13 @@ def export(
 
 async def _export(first: int, last: int, output: Path, states: bool, update: Any) -> Any:
     from deploy.venue.engines import all_engines
+    from deploy.venue.paths import VenuePaths
     from replay.bundle import export as bundle
 
-    place = Place(Settings())
-    log = await place.log("replay")
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay")
     try:
-        engines = all_engines(place.shard) if states else ()
+        engines = all_engines(paths.shard) if states else ()
         return await bundle.export(log, first, last, output, states=engines, progress=update)
     finally:
         await log.close()

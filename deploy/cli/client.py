@@ -1,39 +1,26 @@
-"""The CLI's side of the gateway: HTTP with typed errors, sessions, signed decisions."""
+"""The CLI's side of the gateway: HTTP with typed errors, sessions, signed decisions.
 
+What signs is imported when something is signed: most commands only read.
+"""
+
+import json
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
-import httpx
-import msgspec
-
-from deploy.cli.output import errors
-from deploy.venue import keys
+from deploy import http
+from deploy.cli.errors import GatewayError, VenueUnreachable
+from deploy.cli.output import say_aside
 from deploy.venue.settings import Home, Settings
-from schemas import signatures
-from schemas.codec import encode
-from schemas.commands import AccountOpening
-from schemas.decisions import Decision, Genesis
-from schemas.errors import InputError, OperatingError, Refusal, Refused
-from schemas.sessions import opening_text
+from schemas.errors import Refusal, Refused
 from schemas.units import MINUTE_NS
 
+if TYPE_CHECKING:
+    from schemas.decisions import Decision, Genesis
+
 DECISION_LIFE_NS = 10 * MINUTE_NS
-TIMEOUT_S = 30
 _AS_OF = ("At-Sequence", "State-Hash")
-
-
-class VenueUnreachable(OperatingError):
-    code = "venue_unreachable"
-
-
-class GatewayError(InputError):
-    """What the gateway answered, with its stable code."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.answer_code = code
 
 
 class Client:
@@ -42,42 +29,40 @@ class Client:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings()
         self.home = Home(self.settings.home)
-        self._http = httpx.Client(
-            base_url=f"{self.settings.gateway_url}/api/v1",
-            timeout=TIMEOUT_S,
-            # nobody closes this client, so each connection is closed with its answer
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
-        self._told = ""
+        self._base_url = f"{self.settings.gateway_url}/api/v1"
+        self._reported = ""
 
     def get(self, path: str, account: str | None = None, **query: Any) -> Any:
         """Return the answer to a GET, as `account` if one is given.
 
-        As of which sequence it is, if `at` asked for one, is said on stderr.
+        If `at` asked for the past, the sequence that the answer is of is printed on stderr.
         """
         wanted = {key: value for key, value in query.items() if value is not None}
-        return self._ask("GET", path, params=wanted, headers=self._headers(account))
+        return self._ask("GET", path, query=wanted, headers=self._headers(account))
 
     def post(self, path: str, body: Any, account: str | None = None, **query: Any) -> Any:
         """Return the answer to a POST of `body` as JSON."""
-        return self._ask("POST", path, json=body, params=query, headers=self._headers(account))
+        return self._ask("POST", path, body=body, query=query, headers=self._headers(account))
 
     def stream(self, channels: list[str]) -> Iterator[dict[str, Any]]:
         """Yield the feed's envelopes of `channels` as they come, until interrupted."""
-        query = {"channel": channels}
         try:
-            with self._http.stream("GET", "/feed", params=query, timeout=None) as response:
-                if response.is_error:
-                    response.read()
-                    raise _error(response)
-                for line in response.iter_lines():
+            with http.lines(f"{self._base_url}/feed", {"channel": channels}) as answer:
+                if isinstance(answer, http.Answer):
+                    raise _error(answer)
+                for line in answer:
                     if line.startswith("data:"):
-                        yield msgspec.json.decode(line[5:].strip())
-        except httpx.TransportError as error:
+                        yield json.loads(line[5:])
+        except http.FAILURES as error:
             raise self._unreachable(error) from error
 
     def open_account(self, account: str) -> dict[str, Any]:
         """Make a key for `account`, kept in the key folder, and open it."""
+        from deploy.venue import keys
+        from schemas import signatures
+        from schemas.codec import encode
+        from schemas.commands import AccountOpening
+
         folder = self.home.keys / "accounts"
         seed = keys.ensure(folder, account)
         public_key, now_ns = signatures.public_key(seed), time.time_ns()
@@ -98,6 +83,10 @@ class Client:
 
     def session(self, account: str) -> str:
         """Return a fresh session token, for which the account's key signs. Raises KeyMissing."""
+        from deploy.venue import keys
+        from schemas import signatures
+        from schemas.sessions import opening_text
+
         seed = keys.load(self.home.keys / "accounts", account)
         challenge = self.post("/session/challenge", {"account": account})
         nonce = challenge["nonce"]
@@ -112,8 +101,12 @@ class Client:
             raise Refused(Refusal.NO_GENESIS, "found the venue first: everything init")
         return str(venue["venue_id"])
 
-    def decide(self, key_name: str, decision: Decision | Genesis) -> dict[str, Any]:
+    def decide(self, key_name: str, decision: "Decision | Genesis") -> dict[str, Any]:
         """Sign `decision` with the key called `key_name` and hand it in."""
+        from deploy.venue import keys
+        from schemas import signatures
+        from schemas.codec import encode
+
         seed = keys.load(self.home.keys, key_name)
         text = encode(decision)
         body = {
@@ -141,20 +134,20 @@ class Client:
 
     def _ask(self, method: str, path: str, **options: Any) -> Any:
         try:
-            response = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+            answer = http.request(method, self._base_url + quote(path), **options)
+        except http.FAILURES as error:
             raise self._unreachable(error) from error
-        if response.is_error:
-            raise _error(response)
-        self._tell_at(response)
-        return response.json()
+        if answer.is_error:
+            raise _error(answer)
+        self._report_at(answer)
+        return answer.json()
 
-    def _tell_at(self, response: httpx.Response) -> None:
-        """Say, once, as of which sequence the answers are, and what the state hashes to."""
-        sequence, state = (response.headers.get(f"X-{name}") for name in _AS_OF)
-        if sequence is not None and sequence != self._told:
-            self._told = sequence
-            errors.print(f"as of message {sequence}, state {state}", markup=False)
+    def _report_at(self, answer: http.Answer) -> None:
+        """Print once which sequence the answers are of, and the state's hash there."""
+        sequence, state = (answer.headers.get(f"X-{name}") for name in _AS_OF)
+        if sequence is not None and sequence != self._reported:
+            self._reported = sequence
+            say_aside(f"as of message {sequence}, state {state}")
 
     def _unreachable(self, error: Exception) -> VenueUnreachable:
         return VenueUnreachable(
@@ -162,9 +155,10 @@ class Client:
         )
 
 
-def _error(response: httpx.Response) -> GatewayError:
+def _error(answer: http.Answer) -> GatewayError:
     try:
-        error = response.json()["error"]
-        return GatewayError(response.status_code, error["code"], error["message"])
+        error = answer.json()["error"]
+        return GatewayError(answer.status, error["code"], error["message"])
     except (ValueError, KeyError, TypeError):
-        return GatewayError(response.status_code, f"http_{response.status_code}", response.text)
+        text = answer.body.decode(errors="replace")
+        return GatewayError(answer.status, f"http_{answer.status}", text)

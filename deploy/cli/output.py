@@ -2,24 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from schemas.texts import minute_of
 
 Side = Literal["left", "right"]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
-At = Annotated[
-    str | None,
-    typer.Option("--at", help="As of this log sequence, or of this time (ISO 8601)."),
-]
-
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def document(value: Any) -> None:
@@ -28,17 +17,22 @@ def document(value: Any) -> None:
 
 
 def say(text: str) -> None:
-    console.print(text, markup=False)
+    print(text)
 
 
-def fail(code: str, message: str, *, as_json: bool, exit_code: int = 1) -> typer.Exit:
-    """Print an error and return the exit to raise."""
+def say_aside(text: str) -> None:
+    """Print on stderr what is no part of the answer."""
+    typer.echo(text, err=True)
+
+
+def fail(code: str, message: str, *, as_json: bool, exit_code: int = 1) -> int:
+    """Print an error and return the exit code."""
     if as_json:
         document({"error": {"code": code, "message": message}})
     else:
-        errors.print(f"[red]error[/red] [bold]{code}[/bold]: ", end="")
-        errors.print(message, markup=False)
-    return typer.Exit(exit_code)
+        error = typer.style("error", fg="red")
+        say_aside(f"{error} {typer.style(code, bold=True)}: {message}")
+    return exit_code
 
 
 def rows(
@@ -47,20 +41,27 @@ def rows(
     """Print `items` as a table of `columns` (key → heading), or all of them as JSON."""
     if as_json:
         document(list(items))
-        return
-    if not items:
+    elif items:
+        _print_table(items, columns)
+    else:
         say(empty)
-        return
+
+
+def _print_table(items: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     numeric = {key for key in columns if _looks_numeric(items, key)}
     for key, heading in columns.items():
-        # what does not fit goes on below: an id that is cut off is of no use
+        # a long cell is folded: an id that is cut off is of no use
         side: Side = "right" if key in numeric else "left"
         table.add_column(heading, justify=side, overflow="fold")
     for item in items:
-        # as text: a stranger's "[/red]" in a title is no markup of ours
+        # as Text: a stranger's "[/red]" in a title is not markup
         table.add_row(*(Text(_cell(item.get(key))) for key in columns))
-    console.print(table)
+    Console(highlight=False, soft_wrap=True).print(table)
 
 
 def _cell(value: Any) -> str:

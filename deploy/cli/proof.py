@@ -2,17 +2,15 @@
 
 import asyncio
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from deploy.cli.output import Json, document, errors, rows, say
-from deploy.venue.paths import Place
+from deploy.cli.output import document, rows, say, say_aside
+from deploy.cli.parameters import Json
+from deploy.cli.progress import bar
 from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import (
@@ -23,14 +21,13 @@ from schemas.errors import (
     OperatingError,
     TooLarge,
 )
-from streams.host.snapshots import SnapshotFolder
-from streams.log.nats_log import NatsLog
 
 if TYPE_CHECKING:
+    from deploy.venue.paths import VenuePaths
     from replay.verify.report import Finding
     from replay.verify.verify import TrustedChainHash
+    from streams.log.nats_log import NatsLog
 
-app = typer.Typer()
 
 COULD_NOT_CHECK = 2
 _ANCHOR = re.compile(r"([1-9]\d{0,17}):([0-9a-f]{64})")
@@ -38,25 +35,6 @@ TAIL_BYTES = 256
 """A record's hash and signature stand in its last bytes (see `schemas.records`)."""
 
 
-@contextmanager
-def bar(what: str, quiet: bool) -> Iterator[Any]:
-    """Show a progress bar on stderr; yields `update(done, total)`."""
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=errors, transient=True, disable=quiet) as progress:
-        task = progress.add_task(what, total=None)
-
-        def update(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-
-        yield update
-
-
-@app.command()
 def verify(
     until: Annotated[int | None, typer.Option(min=1, help="Stop at this sequence.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="Check this bundle, not the log.")] = None,
@@ -88,6 +66,8 @@ def verify(
 
     With --bundle a file that `everything export` wrote is checked, with no server and no data.
     """
+    import msgspec
+
     from replay.verify.text import describe
 
     if bundle is not None:
@@ -125,6 +105,8 @@ def _anchor(given: str, until: int | None) -> "TrustedChainHash":
 
 
 def _verify_bundle(path: Path, key: str | None, as_json: bool) -> None:
+    import msgspec
+
     from deploy.venue.engines import all_engines
     from replay.bundle.check import check_bundle
     from replay.bundle.text import describe
@@ -148,7 +130,7 @@ def _unchecked(error: EverythingError, as_json: bool) -> typer.Exit:
     if as_json:
         document({"error": {"code": error.code, "message": str(error)}})
     else:
-        errors.print(f"could not check: {error.code}: {error}", markup=False)
+        say_aside(f"could not check: {error.code}: {error}")
     return typer.Exit(COULD_NOT_CHECK)
 
 
@@ -156,18 +138,19 @@ async def _verify(
     until: int | None, anchors: "Sequence[TrustedChainHash]", checkouts: Sequence[Path], quiet: bool
 ) -> Any:
     from deploy.venue.engines import all_engines
+    from deploy.venue.paths import VenuePaths
     from replay.verify.other_release import command_of, decide_with
     from replay.verify.verify import verify
 
     for checkout in checkouts:
         command_of(checkout)
-    place = Place(Settings())
-    log = await place.log("replay", dense=False)
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay", dense=False)
     try:
         with bar("verifying", quiet) as update:
-            engines = all_engines(place.shard)
+            engines = all_engines(paths.shard)
             report = await verify(log, engines, until=until, anchors=anchors, progress=update)
-            report.findings += await forgotten(place, log, report.through)
+            report.findings += await forgotten(paths, log, report.through)
         for checkout in checkouts:
             await decide_with(log, report, checkout)
         return report
@@ -175,18 +158,19 @@ async def _verify(
         await log.close()
 
 
-async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]":
+async def forgotten(paths: "VenuePaths", log: "NatsLog", through: int) -> "list[Finding]":
     """Return what engines that ran here know to have stood on the log, and no longer does.
 
     Each keeps the sequence and hash of its newest record beside its snapshots. A log whose
     end was cut off is whole in itself: only who has seen the rest can tell.
     """
     from replay.verify.report import Finding
+    from streams.host.snapshots import SnapshotFolder
 
     end = await log.last_sequence()
     findings = []
     for engine in subjects.ENGINES:
-        anchor = await SnapshotFolder(place.home.snapshots, engine).load_origin()
+        anchor = await SnapshotFolder(paths.home.snapshots, engine).load_origin()
         if anchor is None or through < anchor.sequence <= end:
             continue  # it stands behind what was to be checked
         stored = await log.get(anchor.sequence)
@@ -200,7 +184,6 @@ async def forgotten(place: Place, log: NatsLog, through: int) -> "list[Finding]"
     return findings
 
 
-@app.command()
 def rebuild(
     switch: Annotated[bool, typer.Option(help="Make the fresh read model the live one.")] = False,
     force: Annotated[bool, typer.Option(help="Switch even if tables differ.")] = False,
@@ -247,15 +230,16 @@ def rebuild(
 
 
 async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) -> Any:
+    from deploy.venue.paths import VenuePaths
     from projections.store import rebuild as mechanism
 
-    place = Place(Settings())
-    log = await place.log("replay")
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay")
     try:
         with bar("rebuilding", quiet) as update:
             return await mechanism.rebuild(
                 log,
-                place.database_url,
+                paths.database_url,
                 switch=switch,
                 even_if_different=force,
                 table=table,
@@ -266,9 +250,10 @@ async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) ->
 
 
 def _roll_back(as_json: bool) -> None:
+    from deploy.venue.paths import VenuePaths
     from projections.store import rebuild as mechanism
 
-    live = asyncio.run(mechanism.rollback(Place(Settings()).database_url))
+    live = asyncio.run(mechanism.rollback(VenuePaths(Settings()).database_url))
     if as_json:
         document({"live_schema": live.schema})
     else:

@@ -5,12 +5,10 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import Json, document, rows, say
+from deploy.cli.output import document, rows, say
+from deploy.cli.parameters import Json
 
-app = typer.Typer()
 
-
-@app.command()
 def quality(
     path: Annotated[
         Path, typer.Argument(help="A tab-separated file with columns mean_rating and text.")
@@ -18,6 +16,9 @@ def quality(
     as_json: Json = False,
 ) -> None:
     """Correlate sentiment, keywords and quick_score with a file of people's ratings."""
+    from deploy.venue import news
+
+    news.require()
     from streams.ingest.measuring.quality import correlate
 
     report = correlate(path)

@@ -5,13 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.client import Client
-from deploy.cli.output import At, Json, document, minute, rows, say
-from deploy.cli.trading import Limit, Symbol
-
-app = typer.Typer()
+from deploy.cli.output import document, minute, rows, say
+from deploy.cli.parameters import At, Json, Limit, Symbol
 
 
-@app.command()
 def events(symbol: Symbol, limit: Limit = 20, at: At = None, as_json: Json = False) -> None:
     """List what clusters of articles mean for a market, the newest first."""
     found = Client().get(f"/market/{symbol}/events", limit=limit, at=at)["events"]
@@ -27,7 +24,6 @@ def events(symbol: Symbol, limit: Limit = 20, at: At = None, as_json: Json = Fal
     rows(found, columns, empty="no events yet", as_json=as_json)
 
 
-@app.command()
 def articles(
     source: Annotated[str | None, typer.Option(help="Only this source's.")] = None,
     symbol: Annotated[str | None, typer.Option(help="Only those that count for it.")] = None,
@@ -52,7 +48,6 @@ def _became(article: dict[str, Any]) -> str:
     return f"dropped: {article['drop_reason']}"
 
 
-@app.command()
 def llm(limit: Limit = 20, at: At = None, as_json: Json = False) -> None:
     """Show whether the LLM is asked, and what it said."""
     answer = Client().get("/llm-calls", limit=limit, at=at)
@@ -77,7 +72,6 @@ def describe_mode(mode: dict[str, Any] | None) -> str:
     return f"llm_mode: {mode['mode']}{until}{f' ({why})' if why else ''}; computed points stand"
 
 
-@app.command()
 def state(at: At = None, as_json: Json = False) -> None:
     """Show what each engine's state hashes to, now or at any moment of the log.
 

@@ -5,16 +5,15 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from deploy.cli.admin import Key, Reason, describe
+from deploy.cli.admin import describe
 from deploy.cli.client import Client
-from deploy.cli.output import At, Json, document, minute, say
+from deploy.cli.output import document, minute, say
+from deploy.cli.parameters import At, Json, Key, Reason
 from deploy.cli.sources import state_of
 from schemas import decisions
 from schemas.chain import digest
 from schemas.errors import InputError
 from schemas.limits import MAX_OPEN_REVIEWS, MAX_PAGE_ROWS
-
-admin_app = typer.Typer()
 
 State = Literal["open", "approved", "rejected", "expired", "withdrawn"]
 Answer = type[decisions.ApproveReview] | type[decisions.RejectReview]
@@ -28,7 +27,6 @@ ANSWERED_WITHIN_S: Final = 15
 _LOOK_EVERY_S: Final = 0.2
 
 
-@admin_app.command("reviews")
 def list_reviews(
     state: Annotated[State, typer.Option()] = "open",
     symbol: Annotated[str | None, typer.Option(help="Only this market's.")] = None,
@@ -49,7 +47,6 @@ def list_reviews(
         say("\n\n".join("\n".join(lines_of(one)) for one in shown))
 
 
-@admin_app.command()
 def approve(
     proposal: Proposal, reason: Reason, yes: Yes = False, key: Key = "root", as_json: Json = False
 ) -> None:
@@ -57,7 +54,6 @@ def approve(
     _answer(decisions.ApproveReview, proposal, reason, yes, key, as_json)
 
 
-@admin_app.command()
 def reject(
     proposal: Proposal, reason: Reason, yes: Yes = False, key: Key = "root", as_json: Json = False
 ) -> None:

@@ -5,13 +5,12 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.output import Json, document, rows, say
+from deploy.cli.output import document, rows, say
+from deploy.cli.parameters import Json
 from deploy.venue.service_keys import ENVIRONMENT_KEY, ServiceKey, ServiceKeyFolder
 from deploy.venue.settings import Home, Settings
 from schemas.errors import InputError
 from schemas.units import HOUR_NS, SECOND_NS
-
-app = typer.Typer(no_args_is_help=True, help="Secrets for programs that ask for pages.")
 
 KeyId = Annotated[str, typer.Argument(help="The program's X-Key-Id: a-z, 0-9, _ and -.")]
 
@@ -20,7 +19,6 @@ def _folder() -> ServiceKeyFolder:
     return ServiceKeyFolder(Home(Settings().home).program_keys)
 
 
-@app.command()
 def new(key_id: KeyId, as_json: Json = False) -> None:
     """Make a secret and show it, this once. It is accepted from now on."""
     if key_id == ENVIRONMENT_KEY:
@@ -28,7 +26,6 @@ def new(key_id: KeyId, as_json: Json = False) -> None:
     _show(key_id, _folder().create(key_id, time.time_ns()), as_json)
 
 
-@app.command()
 def rotate(key_id: KeyId, as_json: Json = False) -> None:
     """Make a new secret and show it; the one before it is accepted for a day more."""
     _show(key_id, _folder().rotate(key_id, time.time_ns()), as_json)
@@ -41,7 +38,6 @@ def _show(key_id: str, secret: str, as_json: bool) -> None:
         say(f"X-Key-Id {key_id}\nsecret   {secret}")
 
 
-@app.command("list")
 def list_keys(as_json: Json = False) -> None:
     """Show which programs have a key, and until when their former secrets are accepted."""
     now_ns = time.time_ns()

@@ -7,9 +7,10 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from deploy.cli.admin import Key, Reason, decide
+from deploy.cli.admin import decide
 from deploy.cli.client import Client
-from deploy.cli.output import At, Json, document, minute, rows, say
+from deploy.cli.output import document, minute, rows, say
+from deploy.cli.parameters import At, Json, Key, Reason
 from deploy.limits import DEFAULT_CRAWL_DELAY_S
 from deploy.venue import keys
 from schemas import decisions, pushes, signatures
@@ -19,9 +20,6 @@ from schemas.errors import InputError
 from schemas.pushes import PushedArticle
 from schemas.sources import Source, SourceKind, problem
 from schemas.units import HOUR_NS, SECOND_NS, WEIGHT_ONE_BP
-
-app = typer.Typer()
-admin_app = typer.Typer()
 
 SourceId = Annotated[str, typer.Argument(help="The source's id: a-z, 0-9, _ and -.")]
 PushKey = Annotated[
@@ -58,7 +56,6 @@ def _checked(source: Source) -> Source:
 # -- decisions -----------------------------------------------------------------------
 
 
-@admin_app.command("add-source")
 def add_source(
     source: SourceId,
     name: Annotated[str, typer.Option(help="What people call it.")],
@@ -104,7 +101,6 @@ def add_source(
     decide(key, decisions.AddSource, as_json, source=_checked(added))
 
 
-@admin_app.command("change-source")
 def change_source(
     source: SourceId,
     name: Annotated[str | None, typer.Option()] = None,
@@ -154,7 +150,6 @@ def stated(told: dict[str, Any]) -> Source:
     return msgspec.convert({**fields, "trust_bp": trust_bp}, Source)
 
 
-@admin_app.command("quarantine-source")
 def quarantine_source(
     source: SourceId,
     reason: Reason,
@@ -174,7 +169,6 @@ def quarantine_source(
     )
 
 
-@admin_app.command("release-source")
 def release_source(
     source: SourceId, reason: Reason, key: Key = "root", as_json: Json = False
 ) -> None:
@@ -185,7 +179,6 @@ def release_source(
 # -- looking -------------------------------------------------------------------------
 
 
-@app.command("sources")
 def list_sources(at: At = None, as_json: Json = False) -> None:
     """List the sources that people have signed for, and how fetching them goes."""
     found = Client().get("/sources", limit=1_000, at=at)["sources"]
@@ -221,7 +214,6 @@ def _fetched(last: dict[str, Any] | None) -> str:
 # -- speaking ------------------------------------------------------------------------
 
 
-@app.command()
 def push(
     source: SourceId,
     title: Annotated[str, typer.Option(help="One line.")],

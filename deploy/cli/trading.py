@@ -1,4 +1,4 @@
-"""Accounts, orders, books: what a trader types."""
+"""Orders and positions: what a trader types."""
 
 import uuid
 from typing import Annotated, Any
@@ -6,50 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.client import Client
-from deploy.cli.output import At, Json, document, rows, say
-from deploy.cli.watching import describe
+from deploy.cli.output import document, rows, say
+from deploy.cli.parameters import Account, At, Json, Limit, Symbol
 from schemas.commands import Side, TimeInForce
 
-app = typer.Typer()
-account_app = typer.Typer(no_args_is_help=True, help="Open accounts and look at them.")
 
-Account = Annotated[str, typer.Argument(help="An account whose key is in the key folder.")]
-Symbol = Annotated[str, typer.Argument(help="The market, such as RAIN-2027.")]
-Limit = Annotated[int, typer.Option(min=1, max=1_000, help="Rows at most.")]
-
-
-@account_app.command("new")
-def account_new(name: str, as_json: Json = False) -> None:
-    """Make a key on this machine and open an account that it controls."""
-    client = Client()
-    answer = client.open_account(name)
-    if as_json:
-        document(answer)
-    else:
-        say(f"account {name} is open; its key is in {client.home.keys / 'accounts'}")
-
-
-@account_app.command("show")
-def account_show(name: Account, at: At = None, as_json: Json = False) -> None:
-    """Show an account's money."""
-    answer = Client().get("/account", account=name, at=at)
-    if as_json:
-        document(answer)
-    else:
-        say(f"{name}: cash {answer['cash']}, reserved for orders {answer['reserved']}")
-
-
-@account_app.command("token")
-def account_token(name: Account, as_json: Json = False) -> None:
-    """Open a session and print its token, for programs that call the API."""
-    token = Client().session(name)
-    if as_json:
-        document({"account": name, "token": token})
-    else:
-        print(token)
-
-
-@app.command()
 def order(
     account: Account,
     side: Side,
@@ -97,7 +58,6 @@ def describe_order(answer: dict[str, Any]) -> list[str]:
     return [f"{head}: {counts}", *fills]
 
 
-@app.command()
 def cancel(
     account: Account,
     order_id: Annotated[int | None, typer.Argument(help="One order's id.")] = None,
@@ -119,7 +79,6 @@ def cancel(
         say(f"{answer['status']}{': ' + ids if ids else ''}")
 
 
-@app.command()
 def orders(
     account: Account,
     symbol: Annotated[str | None, typer.Option()] = None,
@@ -141,64 +100,8 @@ def orders(
     )
 
 
-@app.command()
 def positions(account: Account, at: At = None, as_json: Json = False) -> None:
     """List what an account holds: long above zero, short below."""
     answer = Client().get("/positions", account=account, at=at)
     columns = {"symbol": "symbol", "quantity": "quantity"}
     rows(answer["positions"], columns, empty="no positions", as_json=as_json)
-
-
-@app.command()
-def markets(at: At = None, as_json: Json = False) -> None:
-    """List the markets that people have signed."""
-    columns = {"symbol": "symbol", "type": "type", "status": "status", "name": "name"}
-    empty = "no markets yet: `everything admin list-market --help`"
-    rows(Client().get("/markets", at=at)["markets"], columns, empty=empty, as_json=as_json)
-
-
-@app.command()
-def book(
-    symbol: Symbol,
-    depth: Annotated[int, typer.Option(min=1, max=500)] = 10,
-    at: At = None,
-    as_json: Json = False,
-) -> None:
-    """Show a market's prices and the best levels of its book."""
-    client = Client()
-    snapshot = client.get(f"/market/{symbol}/snapshot", depth=depth, at=at)
-    if as_json:
-        document(snapshot)
-        return
-    say(f"{symbol} at message {snapshot['last_sequence']}")
-    for level in reversed(snapshot["asks"]):
-        say(f"  {'':>12}  {level['price']:>7}  {level['quantity']:>12}")
-    say(f"  {'-' * 12}  {'-' * 7}  {'-' * 12}")
-    for level in snapshot["bids"]:
-        say(f"  {level['quantity']:>12}  {level['price']:>7}")
-
-
-@app.command()
-def trades(symbol: Symbol, limit: Limit = 20, at: At = None, as_json: Json = False) -> None:
-    """List a market's trades, the newest first."""
-    answer = Client().get(f"/market/{symbol}/trades", limit=limit, at=at)
-    columns = {"trade_id": "trade", "price": "price", "quantity": "quantity", "taker_side": "taker"}
-    rows(answer["trades"], columns, empty="no trades yet", as_json=as_json)
-
-
-@app.command()
-def watch(
-    symbol: Symbol,
-    as_json: Json = False,
-    count: Annotated[int | None, typer.Option(min=1, help="Stop after this many.")] = None,
-) -> None:
-    """Follow a market live: trades, best prices, MarketPrice, FinalPrice and RealityScore."""
-    channels = [f"market.{symbol}.{kind}" for kind in ("trades", "top", "price", "reality")]
-    for shown, envelope in enumerate(Client().stream(channels), 1):
-        if as_json:
-            document(envelope)
-        else:
-            for line in describe(envelope):
-                say(line)
-        if shown == count:
-            return

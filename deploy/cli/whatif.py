@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from deploy.cli.admin import read_policy
-from deploy.cli.output import Json, document, say
-from deploy.cli.proof import bar
+from deploy.cli.output import document, say
+from deploy.cli.parameters import Json
+from deploy.cli.progress import bar
 from deploy.cli.why import Svg
-from deploy.venue.paths import Place
 from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
@@ -19,13 +19,11 @@ from schemas.policy import PRESETS, Policy
 if TYPE_CHECKING:
     from replay.whatif import Changes, Comparison
 
-app = typer.Typer()
 
 MIN_PREFIX: Final = 8
 ANSWERS: Final = {"approve": True, "reject": False}
 
 
-@app.command()
 def whatif(
     policy: Annotated[
         str | None, typer.Option(help=f"{', '.join(PRESETS)}, or a file with a policy as JSON.")
@@ -99,9 +97,10 @@ def _answer(given: str) -> tuple[str, bool]:
 
 
 async def _run(changes: "Changes", quiet: bool) -> "Comparison":
+    from deploy.venue.paths import VenuePaths
     from replay.whatif import whatif as replay
 
-    log = await Place(Settings()).log("replay")
+    log = await VenuePaths(Settings()).log("replay")
     try:
         with bar("deciding again", quiet) as update:
             return await replay(log, changes, progress=update)

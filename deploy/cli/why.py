@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.output import Json, document, say
-from deploy.cli.proof import bar
-from deploy.venue.paths import Place
+from deploy.cli.output import document, say
+from deploy.cli.parameters import Json
+from deploy.cli.progress import bar
 from deploy.venue.settings import Settings
 from schemas import subjects
 from schemas.errors import InputError
@@ -16,12 +16,10 @@ from schemas.errors import InputError
 if TYPE_CHECKING:
     from replay.graphs.graph import Graph
 
-app = typer.Typer()
 
 Svg = Annotated[Path | None, typer.Option("--svg", help="Write a picture to this file, too.")]
 
 
-@app.command()
 def why(
     symbol: Annotated[str | None, typer.Argument(help="The market, such as RAIN-2027.")] = None,
     at: Annotated[int | None, typer.Option(min=1, help="As of this sequence, else now.")] = None,
@@ -50,9 +48,10 @@ def why(
 
 
 async def _read(symbol: str | None, at: int | None, moved: int, quiet: bool) -> "Graph":
+    from deploy.venue.paths import VenuePaths
     from replay import why as replay
 
-    log = await Place(Settings()).log("replay")
+    log = await VenuePaths(Settings()).log("replay")
     try:
         with bar("reading", quiet) as update:
             if symbol is None:

@@ -12,14 +12,14 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from schemas import subjects
 from schemas.codec import encode
 from schemas.limits import STATUS_EVERY_S
 from streams.log import nats_client
 
 
-async def quiet_connection(place: Place, role: str) -> Client:
+async def quiet_connection(place: VenuePaths, role: str) -> Client:
     """Return a connection for news, on which nothing depends: it reconnects for ever.
 
     Raises LogUnavailable when the first connection cannot be made.
@@ -33,7 +33,9 @@ async def quiet_connection(place: Place, role: str) -> Client:
     )
 
 
-async def service_connection(place: Place, role: str, answers_under: str | None = None) -> Client:
+async def question_connection(
+    place: VenuePaths, role: str, answers_under: str | None = None
+) -> Client:
     """Return a connection for questions; answers come `answers_under`, or to the role's inbox.
 
     Raises LogUnavailable when the first connection cannot be made.
@@ -49,7 +51,7 @@ async def service_connection(place: Place, role: str, answers_under: str | None 
 
 @contextlib.asynccontextmanager
 async def heartbeat(
-    place: Place, role: str, status: Callable[[], dict[str, Any]]
+    place: VenuePaths, role: str, status: Callable[[], dict[str, Any]]
 ) -> AsyncIterator[None]:
     """Publish what `status` returns every STATUS_EVERY_S while the block runs."""
     connection = await quiet_connection(place, role)

@@ -1,7 +1,7 @@
 """The status of a venue: the last heartbeat of every process, the log's end, the last seal."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -50,14 +50,14 @@ async def status_board(connection: Client, shard: str) -> StatusBoard:
 
 
 class VenueStatus:
-    """What `GET /status` answers; `absent` says which processes are not started here, and why."""
+    """What `GET /status` answers; `not_started` says which processes do not run here."""
 
     def __init__(
-        self, board: StatusBoard, log: NatsLog, absent: Mapping[str, str] | None = None
+        self, board: StatusBoard, log: NatsLog, not_started: Callable[[], Mapping[str, str]]
     ) -> None:
         self._board = board
         self._log = log
-        self._absent = dict(absent or {})
+        self._not_started = not_started
 
     async def status(self) -> dict[str, Any]:
         """Return each process's last heartbeat, the log's size and its last seal."""
@@ -65,7 +65,7 @@ class VenueStatus:
             "log": {"shard": self._log.shard, **await self._log.stream.size()},
             "last_seal": await _last_seal(self._log),
             "processes": self._board.processes(),
-            "absent": self._absent,
+            "absent": dict(self._not_started()),
         }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import structlog
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.genesis import founded
-from deploy.venue.paths import Place
+from deploy.processes.genesis import wait_for_genesis
+from deploy.venue.paths import VenuePaths
 from replay.archive.archiver import Archiver
 from replay.archive.segments import SegmentFolder
 from schemas.errors import StoreUnavailable
@@ -16,20 +16,20 @@ from streams.log.clock import SystemClock
 _log = structlog.get_logger(__name__)
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Archive until `stop`. Raises StoreUnavailable when the folder cannot be written."""
-    log = await place.log("archiver")
-    archiver = Archiver(log, SystemClock(), SegmentFolder(place.archive, place.shard))
+    log = await paths.log("archiver")
+    archiver = Archiver(log, SystemClock(), SegmentFolder(paths.archive, paths.shard))
 
     def status() -> dict[str, Any]:
-        hint = {"same_disk": True} if place.archive_shares_disk else {}
+        hint = {"same_disk": True} if paths.archive_shares_disk else {}
         return {**archiver.status(), **hint}
 
     try:
-        async with heartbeat(place, "archiver", status):
-            if await founded(log, stop):
+        async with heartbeat(paths, "archiver", status):
+            if await wait_for_genesis(log, stop):
                 await archiver.tick()
-                if place.archive_shares_disk:
+                if paths.archive_shares_disk:
                     _log.warning("on the disk of the log: set EVERYTHING_ARCHIVE to another")
             while not stop.is_set():
                 await archiver.tick()

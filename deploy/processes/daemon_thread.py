@@ -1,4 +1,4 @@
-"""Work that blocks for seconds, such as loading a model, and that a stop need not wait for."""
+"""Work that blocks for seconds, for example loading a model, and that a stop does not await."""
 
 import asyncio
 import contextlib
@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-async def aside(work: Callable[[], T], stop: asyncio.Event) -> T | None:
-    """Return what `work` returns, or None once `stop` is set; it then goes on to no avail.
+async def run_in_daemon_thread(work: Callable[[], T], stop: asyncio.Event) -> T | None:
+    """Return what `work` returns, or None once `stop` is set.
 
-    Its thread does not keep the process alive, which asyncio's own threads do.
+    A thread cannot be cancelled: after a stop it keeps running and its result is dropped. A
+    daemon thread does not keep the process alive, which asyncio's own threads do.
     """
     loop = asyncio.get_running_loop()
     result: asyncio.Future[T] = loop.create_future()
@@ -34,7 +35,7 @@ async def aside(work: Callable[[], T], stop: asyncio.Event) -> T | None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(settle, found, error)
 
-    threading.Thread(target=do, name="aside", daemon=True).start()
+    threading.Thread(target=do, name="daemon-work", daemon=True).start()
     stopping = asyncio.create_task(stop.wait())
     ends: set[asyncio.Future[Any]] = {result, stopping}
     try:

@@ -10,7 +10,7 @@ from deploy.limits import SCRUB_PAUSE_S
 from deploy.observe.heartbeat import heartbeat
 from deploy.venue import keys
 from deploy.venue.engines import engine_of
-from deploy.venue.paths import NOTARY_KEY, Place, writer_name
+from deploy.venue.paths import NOTARY_KEY, VenuePaths, writer_name
 from schemas import signatures, subjects
 from schemas.errors import OperatingError
 from streams.host.gc_control import ManualCollection
@@ -24,21 +24,21 @@ from streams.log.tasks import run_until_first_exits
 _log = structlog.get_logger(__name__)
 
 
-async def run(place: Place, name: str, stop: asyncio.Event) -> None:
+async def run(paths: VenuePaths, name: str, stop: asyncio.Event) -> None:
     """Host the engine `name` until `stop`."""
     role = f"engine-{name}"
-    log, clock = await place.log(role), SystemClock()
+    log, clock = await paths.log(role), SystemClock()
     try:
         host: EngineHost[Any] = EngineHost(
-            engine_of(name, place.shard),
+            engine_of(name, paths.shard),
             log,
             clock,
             writer=writer_name(),
-            snapshots=SnapshotFolder(place.home.snapshots, name),
-            sign=_signer(place) if name == subjects.NOTARY else None,
+            snapshots=SnapshotFolder(paths.home.snapshots, name),
+            sign=_signer(paths) if name == subjects.NOTARY else None,
             collection=ManualCollection(),
         )
-        async with heartbeat(place, role, host.status):
+        async with heartbeat(paths, role, host.status):
             if name == subjects.NOTARY:
                 await run_until_first_exits(_scrubbing(log, clock), host.run(stop))
             else:
@@ -57,5 +57,5 @@ async def _scrubbing(log: Log, clock: Clock) -> None:
         await clock.sleep(SCRUB_PAUSE_S)
 
 
-def _signer(place: Place) -> "partial[str]":
-    return partial(signatures.sign, keys.ensure(place.home.keys, NOTARY_KEY))
+def _signer(paths: VenuePaths) -> "partial[str]":
+    return partial(signatures.sign, keys.ensure(paths.home.keys, NOTARY_KEY))

@@ -3,20 +3,20 @@
 import asyncio
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.until_stopped import until
-from deploy.venue.paths import Place, writer_name
+from deploy.processes.until_stopped import run_until_stopped
+from deploy.venue.paths import VenuePaths, writer_name
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.process import Feeds
 from streams.log.clock import SystemClock
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Publish until `stop`."""
-    log, feed = await place.log("feeds"), await place.feed("feeds")
+    log, feed = await paths.log("feeds"), await paths.feed("feeds")
     try:
         feeds = Feeds(log, NatsFeed(feed), SystemClock(), writer=writer_name())
-        async with heartbeat(place, "feeds", feeds.status):
-            await until(stop, feeds.run())
+        async with heartbeat(paths, "feeds", feeds.status):
+            await run_until_stopped(stop, feeds.run())
     finally:
         await log.close()
         await feed.close()

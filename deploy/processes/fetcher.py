@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.genesis import founded
-from deploy.venue.paths import Place
+from deploy.processes.genesis import wait_for_genesis
+from deploy.venue.paths import VenuePaths
 from schemas import subjects
 from schemas.errors import InputError
 from schemas.sources import Source
@@ -35,20 +35,20 @@ BROWSER = "browser"
 RENDERS_AT_ONCE: Final = 2
 
 
-async def run(place: Place, name: str, stop: asyncio.Event) -> None:
+async def run(place: VenuePaths, name: str, stop: asyncio.Event) -> None:
     """Do jobs as the process `name` until `stop`. Raises InputError without a browser."""
     log = await place.log(name)
     try:
         service = _service(place, name, log)
         async with heartbeat(place, name, service.status):
-            if await founded(log, stop):
+            if await wait_for_genesis(log, stop):
                 async with bus(place.settings.broker_url, **place.login(name)) as it:
                     await service.run(it, stop)
     finally:
         await log.close()
 
 
-def _service(place: Place, name: str, log: NatsLog) -> "FetcherService":
+def _service(place: VenuePaths, name: str, log: NatsLog) -> "FetcherService":
     settings, clock = place.settings, SystemClock()
     agent = Agent(user_agent=settings.user_agent, sender=settings.from_address)
     chromium = settings.browser

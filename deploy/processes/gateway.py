@@ -1,22 +1,27 @@
-"""The gateway: HTTP (the door for people, the read API, feeds) and native logins."""
+"""The gateway: HTTP (commands, queries, feeds) and native logins."""
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Any, Final
 
 import uvicorn
 
-from deploy.observe.heartbeat import quiet_connection
+from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
-from deploy.processes.process import absent
+from deploy.processes.names import not_started
 from deploy.venue import keys
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
+from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
-from deploy.venue.state_service import Traveller
+from deploy.venue.state_service import StateService
 from projections.api import create_read_router, create_status_router
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router
+from projections.limits import SEARCHES_PER_MINUTE
+from schemas import subjects
+from schemas.asks import SEARCH
 from schemas.errors import EverythingError
 from streams.broker import callout
 from streams.broker.keyring import ISSUER
@@ -24,6 +29,7 @@ from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
+from streams.gateway.rate_limiter import RateLimiter
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
@@ -32,10 +38,11 @@ SESSION_SECRET: Final = "session.secret"
 HTTP_HOST: Final = "127.0.0.1"
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
-    """Serve until `stop`, or until the door can no longer trust the log."""
-    log, feed = await place.log("gateway"), await place.feed("gateway")
-    news = await quiet_connection(place, "gateway")
+async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
+    """Serve until `stop`, or until the gateway can no longer trust the log."""
+    log, feed = await paths.log("gateway"), await paths.feed("gateway")
+    news = await quiet_connection(paths, "gateway")
+    questions = await question_connection(paths, "gateway", subjects.answers(paths.shard, SEARCH))
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_halt(error: EverythingError) -> None:
@@ -46,22 +53,29 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         log=log,
         appender=Appender(log),
         clock=SystemClock(),
-        session_secret=keys.secret(place.home.keys, SESSION_SECRET),
+        session_secret=keys.secret(paths.home.keys, SESSION_SECRET),
         on_halt=on_halt,
-        jobs=NatsJobQueue(news, place.shard),
-        service_keys=_service_keys(place).accepted,
+        jobs=NatsJobQueue(news, paths.shard),
+        service_keys=_service_keys(paths).accepted,
     )
-    account_of, traveller = account_by_token(context), Traveller(log)
+    search_rate = RateLimiter(context.clock, "this network searches too often")
+    account_of, state_service = account_by_token(context), StateService(log)
     try:
-        board = await status_board(news, place.shard)
-        async with _desk(place, context):
+        board = await status_board(news, paths.shard)
+        async with _answering_logins(paths, context):
             routers = [
-                create_read_router(place.database_url, account_of, traveller),
+                create_read_router(
+                    paths.database_url,
+                    account_of,
+                    state_service,
+                    similar_to=SearchService(questions, paths.shard),
+                    admit_search=partial(search_rate.admit, SEARCHES_PER_MINUTE),
+                ),
                 create_feed_router(NatsFeed(feed), account_of),
-                create_status_router(VenueStatus(board, log, absent(place.settings))),
+                create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
             app = create_app(context, routers)
-            server = _Server(server_config(app, HTTP_HOST, place.settings.http_port))
+            server = _HttpServer(server_config(app, HTTP_HOST, paths.settings.http_port))
             serving = asyncio.create_task(server.serve())
             stopping = asyncio.create_task(stop.wait())
             ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
@@ -70,21 +84,22 @@ async def run(place: Place, stop: asyncio.Event) -> None:
             server.should_exit = True
             await serving
     finally:
-        await traveller.close()
+        await state_service.close()
         await log.close()
         await feed.close()
         await news.close()
+        await questions.close()
     if failed.done():
         failed.result()
 
 
-def _service_keys(place: Place) -> ServiceKeyFolder:
-    given = place.settings.reality_api_secret
+def _service_keys(paths: VenuePaths) -> ServiceKeyFolder:
+    given = paths.settings.reality_api_secret
     secret = None if given is None else given.get_secret_value()
-    return ServiceKeyFolder(place.home.program_keys, secret)
+    return ServiceKeyFolder(paths.home.program_keys, secret)
 
 
-class _Server(uvicorn.Server):
+class _HttpServer(uvicorn.Server):
     """uvicorn without its own signal handling; `run_service` has that."""
 
     @contextlib.contextmanager
@@ -93,17 +108,17 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _desk(place: Place, context: GatewayContext) -> AsyncIterator[None]:
+async def _answering_logins(paths: VenuePaths, context: GatewayContext) -> AsyncIterator[None]:
     """Answer native logins while the gateway runs."""
-    keyring = place.keyring
+    keyring = paths.keyring
     logins = Logins(
-        shard=place.shard,
+        shard=paths.shard,
         issuer_seed=keyring.seed(ISSUER),
         account_of=context.directory.account_of,
         key_of=context.directory.key_of,
         check_token=context.sessions.check_token,
     )
-    answering = await callout.start(place.settings.broker_url, keyring.seed("door"), logins)
+    answering = await callout.start(paths.settings.broker_url, keyring.seed("door"), logins)
     try:
         yield
     finally:

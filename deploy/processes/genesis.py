@@ -9,8 +9,8 @@ from streams.log.ports import Log
 _POLL_S: Final = GENESIS_POLL_MS / 1_000
 
 
-async def founded(log: Log, stop: asyncio.Event) -> bool:
-    """Return whether the venue has been founded, which is waited for until `stop`."""
+async def wait_for_genesis(log: Log, stop: asyncio.Event) -> bool:
+    """Wait until the log has its first message. Return False if `stop` comes before."""
     while not stop.is_set():
         if await log.last_sequence() > 0:
             return True

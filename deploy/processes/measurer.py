@@ -4,8 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.daemon_thread import aside
-from deploy.venue.paths import Place
+from deploy.processes.daemon_thread import run_in_daemon_thread
+from deploy.venue.paths import VenuePaths
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LOADING = {"phase": "loading"}
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(place: VenuePaths, stop: asyncio.Event) -> None:
     """Measure until `stop`. Raises ModelMismatch."""
     log = await place.log("measurer")
     service: MeasuringService | None = None
@@ -27,7 +27,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
     try:
         async with heartbeat(place, "measurer", status):
             # libraries and models take seconds to load; the heartbeat goes on meanwhile
-            service = await aside(lambda: _service(place, log), stop)
+            service = await run_in_daemon_thread(lambda: _service(place, log), stop)
             if service is not None:
                 async with bus(place.settings.broker_url, **place.login("measurer")) as it:
                     await service.run(it, stop)
@@ -35,7 +35,7 @@ async def run(place: Place, stop: asyncio.Event) -> None:
         await log.close()
 
 
-def _service(place: Place, log: NatsLog) -> "MeasuringService":
+def _service(place: VenuePaths, log: NatsLog) -> "MeasuringService":
     """Return the service with all that it needs in memory already."""
     from streams.ingest.measuring.measurer import MeasuringService, load
 

@@ -3,17 +3,17 @@
 import asyncio
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.until_stopped import until
-from deploy.venue.paths import Place, writer_name
+from deploy.processes.until_stopped import run_until_stopped
+from deploy.venue.paths import VenuePaths, writer_name
 from projections.store.projector import Projector
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Project until `stop`."""
-    log = await place.log("projector")
+    log = await paths.log("projector")
     try:
-        projector = Projector(log, place.database_url, writer=writer_name())
-        async with heartbeat(place, "projector", projector.status):
-            await until(stop, projector.run())
+        projector = Projector(log, paths.database_url, writer=writer_name())
+        async with heartbeat(paths, "projector", projector.status):
+            await run_until_stopped(stop, projector.run())
     finally:
         await log.close()

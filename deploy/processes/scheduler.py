@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from deploy.observe.heartbeat import heartbeat
-from deploy.processes.genesis import founded
-from deploy.venue.paths import Place
+from deploy.processes.genesis import wait_for_genesis
+from deploy.venue.paths import VenuePaths
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Bus, bus
@@ -14,13 +14,13 @@ from streams.log.ports import Clock, Log
 from streams.log.tasks import run_until_first_exits
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(place: VenuePaths, stop: asyncio.Event) -> None:
     """Ask for what is due until `stop`."""
     log = await place.log("scheduler")
     try:
         service = SchedulerService(log, SystemClock())
         async with heartbeat(place, "scheduler", service.status):
-            if await founded(log, stop):
+            if await wait_for_genesis(log, stop):
                 async with bus(place.settings.broker_url, **place.login("scheduler")) as it:
                     await service.run(it, stop)
     finally:

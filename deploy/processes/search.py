@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from nats.aio.client import Client
 
-from deploy.observe.heartbeat import heartbeat, service_connection
-from deploy.processes.daemon_thread import aside
-from deploy.processes.until_stopped import until
-from deploy.venue.paths import Place
+from deploy.observe.heartbeat import heartbeat, question_connection
+from deploy.processes.daemon_thread import run_in_daemon_thread
+from deploy.processes.until_stopped import run_until_stopped
+from deploy.venue.paths import VenuePaths
 from projections.limits import SEARCH_EMBED_S
 from schemas import subjects
 from schemas.asks import EMBED, SEARCH, EmbedAsked, EmbedTold
@@ -26,43 +26,43 @@ _STARTING: Final = {"phase": "loading"}
 _decode: Final = msgspec.json.Decoder(EmbedTold).decode
 
 
-async def run(place: Place, stop: asyncio.Event) -> None:
+async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Answer until `stop`, and save the index at the end."""
-    log = await place.log("search")
+    log = await paths.log("search")
     keeper: SearchKeeper | None = None
 
     def status() -> dict[str, Any]:
         return _STARTING if keeper is None else keeper.status()
 
     try:
-        async with heartbeat(place, "search", status):
+        async with heartbeat(paths, "search", status):
             # numpy and hnswlib take a second to load; the heartbeat goes on meanwhile
-            keeper = await aside(lambda: new_keeper(place, log), stop)
+            keeper = await run_in_daemon_thread(lambda: new_keeper(paths, log), stop)
             if keeper is not None:
-                await until(stop, _serve(place, keeper))
+                await run_until_stopped(stop, _serve(paths, keeper))
                 await keeper.save()
     finally:
         await log.close()
 
 
-def new_keeper(place: Place, log: NatsLog) -> "SearchKeeper":
+def new_keeper(paths: VenuePaths, log: NatsLog) -> "SearchKeeper":
     """Return what keeps the index of the venue's shard and of the model that measures."""
     from projections.search.keeper import SearchKeeper
     from streams.ingest.measuring.embedding import NAME
 
-    return SearchKeeper(log, place.home.search / place.shard, NAME)
+    return SearchKeeper(log, paths.home.search / paths.shard, NAME)
 
 
-async def _serve(place: Place, keeper: "SearchKeeper") -> None:
+async def _serve(paths: VenuePaths, keeper: "SearchKeeper") -> None:
     """Open the index and answer from it, while it is built as well."""
     from projections.search.keeper import search_responder
 
-    asking = await service_connection(place, "search", subjects.answers(place.shard, EMBED))
-    answering = await service_connection(place, "search")
-    responder = search_responder(keeper, _embedded_by(asking, place.shard, keeper.model))
+    asking = await question_connection(paths, "search", subjects.answers(paths.shard, EMBED))
+    answering = await question_connection(paths, "search")
+    responder = search_responder(keeper, _embedded_by(asking, paths.shard, keeper.model))
     try:
         await keeper.open()
-        await responder.serve(answering, subjects.ask(place.shard, SEARCH))
+        await responder.serve(answering, subjects.ask(paths.shard, SEARCH))
         await keeper.build()
         await keeper.follow(SystemClock())
     finally:

@@ -3,7 +3,7 @@
 exit code   meaning
 0           told to stop, and stopped
 69          an operating error outlasted its bounds; starting again may help
-70          a bug: an exception that nobody expected
+70          a bug: an unexpected exception
 71 and up   a halt, see `schemas.errors`; starting again will not help
 """
 
@@ -50,8 +50,8 @@ def configure_logging(service: str) -> None:
 def run_service(main: Main, name: str) -> int:
     """Run `main` until it ends or the process is told to stop; return the exit code.
 
-    `main` is given an event that SIGTERM or SIGINT sets; it should then end by itself. One
-    that takes longer than STOP_PATIENCE_S, or a second signal, has it cancelled. Call as
+    `main` gets an event that SIGTERM or SIGINT sets, and should then end by itself. It is
+    cancelled after STOP_PATIENCE_S, or at a second signal. Call as
     `sys.exit(run_service(main, "engine-exchange"))`.
     """
     configure_logging(name)

@@ -1,4 +1,4 @@
-"""Folds engines to the sequences that it is asked for, line by line: see `deploy.venue`."""
+"""Folds engines to a sequence for each line on stdin: see `deploy/venue/state_service.py`."""
 
 import asyncio
 import gc
@@ -7,10 +7,10 @@ import signal
 import sys
 from functools import partial
 
-from deploy.processes.process import NICENESS
+from deploy.processes.names import NICENESS
 from deploy.processes.service import configure_logging
 from deploy.venue.engines import all_engines
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.state_service import answer_of, refusal_of, snapshot_stores
 from replay.travel.travel import StateReplay
@@ -18,19 +18,19 @@ from schemas.errors import EverythingError, OperatingError
 from streams.log.nats_log import NatsLog
 
 
-async def _answer(place: Place, log: NatsLog, sequence: int) -> bytes:
-    machine = StateReplay(log, partial(all_engines, place.shard), snapshot_stores(place))
+async def _answer(paths: VenuePaths, log: NatsLog, sequence: int) -> bytes:
+    machine = StateReplay(log, partial(all_engines, paths.shard), snapshot_stores(paths))
     return answer_of(await machine.at(sequence))
 
 
-async def _serve(place: Place) -> None:
+async def _serve(paths: VenuePaths) -> None:
     """Answer until nobody asks any more. After an operating error the log is opened again."""
     log: NatsLog | None = None
     while line := await asyncio.to_thread(sys.stdin.buffer.readline):
         try:
             if log is None:
-                log = await place.log("replay")
-            answer = await _answer(place, log, int(line))
+                log = await paths.log("replay")
+            answer = await _answer(paths, log, int(line))
         except EverythingError as error:
             answer = refusal_of(error.code, str(error))
             if isinstance(error, OperatingError) and log is not None:
@@ -38,19 +38,19 @@ async def _serve(place: Place) -> None:
                 log = None
         sys.stdout.buffer.write(answer)
         sys.stdout.buffer.flush()
-        gc.collect()  # a state refers to itself everywhere; no answer shall wait for it to go
+        gc.collect()  # states are full of cycles, and no answer must wait for their collection
     if log is not None:
         await log.close()
 
 
 def main() -> None:
     """Answer questions on stdin."""
-    configure_logging("traveller")
-    # Ctrl-C ends the gateway, and that ends this
+    configure_logging("state_service")
+    # Ctrl-C ends the gateway, which closes stdin and so ends this process
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(NICENESS)
     gc.disable()
-    asyncio.run(_serve(Place(Settings())))
+    asyncio.run(_serve(VenuePaths(Settings())))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import Awaitable
 
 
-async def until(stop: asyncio.Event, work: Awaitable[None]) -> None:
+async def run_until_stopped(stop: asyncio.Event, work: Awaitable[None]) -> None:
     """Run `work` until it ends, raising what it raises, or cancel it once `stop` is set."""
     working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
     try:

@@ -14,17 +14,16 @@ exit code   meaning
 69          a model is not here, and could not be had
 """
 
+import os
 import sys
 import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import httpx
 import typer
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from deploy.processes.service import EXIT_UNAVAILABLE
 from deploy.venue.settings import Home, Settings
@@ -43,14 +42,24 @@ EXIT_WRONG: Final = 65
 Say = Callable[[str], None]
 
 
-class Origin(BaseSettings):
+class Origin(NamedTuple):
     """Where the LLM's file is downloaded from."""
 
-    model_config = SettingsConfigDict(env_prefix="LLM_MODEL_", extra="ignore")
+    repo: str = "TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF"
+    revision: str = "main"
+    file: str = DEFAULT_FILE
 
-    repo: str = Field(default="TheBloke/TinyLlama-1.1B-Chat-v1.0-GGUF")
-    revision: str = Field(default="main")
-    file: str = Field(default=DEFAULT_FILE)
+    @classmethod
+    def from_environment(cls) -> "Origin":
+        """Return what LLM_MODEL_REPO, _REVISION and _FILE say, else the defaults."""
+        variables = {name: f"LLM_MODEL_{name.upper()}" for name in cls._fields}
+        return cls(
+            **{
+                name: os.environ[variable]
+                for name, variable in variables.items()
+                if variable in os.environ
+            }
+        )
 
 
 Download = Callable[[Origin, Path], Path]
@@ -168,7 +177,7 @@ def ensure(settings: Settings, origin: Origin, download: Download, say: Say) -> 
 
 def main() -> None:
     """Check and get the models of this venue."""
-    sys.exit(ensure(Settings(), Origin(), from_hub, typer.echo))
+    sys.exit(ensure(Settings(), Origin.from_environment(), from_hub, typer.echo))
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ class Login(TypedDict):
     inbox_prefix: str
 
 
-class Place:
-    """Where a venue is, seen from one of its processes."""
+class VenuePaths:
+    """The folders, keys and addresses of a venue, as one of its processes finds them."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

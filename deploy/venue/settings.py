@@ -10,6 +10,7 @@
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
+| EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
@@ -24,19 +25,36 @@
 | REALITY_API_SECRET | (none)                 | the service key called `default`              |
 """
 
+import os
 import shutil
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from schemas.errors import InputError
 from schemas.limits import MAX_POLL_INTERVAL_S, MIN_POLL_INTERVAL_S, MIN_SECRET_BYTES
 from schemas.subjects import DEFAULT_SHARD, is_shard
 from schemas.texts import is_line
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAX_HEADER_CHARS: Final = 200
+_SHARED_NAMES: Final = frozenset(
+    {
+        "nats_url",
+        "nats_monitor_url",
+        "database_url",
+        "user_agent",
+        "from_address",
+        "poll_interval",
+        "spacy_model",
+        "llm_mode",
+        "llm_model",
+        "llm_model_sha256",
+        "reality_api_secret",
+    }
+)
+"""Fields whose variables other programs have, too, so that they carry no EVERYTHING_."""
 
 
 def _shard(text: str) -> str:
@@ -54,11 +72,23 @@ def _header(text: str) -> str:
 Header = Annotated[str, AfterValidator(_header)]
 
 
-class Settings(BaseSettings):
-    # what does not fit is not shown: it may be a secret
-    model_config = SettingsConfigDict(
-        env_prefix="EVERYTHING_", extra="ignore", hide_input_in_errors=True
-    )
+def variable_of(field: str) -> str:
+    """Return the environment variable that sets a field of Settings."""
+    return field.upper() if field in _SHARED_NAMES else f"EVERYTHING_{field.upper()}"
+
+
+class BadSettings(InputError):
+    code = "bad_settings"
+
+
+class Settings(BaseModel):
+    """What the environment says, where no argument says otherwise. Raises BadSettings.
+
+    `pydantic-settings` would do the same, and take longer to import than a command to run.
+    """
+
+    # a value that does not fit is not shown: it may be a secret
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     home: Path = Path("data")
     shard: Annotated[str, AfterValidator(_shard)] = DEFAULT_SHARD
@@ -69,29 +99,36 @@ class Settings(BaseSettings):
     archive: Path | None = None
     relaxed_sync: str | None = None
     nats_conf: Path | None = None
-    nats_url: str | None = Field(default=None, validation_alias="NATS_URL")
-    nats_monitor_url: str | None = Field(default=None, validation_alias="NATS_MONITOR_URL")
-    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
-    user_agent: Header = Field(
-        default="EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)",
-        validation_alias="USER_AGENT",
-    )
-    from_address: Header = Field(default="ops@yourdomain.com", validation_alias="FROM_ADDRESS")
-    poll_interval: int = Field(
-        default=300,
-        ge=MIN_POLL_INTERVAL_S,
-        le=MAX_POLL_INTERVAL_S,
-        validation_alias="POLL_INTERVAL",
-    )
+    nats_url: str | None = None
+    nats_monitor_url: str | None = None
+    database_url: str | None = None
+    user_agent: Header = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
+    from_address: Header = "ops@yourdomain.com"
+    poll_interval: int = Field(default=300, ge=MIN_POLL_INTERVAL_S, le=MAX_POLL_INTERVAL_S)
     ingest: bool = True
+    news_install: str | None = None
     chromium: Path | None = None
-    spacy_model: str | None = Field(default=None, validation_alias="SPACY_MODEL")
-    llm_mode: Literal["enabled", "disabled"] = Field(default="enabled", validation_alias="LLM_MODE")
-    llm_model: Path | None = Field(default=None, validation_alias="LLM_MODEL")
-    llm_model_sha256: str | None = Field(default=None, validation_alias="LLM_MODEL_SHA256")
-    reality_api_secret: SecretStr | None = Field(
-        default=None, min_length=MIN_SECRET_BYTES, validation_alias="REALITY_API_SECRET"
-    )
+    spacy_model: str | None = None
+    llm_mode: Literal["enabled", "disabled"] = "enabled"
+    llm_model: Path | None = None
+    llm_model_sha256: str | None = None
+    reality_api_secret: SecretStr | None = Field(default=None, min_length=MIN_SECRET_BYTES)
+
+    def __init__(self, **given: Any) -> None:
+        found = {
+            name: os.environ[variable]
+            for name in type(self).model_fields
+            if (variable := variable_of(name)) in os.environ
+        }
+        try:
+            super().__init__(**(found | given))
+        except ValidationError as error:
+            wrong = [
+                f"{variable_of(str(one['loc'][0]))}: {one['msg']}"
+                for one in error.errors(include_input=False)
+            ]
+            # the cause would show what was given
+            raise BadSettings("; ".join(wrong)) from None
 
     @property
     def gateway_url(self) -> str:

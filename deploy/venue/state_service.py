@@ -1,8 +1,8 @@
 """Time travel for the read API: engines are folded in a process of their own.
 
-Folding computes for up to seconds, and the gateway takes orders meanwhile. So it asks
-`processes/traveller.py`, which it starts when the first question comes, one line at a time.
-The traveller ends when the gateway does, because nobody asks it any more.
+Folding computes for up to seconds, and the gateway takes orders meanwhile. So the gateway asks
+`processes/state_service.py`, one line at a time, and starts it at the first question. That
+process ends when the gateway does: its standard input is closed.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from deploy.limits import MAX_TRAVEL_WAITING, TRAVEL_ANSWER_S, TRAVEL_MOMENTS_KEPT
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from projections.api.at import EngineState, StateAt
 from replay.travel.snapshot_store import TravelSnapshotFolder
 from replay.travel.travel import EngineStates
@@ -28,9 +28,9 @@ log = structlog.get_logger(__name__)
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def snapshot_stores(place: Place) -> dict[str, TravelSnapshotFolder]:
-    """Return where each engine's travel snapshots are."""
-    folder = place.home.snapshots / "travel" / place.shard
+def snapshot_stores(paths: VenuePaths) -> dict[str, TravelSnapshotFolder]:
+    """Return the folder of each engine's travel snapshots."""
+    folder = paths.home.snapshots / "travel" / paths.shard
     return {name: TravelSnapshotFolder(folder, name) for name in subjects.ENGINES}
 
 
@@ -44,8 +44,8 @@ def refusal_of(code: str, message: str) -> bytes:
     return encode({"error": [code, message]}) + b"\n"
 
 
-class Traveller:
-    """Knows the log's end, and has states folded. It remembers what it was told."""
+class StateService:
+    """Has states folded, and remembers them. Knows the log's end."""
 
     def __init__(self, log_: Log) -> None:
         self._log = log_

@@ -11,12 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import psutil
 
-from deploy.processes import process
-from deploy.venue import keys
-from deploy.venue.paths import NOTARY_KEY, Place
+from deploy import http
+from deploy.limits import NEWS_LOOK_S
+from deploy.processes.names import CORE, INGEST, KEEPING, not_started
+from deploy.venue import keys, news
+from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
 from deploy.venue.supervisor import (
     STOP_AFTER_S,
@@ -33,6 +34,7 @@ from streams.log.streams import ensure_shard
 
 READY_WITHIN_S: Final = 600
 """The gateway folds the log's records before it opens, and a log can be long."""
+GATEWAY_ANSWER_S: Final = 2
 LOOPBACK: Final = "127.0.0.1"
 PIDS: Final = "processes.json"
 Step = Callable[[str], Any]
@@ -45,10 +47,10 @@ class Venue:
     shows a step while it runs.
     """
 
-    def __init__(self, place: Place, say: Callable[[str], None], step: Step) -> None:
-        self.place = place
-        self._settings = place.settings
-        self._home = place.home
+    def __init__(self, paths: VenuePaths, say: Callable[[str], None], step: Step) -> None:
+        self.paths = paths
+        self._settings = paths.settings
+        self._home = paths.home
         self._say = say
         self._step = step
         self._supervisor = Supervisor(say)
@@ -56,6 +58,9 @@ class Venue:
         self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
         self._look_again = 0.0
+        self._installation: news.NewsInstallation | None = None
+        self._awaits_news = False
+        self._look_for_news_again = 0.0
 
     def start(self) -> None:
         """Start everything, in the order in which one needs the other.
@@ -73,16 +78,13 @@ class Venue:
                 self._start_postgres()
         self._home.database_url.write_text(self._database_url)
         self._home.database_url.chmod(0o600)
-        for name in process.CORE:
+        for name in CORE:
             self._start_child(name)
         with self._begun("waiting for the gateway"):
             self._wait_for_gateway()
-        absent = process.absent(self._settings)
-        for name in process.INGEST:
-            if name not in absent:
-                self._start_child(name)
-        for name in process.KEEPING:
+        for name in KEEPING:
             self._start_child(name)
+        self._start_ingest()
         self._note_founding()
         self._ready_file.touch()
 
@@ -105,6 +107,7 @@ class Venue:
             supervisor.watch("Postgres", lambda: postgres.running, lambda: postgres.start(0))
         while not supervisor.stopping.wait(WATCH_EVERY_S):
             supervisor.look()
+            self._look_for_news()
             self._write_pids()
             self._note_founding()
 
@@ -114,6 +117,8 @@ class Venue:
             # A second Ctrl-C must not leave half of it running; each step has its bound.
             signal.signal(number, signal.SIG_IGN)
         self._ready_file.unlink(missing_ok=True)
+        if self._installation is not None:
+            self._installation.stop()
         with self._step("stopping the processes"):
             self._supervisor.stop()
         if self._postgres is not None:
@@ -130,7 +135,7 @@ class Venue:
             self._home.prepare()
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
-            _ = self.place.keyring
+            _ = self.paths.keyring
         self._check_ports()
 
     def _start_log(self, *, founded: bool) -> None:
@@ -147,6 +152,10 @@ class Venue:
             raise KeyboardInterrupt
         with self._step(what):
             yield
+
+    @property
+    def _venue_url(self) -> str:
+        return f"{self._settings.gateway_url}/api/v1/venue"
 
     @property
     def _ready_file(self) -> Path:
@@ -168,8 +177,8 @@ class Venue:
             sync_interval=settings.relaxed_sync or "always",
         )
         conf = settings.nats_conf or config.shipped()
-        variables = config.environment(where, self.place.shard, self.place.keyring)
-        config.check(conf, self.place.shard, variables)
+        variables = config.environment(where, self.paths.shard, self.paths.keyring)
+        config.check(conf, self.paths.shard, variables)
         log = self._home.logs / "nats-server.log"
         self._nats = NatsServer(conf, settings.nats_port, log, variables)
         asyncio.run(self._nats.start())
@@ -177,10 +186,10 @@ class Venue:
 
     async def _check_streams(self, founded: bool) -> None:
         settings = self._settings
-        login = self.place.login("operator")
+        login = self.paths.login("operator")
         wire = await Wire.open(settings.broker_url, **login)
         try:
-            shard, monitors = self.place.shard, settings.monitor_urls
+            shard, monitors = self.paths.shard, settings.monitor_urls
             await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
         finally:
             await wire.close()
@@ -202,12 +211,46 @@ class Venue:
             "EVERYTHING_HOME": str(self._home.root),
             "PYTHONUNBUFFERED": "1",
         }
-        command = python("deploy.processes.process", name)
+        command = python("deploy.processes", name)
         return Child(name, command, environment, self._home.logs / f"{name}.log")
+
+    def _start_ingest(self) -> None:
+        """Start what brings in the news, or have the extra that it needs installed."""
+        if not self._settings.ingest:
+            self._say("EVERYTHING_INGEST is off: nothing is fetched, measured or asked")
+            return
+        if news.is_installed():
+            for name in INGEST:
+                if name not in not_started(self._settings):
+                    self._start_child(name)
+            return
+        self._awaits_news = True
+        command = self._settings.news_install
+        if command is None:
+            self._say(f"{news.NOT_INSTALLED}: nothing is fetched yet; {news.HOW_TO_INSTALL}")
+            return
+        self._say(f"{news.NOT_INSTALLED}: it is installed now, while the venue runs")
+        log_path = self._home.logs / "news-install.log"
+        self._installation = news.NewsInstallation(command, log_path, self._say)
+        self._installation.start()
+
+    def _look_for_news(self) -> None:
+        """Start what brings in the news once its extra is installed, by us or by anyone."""
+        if not self._awaits_news:
+            return
+        # while ours runs, modules are there that cannot be imported yet
+        if self._installation is not None and self._installation.is_running():
+            return
+        if time.monotonic() < self._look_for_news_again:
+            return
+        self._look_for_news_again = time.monotonic() + NEWS_LOOK_S
+        if news.is_installed():
+            self._awaits_news = False
+            self._say("news is installed: its processes start")
+            self._start_ingest()
 
     def _wait_for_gateway(self) -> None:
         end = time.monotonic() + READY_WITHIN_S
-        address = f"{self._settings.gateway_url}/api/v1/venue"
         while time.monotonic() < end:
             if self._supervisor.stopping.is_set():
                 raise KeyboardInterrupt
@@ -216,9 +259,9 @@ class Venue:
             if halted:
                 raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
             try:
-                if httpx.get(address, timeout=2).is_success:
+                if not http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).is_error:
                     return
-            except httpx.TransportError:
+            except http.FAILURES:
                 pass
             time.sleep(0.1)
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
@@ -229,8 +272,8 @@ class Venue:
             return
         self._look_again = time.monotonic() + 1
         try:
-            venue = httpx.get(f"{self._settings.gateway_url}/api/v1/venue", timeout=2).json()
-        except (httpx.TransportError, ValueError):
+            venue = http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).json()
+        except (*http.FAILURES, ValueError):
             return
         if venue.get("founded"):
             self._home.founded.write_text(venue["venue_id"] + "\n")
@@ -284,7 +327,7 @@ def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:
     for name, pid in json.loads(pids.read_text()).items():
         try:
             process = psutil.Process(pid)
-            ours = any("deploy.processes.process" in part for part in process.cmdline())
+            ours = any("deploy.processes" in part for part in process.cmdline())
             if ours or (name == "nats-server" and process.name() == "nats-server"):
                 say(f"{name} was left running by an earlier start; ending it")
                 process.terminate()

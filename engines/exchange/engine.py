@@ -7,13 +7,13 @@ from engines.exchange import inputs, snapshot
 from engines.exchange.decide import governance, group_end, openings, orders
 from engines.exchange.decide.refusals import refused, sayable
 from engines.exchange.evolve import EVENT_HANDLERS
+from engines.exchange.limits import IDS_LIKE_AN_EVENT
 from engines.exchange.state import State
 from engines.kernel import Grouping
 from schemas import subjects
 from schemas.errors import BrokenInvariant, InputError, Refusal, UnknownRecord
 from schemas.events import Event
 from schemas.events.exchange import CommandRefused, OrdersCancelled
-from schemas.limits import IDS_LIKE_AN_EVENT
 from schemas.records import read
 from schemas.stored import Stored
 

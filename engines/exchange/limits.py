@@ -21,3 +21,5 @@ MAX_IDS_PER_ACCOUNT: Final = 20_000_000
 MAX_ACCOUNTS: Final = 1_000_000
 MAX_CONFLICTED_LISTED: Final = 100
 """Accounts with a conflict of interest that one ReviewersChecked names."""
+IDS_LIKE_AN_EVENT: Final = 16
+"""Every 16 order ids in one event count as one extra event against MAX_GROUP_EVENTS."""

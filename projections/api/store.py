@@ -11,13 +11,15 @@ from typing import Any, Final, NamedTuple
 import asyncpg
 import msgspec
 
-from projections.history.schemas import LIVE_HISTORY_QUERY, LiveHistory
-from projections.history.versions import history_digest
+from projections.history.schemas import HISTORY, LiveHistory
+from projections.history.versions import PROGRESS, history_digest
 from projections.limits import READ_POOL_CONNECTIONS, READ_STATEMENT_S, READ_WAIT_S, STORE_TIMEOUT_S
 from projections.store.checkpoint import End
+from projections.store.lease import LeaseTable
 from projections.store.postgres import DRIVER_ERRORS, PooledConnection, may_pass, transaction
 from projections.store.projection import Projection
-from projections.store.schemas import LIVE_QUERY, Live, model_digest
+from projections.store.registry import ModelRegistry
+from projections.store.schemas import CHECKPOINT, CONTROL, Live, model_digest
 from projections.tables import PROJECTIONS
 from schemas.errors import StoreUnavailable
 
@@ -145,35 +147,19 @@ class ReadStore:
                 await pool.release(connection)
 
     async def _view(self, connection: PooledConnection) -> ReadView:
-        try:
-            row = await connection.fetchrow(LIVE_QUERY)
-        except asyncpg.UndefinedTableError as error:
-            raise StoreUnavailable("nothing has been projected yet") from error
-        if row is None:
-            raise StoreUnavailable("nothing has been projected yet")
+        row = await _live(connection, CONTROL, "nothing has been projected yet")
         live = Live(*row)
         if live.digest != self._digest:
-            # Not a halt: whoever serves this also takes orders, which need no tables.
+            # Not a halt: the process that reads also takes orders, which need no tables.
             raise StoreUnavailable(f"the read model {live.schema} is of another version")
-        await connection.execute(f"SET LOCAL search_path TO {live.schema}")
-        sequence = await connection.fetchval("SELECT sequence FROM checkpoint")
-        if sequence is None:
-            raise StoreUnavailable(f"the read model {live.schema} has no checkpoint")
-        return ReadView(connection, live, sequence)
+        return await _reading(connection, live, CHECKPOINT)
 
     async def _history(self, connection: PooledConnection) -> ReadView:
-        try:
-            row = await connection.fetchrow(LIVE_HISTORY_QUERY)
-        except asyncpg.UndefinedTableError as error:
-            raise StoreUnavailable("there is no history yet") from error
-        if row is None:
-            raise StoreUnavailable("the history has not caught up yet")
+        row = await _live(connection, HISTORY, "the history has not caught up yet")
         live = LiveHistory(*row)
         if live.digest != self._history_digest:
             raise StoreUnavailable(f"{live.schema} is of another version")
-        await connection.execute(f"SET LOCAL search_path TO {live.schema}")
-        through = await connection.fetchval("SELECT through FROM progress")
-        return ReadView(connection, live, through or 0)
+        return await _reading(connection, live, PROGRESS)
 
     async def _view_at(self, connection: PooledConnection, sequence: int) -> ReadView:
         history = await self._history(connection)
@@ -189,6 +175,30 @@ async def _acquire(pool: asyncpg.Pool) -> PooledConnection:
         return await pool.acquire(timeout=READ_WAIT_S)
     except (*DRIVER_ERRORS, OSError) as error:
         raise _unreachable() from error
+
+
+async def _live(
+    connection: PooledConnection, registry: ModelRegistry, otherwise: str
+) -> asyncpg.Record:
+    """Return the row of the live model. Raises StoreUnavailable, as `otherwise`, without one."""
+    try:
+        row = await registry.live(connection)
+    except asyncpg.UndefinedTableError as error:
+        raise StoreUnavailable(otherwise) from error
+    if row is None:
+        raise StoreUnavailable(otherwise)
+    return row
+
+
+async def _reading(
+    connection: PooledConnection, live: Live | LiveHistory, position: LeaseTable
+) -> ReadView:
+    """Turn the connection to the live model's schema, and look how far that is."""
+    await connection.execute(f"SET LOCAL search_path TO {live.schema}")
+    sequence = await connection.fetchval(position.how_far())
+    if sequence is None:
+        raise StoreUnavailable(f"{live.schema} does not say how far it is")
+    return ReadView(connection, live, sequence)
 
 
 async def _leave_as_it_is(connection: asyncpg.Connection) -> None:

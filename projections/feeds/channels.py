@@ -22,7 +22,7 @@ AUDIT: Final = "public.audit"
 MARKET_TOPICS: Final = ("trades", "top", "depth", "price", "reality")
 
 WRITER: Final = "writer"
-"""Not a channel: where a feeds process takes office. Its last sequence fences the others."""
+"""Not a channel: where a feeds process acquires the lease. Its last sequence fences the others."""
 PROGRESS: Final = "progress"
 """Not a channel: how far along the log the FEED is."""
 

@@ -16,7 +16,7 @@ Levels = dict[int, int]
 """Lots by price in ticks, best price first where it is a view."""
 
 
-class Resting:
+class RestingLots:
     """What is left of one order in its book."""
 
     __slots__ = ("account", "lots", "price_ticks", "side", "symbol")
@@ -29,7 +29,7 @@ class Resting:
         self.lots = lots
 
 
-class View:
+class DepthView:
     """One symbol's levels, and the part of them that readers have seen."""
 
     __slots__ = ("asks", "asks_seen", "bids", "bids_seen")
@@ -61,8 +61,8 @@ class Depth:
     """The resting orders of all books, as the exchange's events leave them."""
 
     def __init__(self) -> None:
-        self._orders: dict[int, Resting] = {}
-        self._views: dict[str, View] = {}
+        self._orders: dict[int, RestingLots] = {}
+        self._views: dict[str, DepthView] = {}
         self._touched: dict[str, None] = {}
 
     def place(self, event: OrderPlaced) -> None:
@@ -71,7 +71,7 @@ class Depth:
             return
         if event.price_ticks is None:
             raise BrokenInvariant(f"order {event.order_id} rests without a price")
-        order = Resting(
+        order = RestingLots(
             event.account, event.symbol, event.side, event.price_ticks, event.resting_lots
         )
         self._orders[event.order_id] = order
@@ -107,19 +107,19 @@ class Depth:
         self._touched.clear()
         return touched
 
-    def view(self, symbol: str) -> View:
+    def view(self, symbol: str) -> DepthView:
         view = self._views.get(symbol)
         if view is None:
-            view = self._views[symbol] = View()
+            view = self._views[symbol] = DepthView()
         return view
 
-    def _order(self, order_id: int) -> Resting:
+    def _order(self, order_id: int) -> RestingLots:
         order = self._orders.get(order_id)
         if order is None:
             raise BrokenInvariant(f"order {order_id} does not rest in any book")
         return order
 
-    def _add(self, order: Resting, lots: int) -> None:
+    def _add(self, order: RestingLots, lots: int) -> None:
         view = self.view(order.symbol)
         levels = view.bids if order.side == "buy" else view.asks
         total = levels.get(order.price_ticks, 0) + lots

@@ -11,13 +11,13 @@ from projections.feeds import channels, reality
 from projections.feeds.depth import Depth, Levels
 from projections.feeds.payloads import (
     PRICES,
-    Balances,
-    Cancelled,
-    Fill,
-    Holding,
-    Placed,
-    Rejected,
-    Trade,
+    BalanceUpdate,
+    FillUpdate,
+    OrderPlacedUpdate,
+    OrderRejectedUpdate,
+    OrdersCancelledUpdate,
+    PositionUpdate,
+    PublicTrade,
     kind_of,
     plain,
 )
@@ -70,14 +70,14 @@ _Unseen = (
     | ex.ReviewersChecked
     | reality.Unseen
 )
-"""What another engine has said already, or what no reader of a feed needs."""
-_OfReality = reality.Telling | reality.Audited
+"""Events that repeat another engine's, or that no reader of a feed needs."""
+_OfReality = reality.Reported | reality.Audited
 
 
 class Draft(NamedTuple):
     """One message to be: all of its envelope that the record alone decides.
 
-    `position` is that of the first event in the record that it tells of.
+    `position` is the index, in the record, of the first event that the message reports.
     """
 
     channel: str
@@ -92,13 +92,13 @@ class _Prices(NamedTuple):
 
 
 class FeedFold:
-    """What the feeds must know of the past to tell what comes next."""
+    """The state that follows from past records, from which the next messages are made."""
 
     def __init__(self) -> None:
         self._depth = Depth()
         self._depth_sent: dict[str, int] = {}
         self._prices: dict[str, _Prices] = {}
-        self._scores = reality.Scores()
+        self._scores = reality.MarketScores()
         self._orders_channel: dict[str, str] = {}
         self._drafts: dict[tuple[str, str, int], Draft] = {}
 
@@ -145,8 +145,8 @@ class FeedFold:
 
     # -- accounts ------------------------------------------------------------------
 
-    def _tell(self, account: str, position: int, row: Any) -> None:
-        """Add a row to an account's message; who has no account has no channel either."""
+    def _report(self, account: str, position: int, row: Any) -> None:
+        """Add a row to an account's message; without an account there is no channel."""
         channel = self._orders_channel.get(account)
         if channel is not None:
             self._append(channel, ACCOUNT_UPDATE, position, "events", row)
@@ -154,7 +154,7 @@ class FeedFold:
     def _placed(self, position: int, event: ex.OrderPlaced) -> None:
         self._depth.place(event)
         price = event.price_ticks
-        row = Placed(
+        row = OrderPlacedUpdate(
             event.order_id,
             event.client_order_id,
             event.symbol,
@@ -168,18 +168,18 @@ class FeedFold:
             event.cancelled_lots,
             event.cancel_reason,
         )
-        self._tell(event.account, position, row)
+        self._report(event.account, position, row)
 
     def _rejected(self, position: int, event: ex.OrderRejected) -> None:
-        row = Rejected(
+        row = OrderRejectedUpdate(
             event.order_id, event.client_order_id, event.symbol, event.code, event.duplicate_of
         )
-        self._tell(event.account, position, row)
+        self._report(event.account, position, row)
 
     def _cancelled(self, position: int, event: ex.OrdersCancelled) -> None:
         self._depth.cancel(event.order_ids)
-        row = Cancelled(event.order_ids, event.client_id, "request")
-        self._tell(event.account, position, row)
+        row = OrdersCancelledUpdate(event.order_ids, event.client_id, "request")
+        self._report(event.account, position, row)
 
     def _traded(self, position: int, event: ex.Traded) -> None:
         self._depth.trade(event)
@@ -190,11 +190,11 @@ class FeedFold:
             "trades",
             position,
             "trades",
-            Trade(trade_id, price, lots, side),
+            PublicTrade(trade_id, price, lots, side),
         )
         other = "sell" if side == "buy" else "buy"
-        taker = Fill(event.taker_order_id, trade_id, symbol, side, "taker", price, lots, None)
-        maker = Fill(
+        taker = FillUpdate(event.taker_order_id, trade_id, symbol, side, "taker", price, lots, None)
+        maker = FillUpdate(
             event.maker_order_id,
             trade_id,
             symbol,
@@ -204,17 +204,17 @@ class FeedFold:
             lots,
             event.maker_resting_lots,
         )
-        self._tell(event.taker_account, position, taker)
-        self._tell(event.maker_account, position, maker)
+        self._report(event.taker_account, position, taker)
+        self._report(event.maker_account, position, maker)
 
     def _book_ended(self, position: int, event: ex.BookClosed | ex.BookSettled) -> None:
         for account, order_ids in self._depth.end(event.symbol).items():
-            self._tell(account, position, Cancelled(order_ids, "", kind_of(event)))
+            self._report(account, position, OrdersCancelledUpdate(order_ids, "", kind_of(event)))
 
     def _of_account(self, position: int, event: _ForAccount) -> None:
         if isinstance(event, ex.AccountOpened):
             self._orders_channel[event.account] = channels.orders_of(event.account)
-        self._tell(event.account, position, {"type": kind_of(event), **plain(event, "account")})
+        self._report(event.account, position, {"type": kind_of(event), **plain(event, "account")})
 
     # -- markets -------------------------------------------------------------------
 
@@ -228,10 +228,10 @@ class FeedFold:
                 self._put(channels.market(top.symbol, "top"), "top", position, payload)
             return
         for row in event.balances:
-            stands = Balances(to_decimal(row.cash_cents), to_decimal(row.reserved_cents))
-            self._tell(row.account, position, stands)
+            stands = BalanceUpdate(to_decimal(row.cash_cents), to_decimal(row.reserved_cents))
+            self._report(row.account, position, stands)
         for held in event.positions:
-            self._tell(held.account, position, Holding(held.symbol, held.lots))
+            self._report(held.account, position, PositionUpdate(held.symbol, held.lots))
 
     def _priced(self, position: int, event: pricing.PriceChanged | pricing.PressureChanged) -> None:
         channel = channels.market(event.symbol, "price")
@@ -259,8 +259,8 @@ class FeedFold:
             self._put(channel, "final_update", position, payload)
 
     def _of_reality(self, position: int, event: _OfReality) -> None:
-        if isinstance(event, reality.Telling):
-            symbol, payload = self._scores.tell(event)
+        if isinstance(event, reality.Reported):
+            symbol, payload = self._scores.report(event)
             channel = channels.market(symbol, "reality")
             self._say(channel, REALITY_UPDATE, position, payload)
         if isinstance(event, reality.Audited):

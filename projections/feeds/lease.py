@@ -1,9 +1,13 @@
-"""The feeds' office: who may publish on a shard's FEED now, and storing in its name."""
+"""The lease of the FEED: which feeds process may publish on a shard's FEED, and how it stores.
+
+The lease is a message on the FEED's writer subject. Its sequence is the fencing token (epoch):
+the stream stores nothing of an earlier one.
+"""
 
 import msgspec
 
 from projections.feeds.channels import PROGRESS, WRITER
-from projections.feeds.outbox import Batch
+from projections.feeds.outbox import FeedBatch
 from projections.feeds.ports import FeedLog
 from projections.limits import APPEND_ATTEMPTS, FEED_RENEW_S
 from schemas.codec import encode
@@ -15,18 +19,18 @@ from streams.log.ports import Clock
 RETRY_PAUSE_S = 0.2
 
 
-class Writer(msgspec.Struct, frozen=True):
-    """A feeds process takes office, or renews it."""
+class FeedWriter(msgspec.Struct, frozen=True):
+    """The message by which a feeds process acquires the lease, or renews it."""
 
     writer: str
     time_ns: int
 
 
-_decode_writer = msgspec.json.Decoder(Writer).decode
+_decode_writer = msgspec.json.Decoder(FeedWriter).decode
 
 
-class Office:
-    """Holds the epoch of one feeds process; `writer` must be unlike any other process's."""
+class FeedLease:
+    """The lease of one feeds process, whose name `writer` no other process has."""
 
     def __init__(self, feed: FeedLog, clock: Clock, writer: str) -> None:
         self._feed = feed
@@ -36,12 +40,14 @@ class Office:
         self._epoch = 0
         self._since_ns = 0
 
-    async def take(self) -> None:
-        """Take office from whoever holds it. Raises OperatingError after APPEND_ATTEMPTS."""
+    async def acquire(self) -> None:
+        """Acquire the lease, also from its holder. Raises OperatingError after APPEND_ATTEMPTS."""
         for attempt in range(1, APPEND_ATTEMPTS + 1):
             now_ns = self._clock.now_ns()
             try:
-                self._epoch = await self._feed.take_office(encode(Writer(self._writer, now_ns)))
+                self._epoch = await self._feed.acquire_lease(
+                    encode(FeedWriter(self._writer, now_ns))
+                )
             except OperatingError:
                 if attempt == APPEND_ATTEMPTS:
                     raise
@@ -55,22 +61,22 @@ class Office:
         return self._clock.now_ns() - self._since_ns >= FEED_RENEW_S * SECOND_NS
 
     async def renew(self) -> None:
-        """Take office again. Raises Fenced when another writer holds it.
+        """Acquire the lease again. Raises Fenced when another writer holds it.
 
-        One that takes it between the look and the append is fenced in its turn: then the
+        A writer that acquires it between the look and the append is fenced in its turn: the
         older of the two goes on, and still nothing is stored twice.
         """
         last = await self._feed.last(self._subject)
         if last is not None and _decode_writer(last.payload).writer != self._writer:
             raise Fenced(f"{self._subject} has a new writer at sequence {last.sequence}")
-        await self.take()
+        await self.acquire()
 
-    async def store(self, batch: Batch) -> None:
-        """Store `batch` exactly once, whatever becomes of the answers.
+    async def store(self, batch: FeedBatch) -> None:
+        """Store `batch` exactly once, also when an answer is lost.
 
-        After a bad answer the office is renewed, so that what may still be under way can
-        no longer be stored; then the progress on the FEED tells whether it was. Raises
-        Fenced when another writer holds the office, OperatingError after APPEND_ATTEMPTS.
+        After a failure the lease is renewed, so that a publish still under way can no longer
+        be stored. The progress on the FEED then says whether it was. Raises Fenced when
+        another writer holds the lease, OperatingError after APPEND_ATTEMPTS.
         """
         for attempt in range(1, APPEND_ATTEMPTS + 1):
             try:

@@ -28,12 +28,12 @@ class NatsFeed:
     def shard(self) -> str:
         return self._client.shard
 
-    async def take_office(self, payload: bytes) -> int:
+    async def acquire_lease(self, payload: bytes) -> int:
         """Append a writer message and return its sequence, the new epoch."""
         return await self._client.append_batch([(self._writer, payload)])
 
     async def publish(self, messages: Sequence[tuple[str, bytes]], epoch: int) -> None:
-        """Store `messages`, all or none, in the office of `epoch`. See `ports.FeedLog`."""
+        """Store `messages`, all or none, under the lease of `epoch`. See `ports.FeedLog`."""
         await self._client.append_batch(messages, Fence(self._writer, epoch))
 
     async def last(self, subject: str) -> Stored | None:

@@ -14,7 +14,7 @@ from schemas.subjects import feed, log_stream
 from schemas.texts import time_of
 
 
-class Progress(msgspec.Struct, frozen=True, kw_only=True):
+class FeedProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far the FEED is: the last message of every batch, so it is never behind or ahead.
 
     Of the record at `log_sequence`, whose hash is `hash`, the first `published` messages
@@ -27,16 +27,16 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
 
 
-decode_progress = msgspec.json.Decoder(Progress).decode
+decode_progress = msgspec.json.Decoder(FeedProgress).decode
 
-Message = tuple[str, bytes]
+FeedMessage = tuple[str, bytes]
 
 
-class Batch(msgspec.Struct, frozen=True):
+class FeedBatch(msgspec.Struct, frozen=True):
     """Messages to be stored together; the last one is the progress that they make."""
 
-    messages: list[Message]
-    progress: Progress
+    messages: list[FeedMessage]
+    progress: FeedProgress
 
 
 class Outbox:
@@ -47,9 +47,9 @@ class Outbox:
         self._source = log_stream(shard)
         self._numbers: dict[str, int] = {}
         self._subjects: dict[str, str] = {}
-        self._gathered: list[Message] = []
-        self._progress: Progress | None = None
-        self._made: Progress | None = None
+        self._gathered: list[FeedMessage] = []
+        self._progress: FeedProgress | None = None
+        self._made: FeedProgress | None = None
 
     @property
     def channels(self) -> Sequence[str]:
@@ -67,12 +67,12 @@ class Outbox:
 
     def add(
         self, sequence: int, record: Record, drafts: Sequence[Draft], published: int = 0
-    ) -> list[Batch]:
+    ) -> list[FeedBatch]:
         """Take the drafts of the record at `sequence`; return the batches that are full.
 
         The first `published` of them are on the FEED already.
         """
-        full: list[Batch] = []
+        full: list[FeedBatch] = []
         ts = time_of(record.time_ns)
         for position in range(published, len(drafts)):
             if len(self._gathered) >= MAX_ATOMIC_BATCH - 1:
@@ -82,11 +82,11 @@ class Outbox:
         self._progress = _progress(sequence, record, len(drafts), complete=True)
         return full
 
-    def repeat(self) -> list[Batch]:
+    def repeat(self) -> list[FeedBatch]:
         """Return the progress made so far as a batch of its own; none if there is none."""
         return [] if self._made is None else [self._batch([], self._made)]
 
-    def flush(self) -> list[Batch]:
+    def flush(self) -> list[FeedBatch]:
         """Return what was gathered as a last batch; none when there has been no record."""
         progress, self._progress = self._progress, None
         if progress is None:
@@ -95,10 +95,10 @@ class Outbox:
         self._made = progress
         return [self._batch(messages, progress)]
 
-    def _batch(self, messages: list[Message], progress: Progress) -> Batch:
-        return Batch([*messages, (feed(self._shard, PROGRESS), encode(progress))], progress)
+    def _batch(self, messages: list[FeedMessage], progress: FeedProgress) -> FeedBatch:
+        return FeedBatch([*messages, (feed(self._shard, PROGRESS), encode(progress))], progress)
 
-    def _message(self, sequence: int, record: Record, ts: str, draft: Draft) -> Message:
+    def _message(self, sequence: int, record: Record, ts: str, draft: Draft) -> FeedMessage:
         channel = draft.channel
         number = self._numbers[channel] = self._numbers.get(channel, 0) + 1
         subject = self._subjects.get(channel)
@@ -118,5 +118,7 @@ class Outbox:
         return subject, encode_envelope(envelope)
 
 
-def _progress(sequence: int, record: Record, published: int, *, complete: bool) -> Progress:
-    return Progress(log_sequence=sequence, hash=record.hash, published=published, complete=complete)
+def _progress(sequence: int, record: Record, published: int, *, complete: bool) -> FeedProgress:
+    return FeedProgress(
+        log_sequence=sequence, hash=record.hash, published=published, complete=complete
+    )

@@ -16,7 +16,7 @@ PRICES: Final = tuple(to_decimal(ticks) for ticks in range(PAR_TICKS + 1))
 _HUNDREDTHS: Final = ("_ticks", "_cents", "_e2")
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False):
+class PublicTrade(msgspec.Struct, frozen=True, gc=False):
     """One trade, as anyone may see it."""
 
     trade_id: int
@@ -25,7 +25,7 @@ class Trade(msgspec.Struct, frozen=True, gc=False):
     taker_side: str
 
 
-class Fill(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="fill"):
+class FillUpdate(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="fill"):
     """One trade, as one of its two accounts sees it. `resting` is what is left in the book.
 
     For a taker it is None: its order's placement says what rests.
@@ -41,7 +41,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="fill"):
     resting: int | None
 
 
-class Placed(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="placed"):
+class OrderPlacedUpdate(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="placed"):
     order_id: int
     client_order_id: str
     symbol: str
@@ -56,7 +56,7 @@ class Placed(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="place
     cancel_reason: str
 
 
-class Rejected(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="rejected"):
+class OrderRejectedUpdate(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="rejected"):
     """`code` is a `Refusal`; `duplicate_of` the order that had the client id before."""
 
     order_id: int
@@ -66,7 +66,9 @@ class Rejected(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="rej
     duplicate_of: int | None
 
 
-class Cancelled(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="cancelled"):
+class OrdersCancelledUpdate(
+    msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="cancelled"
+):
     """`reason` is `request`, `book_closed` or `book_settled`; a request has its `client_id`."""
 
     order_ids: list[int]
@@ -74,14 +76,14 @@ class Cancelled(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="ca
     reason: str
 
 
-class Balances(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="balance"):
+class BalanceUpdate(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="balance"):
     """How the account's money stands at the record's end."""
 
     cash: str
     reserved: str
 
 
-class Holding(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="position"):
+class PositionUpdate(msgspec.Struct, frozen=True, gc=False, tag_field="type", tag="position"):
     """How one position stands at the record's end: long above zero, short below."""
 
     symbol: str

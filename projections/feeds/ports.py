@@ -16,16 +16,16 @@ class FeedLog(Protocol):
     @property
     def shard(self) -> str: ...
 
-    async def take_office(self, payload: bytes) -> int:
+    async def acquire_lease(self, payload: bytes) -> int:
         """Append a writer message and return its sequence, the new epoch.
 
         From then on nothing of an earlier epoch is stored. Raises as `publish` does.
         """
 
     async def publish(self, messages: Sequence[tuple[str, bytes]], epoch: int) -> None:
-        """Store up to MAX_ATOMIC_BATCH messages, all or none, in the office of `epoch`.
+        """Store up to MAX_ATOMIC_BATCH messages, all or none, under the lease of `epoch`.
 
-        Raises Fenced when another writer has taken office, AppendFailed when nothing was
+        Raises Fenced when another writer has the lease, AppendFailed when nothing was
         stored, AppendUnknown when only reading the stream can tell.
         """
 

@@ -1,12 +1,12 @@
 """The feeds process: fold the log's records into the FEED, each message exactly once.
 
 The FEED is its own checkpoint. Every batch is atomic, ends with the progress that it
-makes, and is stored only in the office of this process, so what is on the FEED and how
+makes, and is stored only under the lease of this process. So what is on the FEED and how
 far it is can never differ, and a process that was replaced can add nothing.
 
-What is needed to go on is folded from the beginning of the log at start. A channel's
-numbers follow from that, too; where the FEED still has a channel's last message, its
-number counts, so that a version with other messages goes on where readers are.
+At start the process folds the log from its beginning; the numbers of the channels follow from
+that, too. Where the FEED still has a channel's last message, the number of that message counts,
+so that a version with other messages goes on where readers are.
 """
 
 import asyncio
@@ -16,8 +16,8 @@ import structlog
 
 from projections.feeds.channels import PROGRESS
 from projections.feeds.fold import Draft, FeedFold
-from projections.feeds.lease import Office
-from projections.feeds.outbox import Batch, Outbox, Progress, decode_progress
+from projections.feeds.lease import FeedLease
+from projections.feeds.outbox import FeedBatch, FeedProgress, Outbox, decode_progress
 from projections.feeds.ports import FeedLog
 from schemas.errors import LogDiverged
 from schemas.feed import decode_envelope
@@ -40,7 +40,7 @@ class Feeds:
         self._log = log
         self._feed = feed
         self._clock = clock
-        self._office = Office(feed, clock, writer)
+        self._lease = FeedLease(feed, clock, writer)
         self._chains = Chains(EVENT_MESSAGES.decode)
         self._fold = FeedFold()
         self._outbox = Outbox(log.shard)
@@ -56,13 +56,13 @@ class Feeds:
         return {"sequence": self._sequence, "records": self._records}
 
     async def run(self) -> None:
-        """Take office, fold what is on the FEED already, and follow the log.
+        """Acquire the lease, fold what is on the FEED already, and follow the log.
 
-        Raises Fenced when another process has taken office, LogDiverged or UnknownRecord
+        Raises Fenced when another process has the lease, LogDiverged or UnknownRecord
         when the log is not what it was, OperatingError when a server stays unreachable.
         """
         try:
-            await self._office.take()
+            await self._lease.acquire()
             done = await self._progress()
             rest = await self._recover(done) if done else []
             while True:
@@ -71,7 +71,7 @@ class Feeds:
                         await self._store(batch)
                 for batch in self._outbox.flush():
                     await self._store(batch)
-                if self._office.is_due():
+                if self._lease.is_due():
                     await self._renew()
                 rest = await self._poll()
         finally:
@@ -80,11 +80,11 @@ class Feeds:
     async def _renew(self) -> None:
         """Append writer and progress again: on a quiet venue the FEED would drop them."""
         await self._stored()
-        await self._office.renew()
+        await self._lease.renew()
         for batch in self._outbox.repeat():
-            await self._office.store(batch)
+            await self._lease.store(batch)
 
-    async def _progress(self) -> Progress | None:
+    async def _progress(self) -> FeedProgress | None:
         """Return how far the FEED is, None if it is empty; the log has to agree."""
         last = await self._feed.last(feed_subject(self._feed.shard, PROGRESS))
         if last is None:
@@ -98,7 +98,7 @@ class Feeds:
             )
         return done
 
-    async def _recover(self, done: Progress) -> list[Stored]:
+    async def _recover(self, done: FeedProgress) -> list[Stored]:
         """Fold the log up to `done`; return the messages read beyond it."""
         while True:
             messages = await self._poll()
@@ -131,10 +131,10 @@ class Feeds:
         self._records += 1
         return message.sequence, record, self._fold.fold(record)
 
-    async def _store(self, batch: Batch) -> None:
+    async def _store(self, batch: FeedBatch) -> None:
         """Store `batch` while the next one is made; there is never more than one under way."""
         await self._stored()
-        self._storing = asyncio.create_task(self._office.store(batch))
+        self._storing = asyncio.create_task(self._lease.store(batch))
 
     async def _stored(self) -> None:
         storing, self._storing = self._storing, None

@@ -1,7 +1,7 @@
-"""What the feeds say of reality: scores as they move, and moves that wait for a person.
+"""Feed messages about reality: scores as they move, and moves that wait for a person.
 
-Every message of a market's channel says how the score stands after it, so a reader who
-joins late needs only the last one.
+Every message of a market's channel holds the score after it, so a reader who joins late needs
+only the last one.
 """
 
 from typing import Any, NamedTuple, assert_never
@@ -11,14 +11,14 @@ from schemas.events import governance, reality
 from schemas.events.pricing import ProposalPriced
 from schemas.units import to_decimal, to_fraction
 
-Telling = (
+Reported = (
     reality.ScoreOpened
     | reality.ScoreChanged
     | reality.ScoreClosed
     | reality.ReviewOpened
     | reality.ReviewClosed
 )
-"""What a market's channel tells of."""
+"""The events that a market's channel reports."""
 
 Audited = (
     reality.ReviewOpened
@@ -33,7 +33,7 @@ Audited = (
     | governance.SourceQuarantineSet
     | governance.ReviewAnswered
 )
-"""What the audit tells of."""
+"""The events that the audit channel reports."""
 
 Unseen = (
     reality.RulesSet
@@ -50,11 +50,11 @@ Unseen = (
     | reality.LlmTimedOut
     | reality.ArticlesForgotten
 )
-"""How the engine came to what it tells; tables have what of it people ask for."""
+"""The engine's intermediate steps; the tables show those that people ask for."""
 
 
 class _Move(NamedTuple):
-    """What an update tells besides how the score stands."""
+    """The part of an update that is not the score itself."""
 
     status: str
     cluster: int | None = None
@@ -75,14 +75,14 @@ class _Score:
         self.waiting: dict[str, reality.Proposal] = {}
 
 
-class Scores:
-    """What must be known of the past to tell how a score stands."""
+class MarketScores:
+    """The scores and open reviews of all symbols, as past events left them."""
 
     def __init__(self) -> None:
         self._scores: dict[str, _Score] = {}
 
-    def tell(self, event: Telling) -> tuple[str, dict[str, Any]]:
-        """Apply `event`; return the symbol that it is about and the payload that tells of it."""
+    def report(self, event: Reported) -> tuple[str, dict[str, Any]]:
+        """Apply `event`; return its symbol and the payload that reports it."""
         match event:
             case reality.ScoreOpened():
                 symbol, move = event.symbol, _Move("opened")
@@ -158,7 +158,7 @@ def _payload(symbol: str, score: _Score, move: _Move) -> dict[str, Any]:
 
 
 def audited(event: Audited) -> dict[str, Any]:
-    """Return what the audit says of `event`; a move that waits for a person says so."""
+    """Return the payload by which the audit reports `event`, with whether it waits for a person."""
     waits = isinstance(event, reality.ReviewOpened | ProposalPriced)
     marked = {"pending_review": True} if waits else {}
     return {"event": kind_of(event), **marked, **plain(event)}

@@ -5,37 +5,28 @@ it pays for that: the projector and the live read model know nothing of it. It r
 log, also what no table shows, because who asks for a sequence must know that it was passed.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from projections.history.schemas import ensure_history, switch_history
-from projections.history.writer import HistoryWriter, Told
-from projections.limits import (
-    HISTORY_BATCH_EVENTS,
-    HISTORY_BATCH_MESSAGES,
-    STORE_ATTEMPTS,
-    STORE_BACKOFF_S,
-)
+from projections.history.writer import HistoryWriter, ProjectedMessage
+from projections.limits import HISTORY_BATCH_EVENTS, HISTORY_BATCH_MESSAGES
 from projections.store.checkpoint import Follower, check_past
-from projections.store.postgres import Connection, connect, disconnect
+from projections.store.lease import HeldLease
+from projections.store.postgres import Connection
 from projections.store.projection import Projection
 from projections.store.projector import projected_subjects
+from projections.store.sessions import StoreSessions
 from projections.tables import PROJECTIONS
 from schemas import subjects
-from schemas.errors import Halt, LogDiverged, StoreUnavailable
+from schemas.errors import Halt, LogDiverged
 from schemas.stored import Stored
 from streams.log.cursor import Cursor
 from streams.log.ports import Log
 
 _logger = structlog.get_logger(service="historian")
-
-
-class _Office(NamedTuple):
-    number: int
-    epoch: int
 
 
 class Historian:
@@ -51,27 +42,26 @@ class Historian:
         on_commit: Callable[[int], None] | None = None,
     ) -> None:
         self._log = log
-        self._dsn = dsn
+        self._sessions = StoreSessions(dsn, f"historian {log.shard}", _logger)
         self._writer = writer
         self._projections = projections
         self._on_commit = on_commit
         self._wanted = projected_subjects(log.shard)
         self._is_wanted: dict[str, bool] = {}
-        self._office: _Office | None = None
+        self._lease: HeldLease | None = None
         self._live = False
         self._through = 0
-        self._failures = 0
         self._messages = 0
 
     def status(self) -> dict[str, Any]:
         """Return how far it is, for health reports."""
         return {
             "phase": "following" if self._live else "catching up",
-            "history": self._office.number if self._office else None,
-            "epoch": self._office.epoch if self._office else None,
+            "history": self._lease.model if self._lease else None,
+            "epoch": self._lease.epoch if self._lease else None,
             "sequence": self._through,
             "projected": self._messages,
-            "store_failures": self._failures,
+            "store_failures": self._sessions.failures,
         }
 
     async def run(self) -> None:
@@ -80,32 +70,18 @@ class Historian:
         Raises a Halt for a log, a database or a rival that must not be worked with, and
         StoreUnavailable when Postgres stays away for STORE_ATTEMPTS.
         """
-        while True:
-            try:
-                await self._session()
-            except StoreUnavailable as error:
-                self._failures += 1
-                _logger.warning("store_unavailable", error=str(error), attempt=self._failures)
-                if self._failures >= STORE_ATTEMPTS:
-                    raise
-                await asyncio.sleep(min(STORE_BACKOFF_S, 0.05 * 2**self._failures))
+        await self._sessions.run(self._session)
 
-    async def _session(self) -> None:
-        connection = await connect(self._dsn, f"historian {self._log.shard}")
-        try:
-            number = await ensure_history(connection, self._projections)
-            writer = HistoryWriter(connection, number, self._projections)
-            office = self._office
-            await writer.open(
-                self._writer, office.epoch if office and office.number == number else None
-            )
-            self._office, self._live = _Office(number, writer.epoch), False
-            self._through = writer.through
-            await self._check_past(writer)
-            _logger.info("following", schema=writer.schema, sequence=writer.through)
-            await self._follow(connection, writer)
-        finally:
-            await disconnect(connection)
+    async def _session(self, connection: Connection) -> None:
+        number = await ensure_history(connection, self._projections)
+        writer = HistoryWriter(connection, number, self._projections)
+        lease = self._lease
+        await writer.open(self._writer, lease.epoch if lease and lease.model == number else None)
+        self._lease, self._live = HeldLease(number, writer.epoch), False
+        self._through = writer.through
+        await self._check_past(writer)
+        _logger.info("following", schema=writer.schema, sequence=writer.through)
+        await self._follow(connection, writer)
 
     async def _check_past(self, writer: HistoryWriter) -> None:
         """Check that the log is still the one that was followed, and as long at least.
@@ -124,7 +100,7 @@ class Historian:
             async for messages in cursor.follow():
                 await self._take(writer, follower, messages)
                 if not messages:
-                    await writer.check_office()
+                    await writer.check_lease()
                 await self._go_live(connection, writer)
 
     async def _go_live(self, connection: Connection, writer: HistoryWriter) -> None:
@@ -136,33 +112,35 @@ class Historian:
     async def _take(
         self, writer: HistoryWriter, follower: Follower, messages: Sequence[Stored]
     ) -> None:
-        """Write `messages`; what stands before one that halts is still written."""
-        told: list[Told] = []
+        """Write `messages`; those before one that halts are still written."""
+        rows: list[ProjectedMessage] = []
         events = 0
         for message in messages:
             if self._projects(message.subject):
                 try:
                     entry = follower.follow(message)
                 except Halt:
-                    await self._commit(writer, told, message.sequence - 1)
+                    await self._commit(writer, rows, message.sequence - 1)
                     raise
                 engine = subjects.last_token(message.subject)
                 known = engine if subjects.matches("*.evt.*", message.subject) else None
-                told.append(Told(entry, follower.checkpoint, known))
+                rows.append(ProjectedMessage(entry, follower.checkpoint, known))
                 events += len(entry.events)
-            if len(told) >= HISTORY_BATCH_MESSAGES or events >= HISTORY_BATCH_EVENTS:
-                await self._commit(writer, told, message.sequence)
-                told, events = [], 0
+            if len(rows) >= HISTORY_BATCH_MESSAGES or events >= HISTORY_BATCH_EVENTS:
+                await self._commit(writer, rows, message.sequence)
+                rows, events = [], 0
         if messages:
-            await self._commit(writer, told, messages[-1].sequence)
+            await self._commit(writer, rows, messages[-1].sequence)
 
-    async def _commit(self, writer: HistoryWriter, told: list[Told], through: int) -> None:
+    async def _commit(
+        self, writer: HistoryWriter, rows: list[ProjectedMessage], through: int
+    ) -> None:
         if through <= writer.through:
             return
-        await writer.commit(told, through)
+        await writer.commit(rows, through)
         self._through = through
-        self._failures = 0
-        self._messages += len(told)
+        self._sessions.succeeded()
+        self._messages += len(rows)
         if self._on_commit is not None:
             self._on_commit(through)
 

@@ -18,34 +18,12 @@ from projections.history.versions import (
 from projections.limits import HISTORIES_KEPT
 from projections.store.postgres import Connection, transaction, typed_errors
 from projections.store.projection import Projection
+from projections.store.registry import ModelRegistry
 
-_CONTROL_DDL: Final = (
-    "CREATE SCHEMA history",
-    """
-    CREATE TABLE history.models (
-        number bigint PRIMARY KEY,
-        digest text NOT NULL,
-        state text NOT NULL CHECK (state IN ('building', 'ready', 'dropped')),
-        made_at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
-    """
-    CREATE TABLE history.switches (
-        number bigint PRIMARY KEY,
-        model bigint NOT NULL REFERENCES history.models,
-        reason text NOT NULL,
-        sequence bigint NOT NULL,
-        at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
-)
+HISTORY: Final = ModelRegistry("history")
+
 _MAKING: Final = 0x45564D03
 """Advisory lock under which histories are made and switched."""
-
-LIVE_HISTORY_QUERY: Final = (
-    "SELECT m.number AS model, m.digest, s.number AS switch FROM history.switches s "
-    "JOIN history.models m ON m.number = s.model ORDER BY s.number DESC LIMIT 1"
-)
 
 
 class LiveHistory(NamedTuple):
@@ -70,12 +48,8 @@ async def ensure_history(connection: Connection, projections: Sequence[Projectio
     with typed_errors("look for the history"):
         async with transaction(connection):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
-            exists = await connection.fetchrow(
-                "SELECT 1 FROM pg_namespace WHERE nspname = 'history'"
-            )
-            if exists is None:
-                for statement in _CONTROL_DDL:
-                    await connection.execute(statement)
+            if not await HISTORY.exists(connection):
+                await HISTORY.make(connection)
             row = await connection.fetchrow(
                 "SELECT number FROM history.models WHERE digest = $1 AND state <> 'dropped' "
                 "ORDER BY number DESC LIMIT 1",
@@ -85,13 +59,7 @@ async def ensure_history(connection: Connection, projections: Sequence[Projectio
 
 
 async def _make(connection: Connection, projections: Sequence[Projection], digest_: str) -> int:
-    row = await connection.fetchrow(
-        "INSERT INTO history.models (number, digest, state) "
-        "SELECT coalesce(max(number), 0) + 1, $1::text, 'building' FROM history.models "
-        "RETURNING number",
-        digest_,
-    )
-    number = int(row[0]) if row else 0
+    number = await HISTORY.add(connection, digest_)
     for statement in history_ddl(number, projections):
         await connection.execute(statement)
     return number
@@ -105,19 +73,11 @@ async def switch_history(connection: Connection, number: int, sequence: int) -> 
     with typed_errors("switch the history"):
         async with transaction(connection):
             await connection.execute("SELECT pg_advisory_xact_lock($1)", _MAKING)
-            live = await connection.fetchrow(LIVE_HISTORY_QUERY)
-            if live is not None and live[0] == number:
+            live = await HISTORY.live(connection)
+            if live is not None and live["model"] == number:
                 return False
-            await connection.execute(
-                "UPDATE history.models SET state = 'ready' WHERE number = $1", number
-            )
-            await connection.execute(
-                "INSERT INTO history.switches (number, model, reason, sequence) "
-                "SELECT coalesce(max(number), 0) + 1, $1::bigint, 'caught up', $2::bigint "
-                "FROM history.switches",
-                number,
-                sequence,
-            )
+            await HISTORY.finish(connection, number)
+            await HISTORY.record_switch(connection, number, "caught up", sequence)
             await _drop_old(connection, number)
     return True
 
@@ -130,8 +90,4 @@ async def _drop_old(connection: Connection, number: int) -> None:
         number,
     )
     for (old,) in rows[HISTORIES_KEPT - 1 :]:
-        schemas = f"{views_schema(old)}, {history_schema(old)}"
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schemas} CASCADE")
-        await connection.execute(
-            "UPDATE history.models SET state = 'dropped' WHERE number = $1", old
-        )
+        await HISTORY.drop(connection, old, views_schema(old), history_schema(old))

@@ -13,6 +13,7 @@ sequence in `everything.at`. Reading at a sequence is reading there, with the sa
 from collections.abc import Sequence
 from typing import Final
 
+from projections.store.lease import POSITION, LeaseTable
 from projections.store.projection import Projection, Table
 from projections.store.schemas import model_digest
 from schemas import subjects
@@ -24,21 +25,10 @@ VERSION: Final = "history/1"
 _AT: Final = "current_setting('everything.at')::bigint"
 _SEQUENCE: Final = "current_setting('everything.sequence')::bigint"
 
-_OWN_DDL: Final = (
-    """
-    CREATE TABLE progress (
-        one boolean PRIMARY KEY DEFAULT true CHECK (one),
-        epoch bigint NOT NULL,
-        writer text NOT NULL,
-        through bigint NOT NULL,
-        sequence bigint NOT NULL,
-        message_hash text NOT NULL,
-        chain text NOT NULL,
-        ends text NOT NULL
-    )
-    """,
-    "INSERT INTO progress (epoch, writer, through, sequence, message_hash, chain, ends) "
-    f"VALUES (0, '', 0, 0, '{GENESIS_HASH}', '{GENESIS_HASH}', '{{}}')",
+PROGRESS: Final = LeaseTable("progress", {"through": ("bigint", "0"), **POSITION})
+"""`through` is the last message that was seen, the checkpoint of the last one projected."""
+
+_MOMENTS_DDL: Final = (
     """
     CREATE TABLE moments (
         sequence bigint PRIMARY KEY,
@@ -52,10 +42,9 @@ _OWN_DDL: Final = (
     "CREATE INDEX ON moments (time_ns, sequence)",
     "CREATE INDEX ON moments (engine, sequence) WHERE engine IS NOT NULL",
 )
-"""`through` is the last message that was seen, `sequence` the last one that was projected.
-
-There is a moment for each projected message. Its `time_ns` is that of the newest record up
-to there, so it never goes back; `stands` says where its engine's chain of records then ends.
+"""There is a moment for each projected message. Its `time_ns` is that of the newest record up
+to there, so it never goes back; `stands` holds the end of its engine's chain
+of records there.
 """
 
 
@@ -84,7 +73,8 @@ def history_ddl(number: int, projections: Sequence[Projection]) -> list[str]:
         f"CREATE SCHEMA {inside}",
         f"CREATE SCHEMA {views}",
         f"SET LOCAL search_path TO {inside}",
-        *_OWN_DDL,
+        *PROGRESS.ddl(),
+        *_MOMENTS_DDL,
         *(statement for table in tables for statement in (*table.ddl(), *_past_ddl(table))),
         *(_view_ddl(table, inside, views) for table in tables),
         _checkpoint_view(inside, views),

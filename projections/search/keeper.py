@@ -80,9 +80,7 @@ class SearchKeeper:
     async def open(self) -> None:
         """Take what was saved, if it is of this log; otherwise begin anew."""
         try:
-            index, origin = await asyncio.to_thread(
-                load, self._folder, self._log.shard, self.model
-            )
+            index, origin = await asyncio.to_thread(load, self._folder, self._log.shard, self.model)
             stored = await self._log.get(origin.sequence)
             if stored is None or origin.message_hash != message_hash(*stored[1:]):
                 raise IndexRefused("the log does not hold what it stands for")

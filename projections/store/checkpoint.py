@@ -30,7 +30,7 @@ from streams.log.ports import Log
 
 
 class End(msgspec.Struct, frozen=True):
-    """Where an engine's chain was followed to, and at which sequence that record stands."""
+    """How far an engine's chain was followed, and the sequence of its last record."""
 
     sequence: int
     head: Head
@@ -91,7 +91,7 @@ class Follower:
     def batches(self, messages: Sequence[Stored]) -> Iterator[Batch]:
         """Cut `messages` into batches of bounded size; a record is never cut.
 
-        What stands before a message that halts still comes out first.
+        The messages before one that halts still come out first.
         """
         entries: list[Entry] = []
         events = 0
@@ -152,7 +152,7 @@ def _is_record(subject: str) -> bool:
 
 
 def _hash_in_place(stored: Stored) -> str:
-    """Return a hash over an observation's bytes and where they stand: it has none itself."""
+    """Return a hash over an observation's bytes and sequence: it has no hash of its own."""
     return link(bytes(32), *stored).hex()
 
 

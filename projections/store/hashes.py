@@ -1,4 +1,4 @@
-"""Canonical hashes of tables: equal rows, equal hash, in whatever database they stand."""
+"""Canonical hashes of tables: equal rows have equal hashes, in every database."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -22,7 +22,7 @@ async def hash_table(connection: Connection, model: int, table: Table) -> TableH
 
 
 async def hash_in(connection: Connection, schema: str, table: Table) -> TableHash:
-    """Hash one table, or the view of it, that stands in `schema`."""
+    """Hash the table of that name in `schema`, or the view of it."""
     query = (
         f"SELECT {', '.join(table.columns)} FROM {schema}.{table.name} "
         f"ORDER BY {table.canonical_order()}"

@@ -2,7 +2,7 @@
 
 A record that does not fit breaks an invariant. An observation comes from what met the
 world, so one that cannot be read, or is too large for a table, only leaves no rows; its
-bytes stand on the log and in the checkpoint's chain all the same. A later version that can
+bytes are on the log and in the checkpoint's chain all the same. A later version that can
 read it has other tables, which are made by a rebuild.
 """
 

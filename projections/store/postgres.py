@@ -22,7 +22,7 @@ DRIVER_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.I
 """All that the driver raises over a connection that was made."""
 _MAY_PASS: Final = (
     asyncpg.InterfaceError,  # the connection was closed
-    asyncpg.InternalClientError,  # the driver lost its place, and begins anew when it connects
+    asyncpg.InternalClientError,  # the driver lost its place; a new connection has none to lose
     asyncpg.InvalidCachedStatementError,  # the driver prepares the statement again
     asyncpg.PostgresConnectionError,
     asyncpg.InvalidAuthorizationSpecificationError,
@@ -78,6 +78,20 @@ async def disconnect(connection: Connection) -> None:
         await connection.close(timeout=STORE_TIMEOUT_S)
 
 
+async def set_up_for_batches(connection: Connection, schema: str) -> None:
+    """Set up a connection that writes batches into `schema`.
+
+    Losing the last commits in a crash of Postgres loses nothing: the checkpoint goes back with
+    the rows, and the log still has what they were made of. A batch finds its rows by key;
+    Postgres knows nothing of what is in a stage, and might read a whole table to join it with
+    a few rows.
+    """
+    await connection.execute(
+        f"SET search_path TO {schema}, pg_temp; SET synchronous_commit TO off; "
+        "SET enable_hashjoin TO off; SET enable_mergejoin TO off"
+    )
+
+
 @asynccontextmanager
 async def transaction(
     connection: Connection | PooledConnection, *, snapshot: bool = False, readonly: bool = False
@@ -100,7 +114,7 @@ async def transaction(
     await started.commit()
 
 
-class Statements:
+class PreparedStatements:
     """The statements that one connection runs again and again: each is parsed only once."""
 
     def __init__(self, connection: Connection) -> None:

@@ -1,20 +1,21 @@
-"""The shape of a projection: its tables, and the steps that bring rows into them.
+"""What a projection is made of: tables, statements that bring rows into them, and collectors.
 
-A projection is one file in `projections/tables`: DDL, and a pure function from a batch of
-records and observations to changes. The function is a *gatherer*: a fresh one is made for
-every batch, is handed the batch's events and observations in log order, and then says which
-rows change and how. It does no I/O and remembers nothing between batches, so the cut between
-batches leaves no trace.
+A projection is one file in `projections/tables`. Its collectors are a pure function from a
+batch of records and observations to changes: fresh ones are made for every batch, are given
+the batch's events and observations in log order, and then say which rows change and how.
+They do no I/O and remember nothing between batches, so the cut between batches leaves no
+trace. Most are made of the three bases in `collectors.py`.
 
 Every table has a column `sequence`: the log sequence of the message that last changed the
 row. Tables whose rows each follow from one event also have `cause`, that event's cause.
 
-An observation comes from outside and may come twice, so a row of its own is found by its
-sequence, and what it does to other rows is not `exact`: there may be none.
+An observation comes from outside and may come twice. So its own row is found by its sequence,
+and a statement that changes other rows for it is not `exact`: there may be none.
 """
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.codec import Message, encode
@@ -61,64 +62,71 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """One way of bringing rows into a table.
+class Statement:
+    """One way to bring rows into a table.
 
-    Without a `statement` the rows are new and are copied straight into the table; else
-    they are copied into `stage` (with `columns`) and the statement brings them on from
-    there. With `exact` it must touch one row for each staged one.
+    Without `sql` the rows are new and are copied into the table. With it they are copied
+    into `stage`, which has `columns`, and the SQL brings them on from there. An `exact`
+    statement must touch one row for each staged one.
 
-    A `rare` step has no stage: its statement finds its few rows under the stage's name all
-    the same. Postgres empties each stage that a connection has at every commit, so stages
-    are for what trading needs.
+    A `rare` statement has no stage: it is given its few rows as a parameter, and finds them
+    under the stage's name. Postgres empties each stage of a connection at every commit, so
+    only what trading needs has one.
     """
 
     name: str
     table: Table
     columns: Mapping[str, str]
-    statement: str | None = None
+    sql: str | None = None
     exact: bool = True
     rare: bool = False
+    stage: str = field(init=False, compare=False)
+    stage_ddl: str = field(init=False, compare=False)
+    """Creates the stage, for one connection."""
+    direct_sql: str = field(init=False, compare=False)
+    """Does the same without a stage; its one parameter is `direct_rows`."""
+    key_of: Callable[[Row], Any] = field(init=False, compare=False)
+    """Returns what the statement finds a row by: the table's key, else its first column."""
 
-    @property
-    def stage(self) -> str:
-        return f"stage_{self.name}"
-
-    def stage_ddl(self) -> str:
-        """Return the statement that creates the step's stage for one connection."""
-        return f"CREATE TEMP TABLE {self.stage} ({self._nullable()}) ON COMMIT DELETE ROWS"
-
-    def rare_statement(self) -> str:
-        """Return the step as one statement without a stage; its one parameter is `rare_rows`."""
-        rows = f"SELECT * FROM json_to_recordset($1) AS r({self._nullable()})"
-        names = ", ".join(self.columns)
-        new = f"INSERT INTO {self.table.name} ({names}) SELECT {names} FROM {self.stage}"
-        return f"WITH {self.stage} AS ({rows}) {self.statement or new}"
-
-    def rare_rows(self, rows: Sequence[Row]) -> str:
-        """Return `rows` as the JSON that `rare_statement` takes."""
-        return encode([dict(zip(self.columns, row, strict=True)) for row in rows]).decode()
-
-    def _nullable(self) -> str:
+    def __post_init__(self) -> None:
         kinds = ((name, kind.removesuffix(_NOT_NULL)) for name, kind in self.columns.items())
-        return ", ".join(f"{name} {kind}" for name, kind in kinds)
+        stage, columns = f"stage_{self.name}", ", ".join(f"{name} {kind}" for name, kind in kinds)
+        rows = f"SELECT * FROM json_to_recordset($1) AS r({columns})"
+        names = ", ".join(self.columns)
+        sql = self.sql or f"INSERT INTO {self.table.name} ({names}) SELECT {names} FROM {stage}"
+        places = [place for place, name in enumerate(self.columns) if name in self.table.key]
+        whole = len(places) == len(self.table.key)
+        made = {
+            "stage": stage,
+            "stage_ddl": f"CREATE TEMP TABLE {stage} ({columns}) ON COMMIT DELETE ROWS",
+            "direct_sql": f"WITH {stage} AS ({rows}) {sql}",
+            "key_of": itemgetter(*places) if whole else itemgetter(0),
+        }
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+
+    def direct_rows(self, rows: Sequence[Row]) -> str:
+        """Return `rows` as the JSON that `direct_sql` takes."""
+        return encode([dict(zip(self.columns, row, strict=True)) for row in rows]).decode()
 
 
 class Change(NamedTuple):
-    """Rows for one step; a projection's changes are carried out in the order it gives them."""
+    """Rows for one statement; a batch's changes are carried out in the order they are given."""
 
-    step: Step
+    statement: Statement
     rows: Sequence[Row]
 
 
-class Place(NamedTuple):
-    """Where an event or observation stands: its message's log sequence and time.
+class RowPosition(NamedTuple):
+    """Where on the log a row comes from: its message's sequence and time.
 
     An observation's time is what its observer says, and need not grow along the log.
+    `ordinal` counts the rows of one message, from 0, for tables with a column of that name.
     """
 
     sequence: int
     time_ns: int
+    ordinal: int = 0
 
 
 class Entry(NamedTuple):
@@ -129,14 +137,14 @@ class Entry(NamedTuple):
     events: Sequence[Message]
 
 
-Handler = Callable[[Any, Place], None]
+Handler = Callable[[Any, RowPosition], None]
 
 
-class Gatherer(Protocol):
-    """Gathers the row changes of one batch, event by event."""
+class ChangeCollector(Protocol):
+    """Collects the row changes of one batch, event by event."""
 
     def handlers(self) -> Mapping[type[Message], Handler]:
-        """Return what to call for which event; other events do not concern the projection."""
+        """Return what to call for which event; other events do not concern the collector."""
 
     def changes(self) -> Iterable[Change]:
         """Return what the batch changes, once all its events were handled."""
@@ -144,38 +152,51 @@ class Gatherer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """One read model: `version` grows when the same log would lead to other rows."""
+    """One read model: `version` grows when the same log would lead to other rows.
+
+    `collectors` makes the collectors of one batch; their changes follow in that order.
+    """
 
     name: str
     tables: tuple[Table, ...]
-    steps: tuple[Step, ...]
-    gatherer: Callable[[], Gatherer] = field(compare=False)
+    statements: tuple[Statement, ...]
+    collectors: Callable[[], Sequence[ChangeCollector]] = field(compare=False)
     version: int = 1
+    kinds: frozenset[type[Message]] = field(init=False, compare=False)
+    """The types of the events that concern it."""
+
+    def __post_init__(self) -> None:
+        kinds = frozenset(kind for one in self.collectors() for kind in one.handlers())
+        object.__setattr__(self, "kinds", kinds)
 
 
-def gather(projections: Sequence[Projection], batch: Sequence[Entry]) -> list[Change]:
+def collect(projections: Sequence[Projection], batch: Sequence[Entry]) -> list[Change]:
     """Return all row changes of a batch. Pure: depends on nothing but its arguments."""
-    gatherers = [projection.gatherer() for projection in projections]
+    present = {type(event) for entry in batch for event in entry.events}
+    collectors = [
+        collector
+        for projection in projections
+        if not projection.kinds.isdisjoint(present)
+        for collector in projection.collectors()
+    ]
     handlers: dict[type[Message], list[Handler]] = {}
-    for gatherer in gatherers:
-        for kind, handler in gatherer.handlers().items():
+    for collector in collectors:
+        for kind, handler in collector.handlers().items():
             handlers.setdefault(kind, []).append(handler)
     for sequence, time_ns, events in batch:
-        place = Place(sequence, time_ns)
+        at = RowPosition(sequence, time_ns)
         for event in events:
             for handle in handlers.get(type(event), ()):
-                handle(event, place)
-    return [
-        change for gatherer in gatherers for change in gatherer.changes() if len(change.rows) > 0
-    ]
+                handle(event, at)
+    return [change for collector in collectors for change in collector.changes() if change.rows]
 
 
-def insert(table: Table) -> Step:
+def insert(table: Table) -> Statement:
     """Bring in rows that cannot be there yet; one that is breaks an invariant."""
-    return Step(name=table.name, table=table, columns=table.columns)
+    return Statement(name=table.name, table=table, columns=table.columns)
 
 
-def upsert(table: Table, *, sparse: bool = False, rare: bool = False) -> Step:
+def upsert(table: Table, *, sparse: bool = False, rare: bool = False) -> Statement:
     """Bring in rows or replace them by key; with `sparse`, None leaves a column as it was."""
     names = list(table.columns)
     values = [name for name in names if name not in table.key]
@@ -186,12 +207,12 @@ def upsert(table: Table, *, sparse: bool = False, rare: bool = False) -> Step:
         for name in values
     )
     name = f"{table.name}_upsert"
-    statement = (
+    sql = (
         f"INSERT INTO {table.name} ({', '.join(names)}) "
         f"SELECT {', '.join(names)} FROM stage_{name} "
         f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {sets}"
     )
-    return Step(name, table, table.columns, statement, rare=rare)
+    return Statement(name, table, table.columns, sql, rare=rare)
 
 
 def patch(
@@ -202,7 +223,7 @@ def patch(
     sparse: bool = False,
     exact: bool = True,
     rare: bool = False,
-) -> Step:
+) -> Statement:
     """Replace some columns of rows, found by the table's key, that must be there if `exact`.
 
     With `sparse`, None leaves a column as it was.
@@ -214,47 +235,8 @@ def patch(
     )
     on = " AND ".join(f"t.{column} = s.{column}" for column in table.key)
     full = f"{table.name}_{name}"
-    statement = f"UPDATE {table.name} t SET {sets} FROM stage_{full} s WHERE {on}"
-    return Step(full, table, staged, statement, exact, rare)
-
-
-class InOrder:
-    """Changes kept in log order, for events so rare that nothing is gained by merging them.
-
-    Neighbouring rows of one step go together as long as their keys differ.
-    """
-
-    def __init__(self) -> None:
-        self._changes: list[tuple[Step, dict[Hashable, Row]]] = []
-
-    def add(self, step: Step, row: Row) -> None:
-        """Append one row; the step's first column is what the row is found by."""
-        key = row[0]
-        if self._changes:
-            last, rows = self._changes[-1]
-            if last is step and key not in rows:
-                rows[key] = row
-                return
-        self._changes.append((step, {key: row}))
-
-    def changes(self) -> list[Change]:
-        return [Change(step, list(rows.values())) for step, rows in self._changes]
-
-
-class Ordinal:
-    """Counts a projection's rows within one message, from 0."""
-
-    def __init__(self) -> None:
-        self._sequence = 0
-        self._next = 0
-
-    def of(self, at: Place) -> int:
-        """Return the ordinal of the next row that comes from the message at `at`."""
-        if at.sequence != self._sequence:
-            self._sequence, self._next = at.sequence, 0
-        ordinal = self._next
-        self._next += 1
-        return ordinal
+    sql = f"UPDATE {table.name} t SET {sets} FROM stage_{full} s WHERE {on}"
+    return Statement(full, table, staged, sql, exact, rare)
 
 
 def clean(text: str) -> str:

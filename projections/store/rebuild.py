@@ -1,4 +1,4 @@
-"""Rebuild: make the read models anew from the log, compare, and only then switch.
+"""Rebuild: make fresh read models from the log, compare, and only then switch.
 
 The fresh model is built beside the live one, from the log's first message to exactly the
 sequence at which the live one was hashed, so equal means equal. Nothing waits meanwhile.
@@ -6,9 +6,9 @@ A switch is an explicit act: for its last instant the live projector is held, so
 never see time go back; the projector then moves over by itself. The model that was live
 stays, for `rollback`.
 
-One table alone can be made anew, too: only it, and what its own statements read, comes from
-the log. Such a switch leads to a model of its own all the same, into which the other tables
-are copied as they stand; so it is recorded, and rolled back, like any other.
+One table alone can be rebuilt, too: only it, and what its own statements read, comes from the
+log. The other tables are copied as they are. A switch then leads to a model of its own all the
+same; so it is recorded, and rolled back, like any other.
 """
 
 import re
@@ -31,15 +31,14 @@ from projections.store.postgres import (
 from projections.store.projection import Projection
 from projections.store.projector import projected_subjects
 from projections.store.schemas import (
+    CONTROL,
     Live,
     check_digest,
     drop_model,
     find_live,
-    finish_model,
     hold_switches,
     make_model,
     model_digest,
-    record_switch,
     schema_name,
 )
 from projections.tables import PROJECTIONS
@@ -168,7 +167,7 @@ async def rebuild(
 async def rollback(dsn: str, *, reason: str = "rollback") -> Live:
     """Make the read model live again that was before the last switch.
 
-    It stands where it stood when it was left; the projector takes it on from there.
+    Its checkpoint is where it was left; the projector goes on from there.
     Raises SchemaDrift when there is none to go back to.
     """
     async with _only_rebuild(dsn) as control:
@@ -185,7 +184,7 @@ async def rollback(dsn: str, *, reason: str = "rollback") -> Live:
                 if row is None:
                     raise SchemaDrift("there is no earlier read model to roll back to")
                 checkpoint = await read_checkpoint(control, int(row[0]))
-                await record_switch(control, int(row[0]), reason, checkpoint.sequence)
+                await CONTROL.record_switch(control, int(row[0]), reason, checkpoint.sequence)
         return await _require_live(control)
 
 
@@ -199,7 +198,7 @@ async def _require_live(connection: Connection) -> Live:
 def feeding(projections: Sequence[Projection], table: str) -> list[Projection]:
     """Return the projections whose rows `table` follows from, its own included, in order.
 
-    What a projection reads of others' tables is what its statements name. Raises NotFound.
+    A projection reads those tables of others that its statements name. Raises NotFound.
     """
     owner = {one.name: projection for projection in projections for one in projection.tables}
     if table not in owner:
@@ -209,13 +208,13 @@ def feeding(projections: Sequence[Projection], table: str) -> list[Projection]:
     while waiting:
         projection = waiting.pop()
         needed.add(projection.name)
-        read = {word for step in projection.steps for word in _words(step.statement)}
+        read = {word for one in projection.statements for word in _words(one.sql)}
         waiting += [owner[name] for name in read & owner.keys() if owner[name].name not in needed]
     return [projection for projection in projections if projection.name in needed]
 
 
-def _words(statement: str | None) -> list[str]:
-    return re.findall(r"\w+", statement or "")
+def _words(sql: str | None) -> list[str]:
+    return re.findall(r"\w+", sql or "")
 
 
 def _reason(table: str | None) -> str:
@@ -236,7 +235,7 @@ async def _copy_others(
     projections: Sequence[Projection],
     table: str,
 ) -> None:
-    """Copy all tables but `table` from the live model, and bring that one to where they stand.
+    """Copy all tables but `table` from the live model, and bring that one to their checkpoint.
 
     One snapshot of the live model has its checkpoint and its rows; nobody waits for it.
     """
@@ -362,8 +361,8 @@ async def _switch(control: Connection, live: Live, builder: _Builder, reason: st
             await hold_switches(control)
             at = await read_checkpoint(control, live.model)
             await builder.build(at.sequence)
-            await finish_model(control, builder.number)
-            await record_switch(control, builder.number, reason, at.sequence)
+            await CONTROL.finish(control, builder.number)
+            await CONTROL.record_switch(control, builder.number, reason, at.sequence)
         await _drop_old(control)
 
 

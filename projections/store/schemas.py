@@ -9,54 +9,18 @@ mismatch is a SchemaDrift, and a rebuild the way out of it.
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from projections.store.lease import POSITION, LeaseTable
 from projections.store.postgres import Connection, transaction, typed_errors
 from projections.store.projection import Projection
+from projections.store.registry import ModelRegistry
 from schemas.chain import digest
 from schemas.errors import SchemaDrift, StoreUnavailable
 
-_CHECKPOINT_DDL: Final = """
-CREATE TABLE checkpoint (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    epoch bigint NOT NULL,
-    writer text NOT NULL,
-    sequence bigint NOT NULL,
-    message_hash text NOT NULL,
-    chain text NOT NULL,
-    ends text NOT NULL
-)
-"""
-_FIRST_CHECKPOINT: Final = (
-    "INSERT INTO checkpoint (epoch, writer, sequence, message_hash, chain, ends) "
-    "VALUES (0, '', 0, repeat('0', 64), repeat('0', 64), '{}')"
-)
+CONTROL: Final = ModelRegistry("control")
+CHECKPOINT: Final = LeaseTable("checkpoint", POSITION)
 
-_CONTROL_DDL: Final = (
-    "CREATE SCHEMA control",
-    """
-    CREATE TABLE control.models (
-        number bigint PRIMARY KEY,
-        digest text NOT NULL,
-        state text NOT NULL CHECK (state IN ('building', 'ready', 'dropped')),
-        made_at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
-    """
-    CREATE TABLE control.switches (
-        number bigint PRIMARY KEY,
-        model bigint NOT NULL REFERENCES control.models,
-        reason text NOT NULL,
-        sequence bigint NOT NULL,
-        at timestamptz NOT NULL DEFAULT now()
-    )
-    """,
-)
 _MAKING: Final = 0x45564D01
 """Advisory lock under which `control` is made, so that two first starts do not collide."""
-
-LIVE_QUERY: Final = (
-    "SELECT m.number AS model, m.digest, s.number AS switch FROM control.switches s "
-    "JOIN control.models m ON m.number = s.model ORDER BY s.number DESC LIMIT 1"
-)
 
 
 class Live(NamedTuple):
@@ -78,7 +42,7 @@ def schema_name(model: int) -> str:
 def model_ddl(projections: Sequence[Projection]) -> list[str]:
     """Return the statements that make an empty read model in the current schema."""
     tables = [ddl for one in projections for table in one.tables for ddl in table.ddl()]
-    return [_CHECKPOINT_DDL, _FIRST_CHECKPOINT, *tables]
+    return [*CHECKPOINT.ddl(), *tables]
 
 
 def model_digest(projections: Sequence[Projection]) -> str:
@@ -90,13 +54,7 @@ def model_digest(projections: Sequence[Projection]) -> str:
 async def find_live(connection: Connection) -> Live | None:
     """Return the live read model, or None when there is none yet."""
     with typed_errors("find the live read model"):
-        # Not by to_regclass, which may still say no after another process has made it.
-        exists = await connection.fetchrow(
-            "SELECT 1 FROM pg_tables WHERE schemaname = 'control' AND tablename = 'switches'",
-        )
-        if exists is None:
-            return None
-        row = await connection.fetchrow(LIVE_QUERY)
+        row = await CONTROL.live(connection) if await CONTROL.exists(connection) else None
     return Live(*row) if row else None
 
 
@@ -138,23 +96,16 @@ async def _make_first(
             )
             if stray is not None:
                 raise SchemaDrift(f"schema {stray[0]} exists, but no read model is live")
-            for statement in _CONTROL_DDL:
-                await connection.execute(statement)
+            await CONTROL.make(connection)
             model = await make_model(connection, projections)
-            await finish_model(connection, model)
-            await record_switch(connection, model, "first start", 0)
+            await CONTROL.finish(connection, model)
+            await CONTROL.record_switch(connection, model, "first start", 0)
             return Live(model, digest_, 1)
 
 
 async def make_model(connection: Connection, projections: Sequence[Projection]) -> int:
     """Make an empty read model beside whatever exists, and return its number."""
-    row = await connection.fetchrow(
-        "INSERT INTO control.models (number, digest, state) "
-        "SELECT coalesce(max(number), 0) + 1, $1::text, 'building' FROM control.models "
-        "RETURNING number",
-        model_digest(projections),
-    )
-    model = int(row[0]) if row else 0
+    model = await CONTROL.add(connection, model_digest(projections))
     async with transaction(connection):
         await connection.execute(f"CREATE SCHEMA {schema_name(model)}")
         await connection.execute(f"SET LOCAL search_path TO {schema_name(model)}")
@@ -163,30 +114,10 @@ async def make_model(connection: Connection, projections: Sequence[Projection]) 
     return model
 
 
-async def finish_model(connection: Connection, model: int) -> None:
-    """Say that a read model is whole, so that it may become live."""
-    await connection.execute("UPDATE control.models SET state = 'ready' WHERE number = $1", model)
-
-
 async def drop_model(connection: Connection, model: int) -> None:
     """Drop a read model that is not live; `control` remembers that it was there."""
     async with transaction(connection):
-        await connection.execute(f"DROP SCHEMA IF EXISTS {schema_name(model)} CASCADE")
-        await connection.execute(
-            "UPDATE control.models SET state = 'dropped' WHERE number = $1", model
-        )
-
-
-async def record_switch(connection: Connection, model: int, reason: str, sequence: int) -> None:
-    """Make `model` the live one, by a new row of the history."""
-    await connection.execute(
-        "INSERT INTO control.switches (number, model, reason, sequence) "
-        "SELECT coalesce(max(number), 0) + 1, $1::bigint, $2::text, $3::bigint "
-        "FROM control.switches",
-        model,
-        reason,
-        sequence,
-    )
+        await CONTROL.drop(connection, model, schema_name(model))
 
 
 async def hold_switches(connection: Connection) -> None:
@@ -197,7 +128,7 @@ async def hold_switches(connection: Connection) -> None:
 async def live_while_committing(connection: Connection) -> Live:
     """Return the live read model; no switch can happen before this transaction ends."""
     await connection.execute("LOCK TABLE control.switches IN ROW EXCLUSIVE MODE")
-    row = await connection.fetchrow(LIVE_QUERY)
+    row = await CONTROL.live(connection)
     if row is None:
         raise StoreUnavailable("no read model is live")
     return Live(*row)

@@ -5,8 +5,9 @@ after a crash, is two rows, of which the second was dropped as `repeated`.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
@@ -14,9 +15,10 @@ from projections.store.projection import (
     TEXT,
     Change,
     Handler,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     clean,
     insert,
@@ -53,7 +55,11 @@ TABLE = Table(
         **SEQUENCE,
     },
     key=("article",),
-    indexes=("(source, article)", "(cluster) WHERE cluster IS NOT NULL"),
+    indexes=(
+        "(source, article)",
+        "(cluster) WHERE cluster IS NOT NULL",
+        "USING gin (to_tsvector('english', title))",
+    ),
 )
 """`status` is observed, grouped or dropped.
 
@@ -71,7 +77,7 @@ _OUTCOME: Final = (
     "sequence",
 )
 _SETS: Final = ", ".join(f"{name} = s.{name}" for name in _OUTCOME)
-_DECIDE = Step(
+_DECIDE = Statement(
     "articles_decide",
     TABLE,
     {"article": BIGINT, **{name: TABLE.columns[name] for name in _OUTCOME}},
@@ -85,70 +91,72 @@ _DECIDE = Step(
 )
 
 
-class _Gatherer:
-    """The first outcome of an article stands: measured again, it is dropped as `repeated`.
+def _observe(event: ArticleObserved, at: RowPosition) -> Row:
+    return (
+        at.sequence,
+        event.source,
+        clean(event.snapshot_id),
+        clean(event.locator),
+        clean(event.url),
+        clean(event.title),
+        event.text_chars,
+        clean(event.language),
+        event.published_ns,
+        event.observed_ns,
+        event.via,
+        clean(event.robots_hash),
+        OBSERVED,
+        None,
+        None,
+        None,
+        "",
+        "",
+        at.sequence,
+    )
 
-    A measurer says which article it measured. One that is not on the log yet it cannot have
-    seen, and the cut between batches would decide whether the row is there.
+
+class _ArticleOutcomes:
+    """The first outcome of an article counts: measured again, it is dropped as `repeated`.
+
+    A measurer names the article that it measured. It cannot have seen one that is not on the
+    log yet; and whether that one has a row would depend on the cut between batches.
     """
 
     def __init__(self) -> None:
-        self._observed: list[tuple[Any, ...]] = []
-        self._decided: dict[int, tuple[Any, ...]] = {}
+        self._rows: dict[int, Row] = {}
 
     def handlers(self) -> Mapping[type[Message], Handler]:
         return {
-            ArticleObserved: self._on_observed,
             ArticleDropped: self._on_dropped,
             ClusterOpened: self._on_opened,
             ArticleGrouped: self._on_grouped,
         }
 
     def changes(self) -> list[Change]:
-        return [Change(_OBSERVE, self._observed), Change(_DECIDE, list(self._decided.values()))]
+        return [Change(_DECIDE, list(self._rows.values()))]
 
-    def _on_observed(self, event: ArticleObserved, at: Place) -> None:
-        self._observed.append(
-            (
-                at.sequence,
-                event.source,
-                clean(event.snapshot_id),
-                clean(event.locator),
-                clean(event.url),
-                clean(event.title),
-                event.text_chars,
-                clean(event.language),
-                event.published_ns,
-                event.observed_ns,
-                event.via,
-                clean(event.robots_hash),
-                OBSERVED,
-                None,
-                None,
-                None,
-                "",
-                "",
-                at.sequence,
-            )
-        )
-
-    def _on_dropped(self, event: ArticleDropped, at: Place) -> None:
+    def _on_dropped(self, event: ArticleDropped, at: RowPosition) -> None:
         why = (event.of, event.similarity_bp, event.reason, clean(event.detail))
         if event.article < at.sequence:
             row = (event.article, DROPPED, None, *why, at.sequence)
-            self._decided.setdefault(event.article, row)
+            self._rows.setdefault(event.article, row)
 
-    def _on_opened(self, event: ClusterOpened, at: Place) -> None:
+    def _on_opened(self, event: ClusterOpened, at: RowPosition) -> None:
         self._on_counted(event.article, (event.article, None, None), at)
 
-    def _on_grouped(self, event: ArticleGrouped, at: Place) -> None:
+    def _on_grouped(self, event: ArticleGrouped, at: RowPosition) -> None:
         why = (event.cluster, event.neighbour, event.similarity_bp)
         self._on_counted(event.article, why, at)
 
-    def _on_counted(self, article: int, why: tuple[int | None, ...], at: Place) -> None:
-        before = self._decided.get(article)
+    def _on_counted(self, article: int, why: tuple[int | None, ...], at: RowPosition) -> None:
+        before = self._rows.get(article)
         if article < at.sequence and (before is None or before[1] == DROPPED):
-            self._decided[article] = (article, GROUPED, *why, "", "", at.sequence)
+            self._rows[article] = (article, GROUPED, *why, "", "", at.sequence)
 
 
-PROJECTION = Projection("articles", (TABLE,), (_OBSERVE, _DECIDE), _Gatherer)
+PROJECTION = Projection(
+    "articles",
+    (TABLE,),
+    (_OBSERVE, _DECIDE),
+    lambda: (AppendedInOrder({ArticleObserved: [(_OBSERVE, _observe)]}), _ArticleOutcomes()),
+)

@@ -5,24 +5,22 @@ what the reality engine did all that people answer for or should look at.
 what jsonb cannot.
 """
 
-from collections.abc import Mapping
-from typing import Any, get_args
+from typing import Final, get_args
 
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,
     TEXT_OR_NULL,
-    Change,
-    Handler,
-    Ordinal,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     clean,
     insert,
 )
-from schemas.codec import Message, encode, tag_of
+from schemas.codec import encode, tag_of
 from schemas.events import governance, reality
 from schemas.sources import Source
 
@@ -47,7 +45,7 @@ TABLE = Table(
     indexes=("(cause)", "(symbol, sequence) WHERE symbol IS NOT NULL"),
 )
 """`event` is the type of `body`, as `name/version`. `cause` is the signed decision on the log,
-or what reality decided upon: a measured article, a governance record, a moment.
+or what reality decided about: a measured article, a governance record, a moment.
 """
 
 _OfReality = (
@@ -61,45 +59,39 @@ _OfReality = (
 _INSERT = insert(TABLE)
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows: list[tuple[Any, ...]] = []
-        self._ordinal = Ordinal()
+def _decided(event: governance.Event | _OfReality, at: RowPosition) -> Row:
+    proposal = getattr(event, "proposal", None)
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        kinds = (*get_args(governance.Event), *get_args(_OfReality))
-        return dict.fromkeys(kinds, self._decided)
+    def text(name: str) -> str | None:
+        value = getattr(event, name, getattr(proposal, name, None))
+        if isinstance(value, Source):
+            value = value.source
+        return None if value is None else clean(value)
 
-    def changes(self) -> list[Change]:
-        return [Change(_INSERT, self._rows)]
-
-    def _decided(self, event: governance.Event | _OfReality, at: Place) -> None:
-        proposal = getattr(event, "proposal", None)
-
-        def text(name: str) -> str | None:
-            value = getattr(event, name, getattr(proposal, name, None))
-            if isinstance(value, Source):
-                value = value.source
-            return None if value is None else clean(value)
-
-        self._rows.append(
-            (
-                self._ordinal.of(at),
-                tag_of(type(event)),
-                text("key"),
-                text("kind"),
-                text("code"),
-                text("decision_hash"),
-                text("symbol"),
-                text("account"),
-                text("source"),
-                text("proposal_hash"),
-                encode(event).decode(),
-                at.time_ns,
-                event.cause,
-                at.sequence,
-            )
-        )
+    return (
+        at.ordinal,
+        tag_of(type(event)),
+        text("key"),
+        text("kind"),
+        text("code"),
+        text("decision_hash"),
+        text("symbol"),
+        text("account"),
+        text("source"),
+        text("proposal_hash"),
+        encode(event).decode(),
+        at.time_ns,
+        event.cause,
+        at.sequence,
+    )
 
 
-PROJECTION = Projection("audit_events", (TABLE,), (_INSERT,), _Gatherer)
+_KINDS: Final = (*get_args(governance.Event), *get_args(_OfReality))
+
+
+PROJECTION = Projection(
+    "audit_events",
+    (TABLE,),
+    (_INSERT,),
+    lambda: [AppendedInOrder({kind: [(_INSERT, _decided)] for kind in _KINDS})],
+)

@@ -12,9 +12,9 @@ from projections.store.projection import (
     TEXT,
     Change,
     Handler,
-    Place,
     Projection,
-    Step,
+    RowPosition,
+    Statement,
     Table,
 )
 from schemas.codec import Message
@@ -42,7 +42,7 @@ TABLE = Table(
 )
 
 _NAMES = ", ".join(TABLE.columns)
-_MERGE = Step(
+_MERGE = Statement(
     "bars_merge",
     TABLE,
     TABLE.columns,
@@ -68,7 +68,9 @@ _TRADES: Final = 9
 _SEQUENCE: Final = 10
 
 
-class _Gatherer:
+class _BarMerger:
+    """Merges the trades of each symbol, span and start into one bar."""
+
     def __init__(self) -> None:
         self._bars: dict[tuple[str, str, int], list[Any]] = {}
 
@@ -78,16 +80,15 @@ class _Gatherer:
     def changes(self) -> list[Change]:
         return [Change(_MERGE, list(self._bars.values()))]
 
-    def _traded(self, event: Traded, at: Place) -> None:
+    def _traded(self, event: Traded, at: RowPosition) -> None:
         price, lots = event.price_ticks, event.quantity_lots
         for span, length_ns in SPANS.items():
             start = at.time_ns - at.time_ns % length_ns
             key = (event.symbol, span, start)
             bar = self._bars.get(key)
             if bar is None:
-                self._bars[key] = [
-                    *key, price, price, price, price, lots, price * lots, 1, at.sequence
-                ]  # fmt: skip
+                prices = (price, price, price, price)
+                self._bars[key] = [*key, *prices, lots, price * lots, 1, at.sequence]
                 continue
             if price > bar[_HIGH]:
                 bar[_HIGH] = price
@@ -100,4 +101,9 @@ class _Gatherer:
             bar[_SEQUENCE] = at.sequence
 
 
-PROJECTION = Projection("bars", (TABLE,), (_MERGE,), _Gatherer)
+PROJECTION = Projection(
+    "bars",
+    (TABLE,),
+    (_MERGE,),
+    lambda: [_BarMerger()],
+)

@@ -4,24 +4,23 @@ The levels themselves are an aggregate over the open orders. Runs after `orders`
 which it learns in which book a cancelled order rested.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import get_args
 
+from projections.store.collectors import AppendedInOrder, LatestByKey
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,
     TEXT,
-    Change,
-    Handler,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     insert,
     patch,
 )
-from schemas.codec import Message
 from schemas.events.exchange import (
     BookClosed,
     BookHalted,
@@ -54,14 +53,14 @@ TABLE = Table(
 _OPEN = insert(TABLE)
 _STATUS = patch("status", TABLE, ("status", "value_ticks"))
 _TOPS = patch("tops", TABLE, ("bid_ticks", "bid_lots", "ask_ticks", "ask_lots"))
-_TOUCH = Step(
+_TOUCH = Statement(
     "books_touch",
     TABLE,
     {"symbol": TEXT, **SEQUENCE},
     "UPDATE books b SET sequence = greatest(b.sequence, s.sequence) "
     "FROM stage_books_touch s WHERE b.symbol = s.symbol",
 )
-_TOUCH_BY_ORDER = Step(
+_TOUCH_BY_ORDER = Statement(
     "books_touch_by_order",
     TABLE,
     {"order_id": BIGINT, **SEQUENCE},
@@ -75,82 +74,76 @@ _TOUCH_BY_ORDER = Step(
     exact=False,
 )
 
+_OfOneBook = BookHalted | BookResumed | BookClosed | BookSettled | Traded
 
-class _Gatherer:
-    """Each kind of change keeps the last of a symbol; a touch then moves the sequence."""
 
-    def __init__(self) -> None:
-        self._opened: list[tuple[Any, ...]] = []
-        self._status: dict[str, tuple[str, str, int | None]] = {}
-        self._tops: dict[str, tuple[Any, ...]] = {}
-        self._touched: dict[str, int] = {}
-        self._cancelled: dict[int, int] = {}
+def _opened(event: BookOpened, at: RowPosition) -> Row:
+    return (event.symbol, event.tick_ticks, "open", None, None, 0, None, 0, at.sequence)
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            BookOpened: self._on_opened,
-            BookHalted: self._on_halted,
-            BookResumed: self._on_resumed,
-            BookClosed: self._on_closed,
-            BookSettled: self._on_settled,
-            OrderPlaced: self._on_placed,
-            Traded: self._on_traded,
-            OrdersCancelled: self._on_cancelled,
-            TopsChanged: self._on_tops,
-        }
 
-    def changes(self) -> list[Change]:
-        return [
-            Change(_OPEN, self._opened),
-            Change(_STATUS, list(self._status.values())),
-            Change(_TOPS, list(self._tops.values())),
-            Change(_TOUCH, list(self._touched.items())),
-            Change(_TOUCH_BY_ORDER, list(self._cancelled.items())),
-        ]
+def _halted(event: BookHalted, _: RowPosition) -> list[Row]:
+    return [(event.symbol, "halted", None)]
 
-    def _on_opened(self, event: BookOpened, at: Place) -> None:
-        row = (event.symbol, event.tick_ticks, "open", None, None, 0, None, 0, at.sequence)
-        self._opened.append(row)
 
-    def _on_halted(self, event: BookHalted, at: Place) -> None:
-        self._set_status(event.symbol, "halted", None, at)
+def _resumed(event: BookResumed, _: RowPosition) -> list[Row]:
+    return [(event.symbol, "open", None)]
 
-    def _on_resumed(self, event: BookResumed, at: Place) -> None:
-        self._set_status(event.symbol, "open", None, at)
 
-    def _on_closed(self, event: BookClosed, at: Place) -> None:
-        self._set_status(event.symbol, "closed", None, at)
+def _closed(event: BookClosed, _: RowPosition) -> list[Row]:
+    return [(event.symbol, "closed", None)]
 
-    def _on_settled(self, event: BookSettled, at: Place) -> None:
-        self._set_status(event.symbol, "settled", event.value_ticks, at)
 
-    def _set_status(self, symbol: str, status: str, value: int | None, at: Place) -> None:
-        self._status[symbol] = (symbol, status, value)
-        self._touched[symbol] = at.sequence
+def _settled(event: BookSettled, _: RowPosition) -> list[Row]:
+    return [(event.symbol, "settled", event.value_ticks)]
 
-    def _on_placed(self, event: OrderPlaced, at: Place) -> None:
-        if event.resting_lots:
-            self._touched[event.symbol] = at.sequence
 
-    def _on_traded(self, event: Traded, at: Place) -> None:
-        self._touched[event.symbol] = at.sequence
+def _tops(event: TopsChanged, _: RowPosition) -> Iterator[Row]:
+    for top in event.tops:
+        yield top.symbol, top.bid_ticks, top.bid_lots, top.ask_ticks, top.ask_lots
 
-    def _on_cancelled(self, event: OrdersCancelled, at: Place) -> None:
-        for order_id in event.order_ids:
-            self._cancelled[order_id] = at.sequence
 
-    def _on_tops(self, event: TopsChanged, at: Place) -> None:
-        for top in event.tops:
-            self._tops[top.symbol] = (
-                top.symbol,
-                top.bid_ticks,
-                top.bid_lots,
-                top.ask_ticks,
-                top.ask_lots,
-            )
-            self._touched[top.symbol] = at.sequence
+def _touched(event: _OfOneBook, at: RowPosition) -> list[Row]:
+    return [(event.symbol, at.sequence)]
+
+
+def _rested(event: OrderPlaced, at: RowPosition) -> list[Row]:
+    return [(event.symbol, at.sequence)] if event.resting_lots else []
+
+
+def _moved(event: TopsChanged, at: RowPosition) -> Iterator[Row]:
+    for top in event.tops:
+        yield top.symbol, at.sequence
+
+
+def _cancelled(event: OrdersCancelled, at: RowPosition) -> Iterator[Row]:
+    for order_id in event.order_ids:
+        yield order_id, at.sequence
 
 
 PROJECTION = Projection(
-    "books", (TABLE,), (_OPEN, _STATUS, _TOPS, _TOUCH, _TOUCH_BY_ORDER), _Gatherer
+    "books",
+    (TABLE,),
+    (_OPEN, _STATUS, _TOPS, _TOUCH, _TOUCH_BY_ORDER),
+    lambda: (
+        AppendedInOrder({BookOpened: [(_OPEN, _opened)]}),
+        LatestByKey(
+            _STATUS,
+            {
+                BookHalted: _halted,
+                BookResumed: _resumed,
+                BookClosed: _closed,
+                BookSettled: _settled,
+            },
+        ),
+        LatestByKey(_TOPS, {TopsChanged: _tops}),
+        LatestByKey(
+            _TOUCH,
+            {
+                **dict.fromkeys(get_args(_OfOneBook), _touched),
+                OrderPlaced: _rested,
+                TopsChanged: _moved,
+            },
+        ),
+        LatestByKey(_TOUCH_BY_ORDER, {OrdersCancelled: _cancelled}),
+    ),
 )

@@ -1,22 +1,17 @@
 """credits: every creation of paper credits, and every signed mint that came to nothing."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,
-    Change,
-    Handler,
-    Ordinal,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     clean,
     insert,
 )
-from schemas.codec import Message
 from schemas.events.exchange import CashCredited, CreditRefused
 
 TABLE = Table(
@@ -42,30 +37,23 @@ record of the decision to mint, or the command that opened the account.
 _INSERT = insert(TABLE)
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows: list[tuple[Any, ...]] = []
-        self._ordinal = Ordinal()
+def _credited(event: CashCredited, at: RowPosition) -> Row:
+    row = (at.ordinal, event.account, event.amount_cents, event.reason, "")
+    return (*row, at.time_ns, event.cause, at.sequence)
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {CashCredited: self._credited, CreditRefused: self._refused}
 
-    def changes(self) -> list[Change]:
-        return [Change(_INSERT, self._rows)]
+def _refused(event: CreditRefused, at: RowPosition) -> Row:
+    row = (at.ordinal, clean(event.account), event.amount_cents, "mint", event.code)
+    return (*row, at.time_ns, event.cause, at.sequence)
 
-    def _credited(self, event: CashCredited, at: Place) -> None:
-        self._add(event.account, event.amount_cents, event.reason, "", event.cause, at)
 
-    def _refused(self, event: CreditRefused, at: Place) -> None:
-        self._add(clean(event.account), event.amount_cents, "mint", event.code, event.cause, at)
-
-    def _add(
-        self, account: str, amount: int, reason: str, refused: str, cause: int, at: Place
-    ) -> None:
-        ordinal = self._ordinal.of(at)
-        self._rows.append(
-            (ordinal, account, amount, reason, refused, at.time_ns, cause, at.sequence)
+PROJECTION = Projection(
+    "credits",
+    (TABLE,),
+    (_INSERT,),
+    lambda: [
+        AppendedInOrder(
+            {CashCredited: [(_INSERT, _credited)], CreditRefused: [(_INSERT, _refused)]}
         )
-
-
-PROJECTION = Projection("credits", (TABLE,), (_INSERT,), _Gatherer)
+    ],
+)

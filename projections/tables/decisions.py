@@ -1,7 +1,6 @@
 """decisions: every decision that was good, and those that wait for more people to sign."""
 
-from collections.abc import Mapping
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
@@ -9,18 +8,15 @@ from projections.store.projection import (
     TEXT,
     TEXT_LIST,
     TEXT_OR_NULL,
-    Change,
-    Handler,
-    InOrder,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     clean,
     patch,
     upsert,
 )
-from schemas.codec import Message
 from schemas.events.governance import (
     DecisionAccepted,
     DecisionCoSigned,
@@ -52,7 +48,7 @@ Two people may sign the very same text; the row is then about the later one.
 
 _PUT = upsert(TABLE, sparse=True)
 _LAPSE = patch("lapse", TABLE, ("status", "changed_ns", "cause", "sequence"))
-_SIGN = Step(
+_SIGN = Statement(
     "decisions_sign",
     TABLE,
     {"decision_hash": TEXT, "key": TEXT, "changed_ns": BIGINT, **CAUSE},
@@ -64,37 +60,37 @@ _SIGN = Step(
 )
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows = InOrder()
-
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            DecisionPending: self._pending,
-            DecisionCoSigned: self._signed,
-            DecisionAccepted: self._accepted,
-            DecisionLapsed: self._lapsed,
-        }
-
-    def changes(self) -> list[Change]:
-        return self._rows.changes()
-
-    def _pending(self, event: DecisionPending, at: Place) -> None:
-        row = (event.decision_hash, event.kind, "pending", event.key, event.signers)
-        waits = (event.signers_needed, event.expires_ns, clean(event.body))
-        self._rows.add(_PUT, (*row, *waits, at.time_ns, event.cause, at.sequence))
-
-    def _signed(self, event: DecisionCoSigned, at: Place) -> None:
-        row = (event.decision_hash, event.key, at.time_ns, event.cause, at.sequence)
-        self._rows.add(_SIGN, row)
-
-    def _accepted(self, event: DecisionAccepted, at: Place) -> None:
-        row = (event.decision_hash, event.kind, "accepted", event.key, event.signers)
-        self._rows.add(_PUT, (*row, None, None, None, at.time_ns, event.cause, at.sequence))
-
-    def _lapsed(self, event: DecisionLapsed, at: Place) -> None:
-        row = (event.decision_hash, "lapsed", at.time_ns, event.cause, at.sequence)
-        self._rows.add(_LAPSE, row)
+def _pending(event: DecisionPending, at: RowPosition) -> Row:
+    row = (event.decision_hash, event.kind, "pending", event.key, event.signers)
+    waits = (event.signers_needed, event.expires_ns, clean(event.body))
+    return (*row, *waits, at.time_ns, event.cause, at.sequence)
 
 
-PROJECTION = Projection("decisions", (TABLE,), (_PUT, _LAPSE, _SIGN), _Gatherer)
+def _signed(event: DecisionCoSigned, at: RowPosition) -> Row:
+    return (event.decision_hash, event.key, at.time_ns, event.cause, at.sequence)
+
+
+def _accepted(event: DecisionAccepted, at: RowPosition) -> Row:
+    row = (event.decision_hash, event.kind, "accepted", event.key, event.signers)
+    return (*row, None, None, None, at.time_ns, event.cause, at.sequence)
+
+
+def _lapsed(event: DecisionLapsed, at: RowPosition) -> Row:
+    return (event.decision_hash, "lapsed", at.time_ns, event.cause, at.sequence)
+
+
+PROJECTION = Projection(
+    "decisions",
+    (TABLE,),
+    (_PUT, _LAPSE, _SIGN),
+    lambda: [
+        AppendedInOrder(
+            {
+                DecisionPending: [(_PUT, _pending)],
+                DecisionCoSigned: [(_SIGN, _signed)],
+                DecisionAccepted: [(_PUT, _accepted)],
+                DecisionLapsed: [(_LAPSE, _lapsed)],
+            }
+        )
+    ],
+)

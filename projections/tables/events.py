@@ -7,6 +7,7 @@ which it takes an event's summary: the LLM's where that was used, else its first
 from collections.abc import Mapping
 from typing import Any, Final
 
+from projections.store.collectors import LatestByKey
 from projections.store.projection import (
     BIGINT,
     BOOLEAN,
@@ -15,9 +16,10 @@ from projections.store.projection import (
     TEXT_OR_NULL,
     Change,
     Handler,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     patch,
     upsert,
@@ -93,19 +95,19 @@ ARTICLES = Table(
 )
 
 _GIVEN: Final = {name: kind for name, kind in EVENTS.columns.items() if name != "summary"}
-_STAGED: Final = {**_GIVEN, "anew": BOOLEAN}
+_STAGED: Final = {**_GIVEN, "more_to_apply": BOOLEAN}
 _KEPT: Final = ("event_id", "proposal_hash", "opened_ns")
 _OTHERS: Final = [name for name in _GIVEN if name != "state"]
 _OVER: Final = ("rejected", "expired", "withdrawn")
 _SETS: Final = ", ".join(f"{name} = excluded.{name}" for name in _GIVEN if name not in _KEPT)
-_ASSESS = Step(
+_ASSESS = Statement(
     "events_assess",
     EVENTS,
     _STAGED,
     f"""
     INSERT INTO events ({", ".join(_OTHERS)}, state, summary)
     SELECT {", ".join(f"s.{name}" for name in _OTHERS)},
-        CASE WHEN e.state = '{PENDING}' OR (e.state IN {_OVER} AND NOT s.anew)
+        CASE WHEN e.state = '{PENDING}' OR (e.state IN {_OVER} AND NOT s.more_to_apply)
             THEN e.state ELSE s.state END,
         coalesce((SELECT a.title FROM articles a WHERE a.article = s.cluster), '')
     FROM stage_events_assess s LEFT JOIN events e ON e.event_id = s.event_id
@@ -120,7 +122,7 @@ _SETTLE = patch(
     sparse=True,
     rare=True,
 )
-_SUMMARISE = Step(
+_SUMMARISE = Statement(
     "events_summarise",
     EVENTS,
     {"event_id": TEXT, "call": BIGINT, "sequence": BIGINT},
@@ -135,7 +137,7 @@ _SUMMARISE = Step(
 _ARTICLE = upsert(ARTICLES, rare=True)
 
 _OPENED: Final = list(_STAGED).index("opened_ns")
-_ANEW: Final = list(_STAGED).index("anew")
+_MORE: Final = list(_STAGED).index("more_to_apply")
 _STATE: Final = 1
 _TAIL: Final = slice(3, 6)
 
@@ -144,42 +146,11 @@ def event_id(cluster: int, symbol: str) -> str:
     return f"{cluster}-{symbol}"
 
 
-class _Gatherer:
-    """What an assessment makes of the state depends on what it was: an open review stays open,
-    and one that is over has the last word until there is more to apply.
-
-    Once a batch has settled an event's state that is known here; before, the step knows, and
-    need only be told whether there was more to apply (`anew`).
-    """
-
-    def __init__(self) -> None:
-        self._assessed: dict[str, tuple[Any, ...]] = {}
-        self._settled: dict[str, list[Any]] = {}
-        self._answered: dict[str, tuple[str, int, int]] = {}
-        self._articles: dict[tuple[str, int], tuple[Any, ...]] = {}
-
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            ArticleAssessed: self._on_article,
-            ImpactAssessed: self._on_impact,
-            LlmAnswered: self._on_answered,
-            ScoreChanged: self._on_changed,
-            ReviewOpened: self._on_opened,
-            ReviewClosed: self._on_closed,
-        }
-
-    def changes(self) -> list[Change]:
-        return [
-            Change(_ASSESS, list(self._assessed.values())),
-            Change(_SETTLE, list(self._settled.values())),
-            Change(_SUMMARISE, list(self._answered.values())),
-            Change(_ARTICLE, list(self._articles.values())),
-        ]
-
-    def _on_article(self, event: ArticleAssessed, at: Place) -> None:
-        key = event_id(event.cluster, event.symbol), event.article
-        self._articles[key] = (
-            *key,
+def _article(event: ArticleAssessed, at: RowPosition) -> list[Row]:
+    return [
+        (
+            event_id(event.cluster, event.symbol),
+            event.article,
             event.symbol,
             event.source,
             event.sentiment_bp,
@@ -191,14 +162,48 @@ class _Gatherer:
             event.cause,
             at.sequence,
         )
+    ]
 
-    def _on_impact(self, event: ImpactAssessed, at: Place) -> None:
+
+def _summarised(event: LlmAnswered, at: RowPosition) -> list[Row]:
+    """The cause of LlmAnswered is the sequence of the call, its request id that of an event."""
+    used = event.status == "used"
+    return [(event.request_id, event.cause, at.sequence)] if used else []
+
+
+class _EventStates:
+    """What an assessment makes of the state depends on what it was: an open review stays open,
+    and one that is over has the last word until there is more to apply.
+
+    Once a batch has settled an event's state that is known here; before, the step knows, and
+    need only be told whether there was more to apply (`more_to_apply`).
+    """
+
+    def __init__(self) -> None:
+        self._assessed: dict[str, tuple[Any, ...]] = {}
+        self._settled: dict[str, list[Any]] = {}
+
+    def handlers(self) -> Mapping[type[Message], Handler]:
+        return {
+            ImpactAssessed: self._on_impact,
+            ScoreChanged: self._on_changed,
+            ReviewOpened: self._on_opened,
+            ReviewClosed: self._on_closed,
+        }
+
+    def changes(self) -> list[Change]:
+        return [
+            Change(_ASSESS, list(self._assessed.values())),
+            Change(_SETTLE, list(self._settled.values())),
+        ]
+
+    def _on_impact(self, event: ImpactAssessed, at: RowPosition) -> None:
         key = event_id(event.cluster, event.symbol)
         done = event.delta_e2 == 0 and event.llm != "waiting"
         state = FINAL if done else CANDIDATE
         before = self._assessed.get(key)
         opened_ns = at.time_ns if before is None else before[_OPENED]
-        anew = not done or (before is not None and before[_ANEW])
+        more_to_apply = not done or (before is not None and before[_MORE])
         self._assessed[key] = (
             key,
             event.symbol,
@@ -223,7 +228,7 @@ class _Gatherer:
             at.time_ns,
             event.cause,
             at.sequence,
-            anew,
+            more_to_apply,
         )
         settled = self._settled.get(key)
         if settled is not None:
@@ -231,24 +236,22 @@ class _Gatherer:
                 settled[_STATE] = state
             settled[_TAIL] = at.time_ns, event.cause, at.sequence
 
-    def _on_answered(self, event: LlmAnswered, at: Place) -> None:
-        if event.status == "used":
-            self._answered[event.request_id] = (event.request_id, event.cause, at.sequence)
-
-    def _on_changed(self, event: ScoreChanged, at: Place) -> None:
+    def _on_changed(self, event: ScoreChanged, at: RowPosition) -> None:
         key = event_id(event.cluster, event.symbol)
         self._settle(key, FINAL, event.review or None, event.cause, at)
 
-    def _on_opened(self, event: ReviewOpened, at: Place) -> None:
+    def _on_opened(self, event: ReviewOpened, at: RowPosition) -> None:
         key = event_id(event.proposal.cluster, event.proposal.symbol)
         self._settle(key, PENDING, event.proposal_hash, event.cause, at)
 
-    def _on_closed(self, event: ReviewClosed, at: Place) -> None:
+    def _on_closed(self, event: ReviewClosed, at: RowPosition) -> None:
         key = event_id(event.cluster, event.symbol)
         state = FINAL if event.outcome == "approved" else event.outcome
         self._settle(key, state, event.proposal_hash, event.cause, at)
 
-    def _settle(self, key: str, state: str, review: str | None, cause: int, at: Place) -> None:
+    def _settle(
+        self, key: str, state: str, review: str | None, cause: int, at: RowPosition
+    ) -> None:
         before = self._settled.get(key)
         if review is None and before is not None:
             review = before[2]
@@ -256,5 +259,12 @@ class _Gatherer:
 
 
 PROJECTION = Projection(
-    "events", (EVENTS, ARTICLES), (_ASSESS, _SETTLE, _SUMMARISE, _ARTICLE), _Gatherer
+    "events",
+    (EVENTS, ARTICLES),
+    (_ASSESS, _SETTLE, _SUMMARISE, _ARTICLE),
+    lambda: (
+        _EventStates(),
+        LatestByKey(_SUMMARISE, {LlmAnswered: _summarised}),
+        LatestByKey(_ARTICLE, {ArticleAssessed: _article}),
+    ),
 )

@@ -4,9 +4,9 @@ A call is found by the log sequence of its LlmCalled; `request_id` is that of th
 (`<cluster>-<symbol>`) that it is about. The engine says later whether it counts.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
+from projections.store.collectors import AppendedInOrder, LatestByKey, MergedByKey
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
@@ -14,17 +14,15 @@ from projections.store.projection import (
     TEXT,
     TEXT_LIST,
     TEXT_OR_NULL,
-    Change,
-    Handler,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     clean,
     insert,
     patch,
     upsert,
 )
-from schemas.codec import Message
 from schemas.events.reality import LlmAnswered, LlmModeChanged
 from schemas.observations import LlmAvailability, LlmCalled
 
@@ -80,74 +78,68 @@ _MODE = upsert(MODE, sparse=True, rare=True)
 _WORKER: Final = "llm"
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._calls: list[tuple[Any, ...]] = []
-        self._answers: dict[int, tuple[Any, ...]] = {}
-        self._mode: list[Any] = [_WORKER, *(None for _ in range(len(MODE.columns) - 1))]
-
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            LlmCalled: self._called,
-            LlmAnswered: self._answered,
-            LlmModeChanged: self._mode_changed,
-            LlmAvailability: self._available,
-        }
-
-    def changes(self) -> list[Change]:
-        modes = [self._mode] if self._mode[-1] is not None else []
-        return [
-            Change(_CALL, self._calls),
-            Change(_ANSWER, list(self._answers.values())),
-            Change(_MODE, modes),
-        ]
-
-    def _called(self, event: LlmCalled, at: Place) -> None:
-        answer = event.answer
-        said: tuple[Any, ...] = (None, None, None, None, [])
-        if answer is not None:
-            said = (
-                clean(answer.summary),
-                clean(answer.rationale),
-                answer.impact_e2,
-                answer.confidence_bp,
-                [clean(one) for one in answer.snapshot_ids],
-            )
-        self._calls.append(
-            (
-                at.sequence,
-                event.request,
-                clean(event.request_id),
-                UNDECIDED,
-                clean(event.prompt),
-                clean(event.input_hash),
-                clean(event.model),
-                clean(event.raw_output),
-                clean(event.error),
-                *said,
-                event.started_ns,
-                event.ended_ns,
-                at.sequence,
-            )
+def _called(event: LlmCalled, at: RowPosition) -> Row:
+    answer = event.answer
+    answered: Row = (None, None, None, None, [])
+    if answer is not None:
+        answered = (
+            clean(answer.summary),
+            clean(answer.rationale),
+            answer.impact_e2,
+            answer.confidence_bp,
+            [clean(one) for one in answer.snapshot_ids],
         )
-
-    def _answered(self, event: LlmAnswered, at: Place) -> None:
-        """The cause of LlmAnswered is the sequence of the call."""
-        self._answers[event.cause] = (event.cause, event.status, at.sequence)
-
-    def _mode_changed(self, event: LlmModeChanged, at: Place) -> None:
-        self._mode[1:4] = event.mode, clean(event.reason), event.until_ns or 0
-        self._mode[-1] = at.sequence
-
-    def _available(self, event: LlmAvailability, at: Place) -> None:
-        self._mode[4:] = (
-            event.mode,
-            clean(event.reason),
-            clean(event.prompt),
-            clean(event.model),
-            event.observed_ns,
-            at.sequence,
-        )
+    return (
+        at.sequence,
+        event.request,
+        clean(event.request_id),
+        UNDECIDED,
+        clean(event.prompt),
+        clean(event.input_hash),
+        clean(event.model),
+        clean(event.raw_output),
+        clean(event.error),
+        *answered,
+        event.started_ns,
+        event.ended_ns,
+        at.sequence,
+    )
 
 
-PROJECTION = Projection("llm_calls", (CALLS, MODE), (_CALL, _ANSWER, _MODE), _Gatherer)
+def _answered(event: LlmAnswered, at: RowPosition) -> list[Row]:
+    """The cause of LlmAnswered is the sequence of the call."""
+    return [(event.cause, event.status, at.sequence)]
+
+
+def _mode_changed(event: LlmModeChanged, at: RowPosition) -> dict[str, Any]:
+    return {
+        "worker": _WORKER,
+        "mode": event.mode,
+        "reason": clean(event.reason),
+        "until_ns": event.until_ns or 0,
+        "sequence": at.sequence,
+    }
+
+
+def _available(event: LlmAvailability, at: RowPosition) -> dict[str, Any]:
+    return {
+        "worker": _WORKER,
+        "availability": event.mode,
+        "availability_reason": clean(event.reason),
+        "prompt": clean(event.prompt),
+        "model": clean(event.model),
+        "observed_ns": event.observed_ns,
+        "sequence": at.sequence,
+    }
+
+
+PROJECTION = Projection(
+    "llm_calls",
+    (CALLS, MODE),
+    (_CALL, _ANSWER, _MODE),
+    lambda: (
+        AppendedInOrder({LlmCalled: [(_CALL, _called)]}),
+        LatestByKey(_ANSWER, {LlmAnswered: _answered}),
+        MergedByKey(_MODE, {LlmModeChanged: _mode_changed, LlmAvailability: _available}),
+    ),
+)

@@ -1,4 +1,4 @@
-"""orders (EM-46): every order that was asked for, and how it stands.
+"""orders (EM-46): every order that was asked for, and its status.
 
 The command that asked for an order is at `order_id / MAX_BATCH_ORDERS` of the log.
 """
@@ -15,9 +15,9 @@ from projections.store.projection import (
     TEXT_OR_NULL,
     Change,
     Handler,
-    Place,
     Projection,
-    Step,
+    RowPosition,
+    Statement,
     Table,
     clean,
     insert,
@@ -79,7 +79,7 @@ _REASON: Final = 13
 _SEQUENCE: Final = 16
 
 _PLACE = insert(TABLE)
-_CHANGE = Step(
+_CHANGE = Statement(
     "orders_change",
     TABLE,
     {"order_id": BIGINT, "resting_lots": BIGINT_OR_NULL, "cancelled": BOOLEAN, **SEQUENCE},
@@ -99,7 +99,7 @@ _CHANGE = Step(
     FROM stage_orders_change s WHERE o.order_id = s.order_id AND o.status = 'open'
     """,
 )
-_SWEEP = Step(
+_SWEEP = Statement(
     "orders_sweep",
     TABLE,
     {"symbol": TEXT, "reason": TEXT, **SEQUENCE},
@@ -113,7 +113,7 @@ _SWEEP = Step(
 )
 
 
-class _Gatherer:
+class _OrderRows:
     """Orders of this batch are rows still being made; older ones get a change each.
 
     A sweep comes last: once a book has closed, none of its orders can rest any more.
@@ -141,7 +141,7 @@ class _Gatherer:
             Change(_SWEEP, list(self._swept.values())),
         ]
 
-    def _placed(self, event: OrderPlaced, at: Place) -> None:
+    def _placed(self, event: OrderPlaced, at: RowPosition) -> None:
         ended = "cancelled" if event.cancelled_lots else "filled"
         self._new[event.order_id] = [
             event.order_id,
@@ -163,7 +163,7 @@ class _Gatherer:
             at.sequence,
         ]
 
-    def _rejected(self, event: OrderRejected, at: Place) -> None:
+    def _rejected(self, event: OrderRejected, at: RowPosition) -> None:
         self._new[event.order_id] = [
             event.order_id,
             event.account,
@@ -184,7 +184,7 @@ class _Gatherer:
             at.sequence,
         ]
 
-    def _traded(self, event: Traded, at: Place) -> None:
+    def _traded(self, event: Traded, at: RowPosition) -> None:
         resting = event.maker_resting_lots
         row = self._new.get(event.maker_order_id)
         if row is None:
@@ -196,7 +196,7 @@ class _Gatherer:
         if not resting:
             row[_STATUS] = "filled"
 
-    def _cancelled(self, event: OrdersCancelled, at: Place) -> None:
+    def _cancelled(self, event: OrdersCancelled, at: RowPosition) -> None:
         for order_id in event.order_ids:
             row = self._new.get(order_id)
             if row is None:
@@ -209,11 +209,16 @@ class _Gatherer:
             row[_REASON] = "requested"
             row[_SEQUENCE] = at.sequence
 
-    def _closed(self, event: BookClosed, at: Place) -> None:
+    def _closed(self, event: BookClosed, at: RowPosition) -> None:
         self._swept.setdefault(event.symbol, (event.symbol, "closed", at.sequence))
 
-    def _settled(self, event: BookSettled, at: Place) -> None:
+    def _settled(self, event: BookSettled, at: RowPosition) -> None:
         self._swept.setdefault(event.symbol, (event.symbol, "settled", at.sequence))
 
 
-PROJECTION = Projection("orders", (TABLE,), (_PLACE, _CHANGE, _SWEEP), _Gatherer)
+PROJECTION = Projection(
+    "orders",
+    (TABLE,),
+    (_PLACE, _CHANGE, _SWEEP),
+    lambda: [_OrderRows()],
+)

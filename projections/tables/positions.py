@@ -3,21 +3,19 @@
 A position that was given up stays as a row of 0 lots.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
 
+from projections.store.collectors import LatestByKey
 from projections.store.projection import (
     BIGINT,
     SEQUENCE,
     TEXT,
-    Change,
-    Handler,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     upsert,
 )
-from schemas.codec import Message
 from schemas.events.exchange import BalancesChanged
 
 TABLE = Table(
@@ -29,21 +27,14 @@ TABLE = Table(
 _UPSERT = upsert(TABLE)
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows: dict[tuple[str, str], tuple[Any, ...]] = {}
-
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {BalancesChanged: self._changed}
-
-    def changes(self) -> list[Change]:
-        return [Change(_UPSERT, list(self._rows.values()))]
-
-    def _changed(self, event: BalancesChanged, at: Place) -> None:
-        rows, sequence = self._rows, at.sequence
-        for position in event.positions:
-            account, symbol = position.account, position.symbol
-            rows[account, symbol] = (account, symbol, position.lots, sequence)
+def _positions(event: BalancesChanged, at: RowPosition) -> Iterator[Row]:
+    for one in event.positions:
+        yield one.account, one.symbol, one.lots, at.sequence
 
 
-PROJECTION = Projection("positions", (TABLE,), (_UPSERT,), _Gatherer)
+PROJECTION = Projection(
+    "positions",
+    (TABLE,),
+    (_UPSERT,),
+    lambda: [LatestByKey(_UPSERT, {BalancesChanged: _positions})],
+)

@@ -3,9 +3,7 @@
 Runs after `articles` and `llm_calls`, from which the audit takes its summary.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
@@ -13,20 +11,17 @@ from projections.store.projection import (
     CAUSE,
     TEXT,
     TEXT_LIST,
-    Change,
-    Handler,
-    InOrder,
-    Ordinal,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     clean,
     insert,
     patch,
 )
 from projections.tables.events import event_id
-from schemas.codec import Message, encode
+from schemas.codec import encode
 from schemas.events.pricing import ProposalPriced
 from schemas.events.reality import ReviewAnswerRefused, ReviewClosed, ReviewOpened
 
@@ -107,7 +102,7 @@ _CLOSE = patch(
 _REFUSE = patch(
     "refuse", REVIEWS, ("refused", "refused_detail", "cause", "sequence"), exact=False, rare=True
 )
-_AUDIT = Step(
+_AUDIT = Statement(
     "llm_audit_add",
     AUDIT,
     {
@@ -139,78 +134,75 @@ _AUDIT = Step(
 # from having a say in the summary.
 
 
-class _Gatherer:
-    """The audit takes from a review only what never changes, so it may come last."""
+def _opened(event: ReviewOpened, at: RowPosition) -> Row:
+    proposal = event.proposal
+    return (
+        event.proposal_hash,
+        at.sequence,
+        at.ordinal,
+        "open",
+        proposal.symbol,
+        event_id(proposal.cluster, proposal.symbol),
+        proposal.cluster,
+        encode(proposal).decode(),
+        list(event.reasons),
+        clean(event.detail),
+        clean(event.charged),
+        [clean(source) for source in proposal.sources],
+        proposal.points_e2,
+        proposal.delta_e2,
+        proposal.score_now_e2,
+        proposal.score_if_approved_e2,
+        proposal.confidence_bp,
+        None,
+        None,
+        [],
+        "",
+        "",
+        "",
+        at.time_ns,
+        event.expires_ns,
+        None,
+        event.cause,
+        at.sequence,
+    )
 
-    def __init__(self) -> None:
-        self._rows = InOrder()
-        self._over: list[tuple[Any, ...]] = []
-        self._ordinal = Ordinal()
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            ReviewOpened: self._opened,
-            ProposalPriced: self._priced,
-            ReviewClosed: self._closed,
-            ReviewAnswerRefused: self._refused,
-        }
+def _priced(event: ProposalPriced, at: RowPosition) -> Row:
+    prices = (event.final_price_e2, event.final_if_approved_e2)
+    return (event.proposal_hash, *prices, at.sequence)
 
-    def changes(self) -> list[Change]:
-        return [*self._rows.changes(), Change(_AUDIT, self._over)]
 
-    def _opened(self, event: ReviewOpened, at: Place) -> None:
-        proposal = event.proposal
-        self._rows.add(
-            _OPEN,
-            (
-                event.proposal_hash,
-                at.sequence,
-                self._ordinal.of(at),
-                "open",
-                proposal.symbol,
-                event_id(proposal.cluster, proposal.symbol),
-                proposal.cluster,
-                encode(proposal).decode(),
-                list(event.reasons),
-                clean(event.detail),
-                clean(event.charged),
-                [clean(source) for source in proposal.sources],
-                proposal.points_e2,
-                proposal.delta_e2,
-                proposal.score_now_e2,
-                proposal.score_if_approved_e2,
-                proposal.confidence_bp,
-                None,
-                None,
-                [],
-                "",
-                "",
-                "",
-                at.time_ns,
-                event.expires_ns,
-                None,
-                event.cause,
-                at.sequence,
-            ),
-        )
+def _closed(event: ReviewClosed, at: RowPosition) -> Row:
+    row = (event.proposal_hash, event.outcome, event.signers, clean(event.reason))
+    return (*row, at.time_ns, event.cause, at.sequence)
 
-    def _priced(self, event: ProposalPriced, at: Place) -> None:
-        prices = (event.final_price_e2, event.final_if_approved_e2)
-        self._rows.add(_PRICE, (event.proposal_hash, *prices, at.sequence))
 
-    def _closed(self, event: ReviewClosed, at: Place) -> None:
-        reason, tail = clean(event.reason), (at.time_ns, event.cause, at.sequence)
-        row = (event.proposal_hash, event.outcome, event.signers, reason, *tail)
-        self._rows.add(_CLOSE, row)
-        approved = event.outcome == "approved"
-        said = (event.outcome, approved, event.signers if approved else [], reason)
-        self._over.append((event.proposal_hash, *said, *tail))
+def _refused(event: ReviewAnswerRefused, at: RowPosition) -> Row:
+    row = (clean(event.proposal_hash), event.code, clean(event.detail))
+    return (*row, event.cause, at.sequence)
 
-    def _refused(self, event: ReviewAnswerRefused, at: Place) -> None:
-        why = (event.code, clean(event.detail))
-        self._rows.add(_REFUSE, (clean(event.proposal_hash), *why, event.cause, at.sequence))
+
+def _audited(event: ReviewClosed, at: RowPosition) -> Row:
+    approved = event.outcome == "approved"
+    row = (event.proposal_hash, event.outcome, approved, event.signers if approved else [])
+    return (*row, clean(event.reason), at.time_ns, event.cause, at.sequence)
 
 
 PROJECTION = Projection(
-    "reviews", (REVIEWS, AUDIT), (_OPEN, _PRICE, _CLOSE, _REFUSE, _AUDIT), _Gatherer
+    "reviews",
+    (REVIEWS, AUDIT),
+    (_OPEN, _PRICE, _CLOSE, _REFUSE, _AUDIT),
+    lambda: (
+        AppendedInOrder(
+            {
+                ReviewOpened: [(_OPEN, _opened)],
+                ProposalPriced: [(_PRICE, _priced)],
+                ReviewClosed: [(_CLOSE, _closed)],
+                ReviewAnswerRefused: [(_REFUSE, _refused)],
+            }
+        ),
+        # the audit takes from a review only what never changes, so it may come last
+        AppendedInOrder({ReviewClosed: [(_AUDIT, _audited)]}),
+    ),
 )

@@ -4,23 +4,20 @@ A column is null until an engine first decides it: the RealityScore and its conf
 reality engine, the score that prices are blended from and all else the pricing engine.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from projections.store.collectors import MergedByKey
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     SEQUENCE,
     TEXT,
     TEXT_OR_NULL,
-    Change,
-    Handler,
-    Place,
     Projection,
+    RowPosition,
     Table,
     upsert,
 )
-from schemas.codec import Message
 from schemas.events.pricing import BlendSet, PressureChanged, PriceChanged
 from schemas.events.reality import ScoreChanged, ScoreOpened
 
@@ -47,67 +44,76 @@ TABLE = Table(
 )
 
 _UPSERT = upsert(TABLE, sparse=True)
-_AT: Final = {name: index for index, name in enumerate(TABLE.columns)}
-_BASIS, _LAST = _AT["basis"], _AT["last_trade_ticks"]
-_MARKET, _FINAL = _AT["market_price_e2"], _AT["final_price_e2"]
-_REALITY, _CONFIDENCE = _AT["reality_score_e2"], _AT["confidence_bp"]
-_MARKET_WEIGHT, _REALITY_WEIGHT = _AT["market_weight_bp"], _AT["reality_weight_bp"]
-_PRESSURE: Final = slice(_AT["buy_lots_1m"], _AT["sell_lots_1h"] + 1)
-_CHANGED: Final = slice(_AT["changed_ns"], _AT["sequence"] + 1)
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows: dict[str, list[Any]] = {}
+def _blend(event: BlendSet, at: RowPosition) -> dict[str, Any]:
+    return {
+        "symbol": event.symbol,
+        "market_weight_bp": event.market_weight_bp,
+        "reality_weight_bp": event.reality_weight_bp,
+        "reality_score_e2": event.reality_score_e2,
+        "changed_ns": at.time_ns,
+        "sequence": at.sequence,
+    }
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            BlendSet: self._blend,
-            PriceChanged: self._price,
-            PressureChanged: self._pressure,
-            ScoreOpened: self._score_opened,
-            ScoreChanged: self._score_changed,
-        }
 
-    def changes(self) -> list[Change]:
-        return [Change(_UPSERT, list(self._rows.values()))]
+def _price(event: PriceChanged, at: RowPosition) -> dict[str, Any]:
+    return {
+        "symbol": event.symbol,
+        "basis": event.basis,
+        "market_price_e2": event.market_price_e2,
+        "final_price_e2": event.final_price_e2,
+        "last_trade_ticks": event.last_trade_ticks,
+        "changed_ns": at.time_ns,
+        "sequence": at.sequence,
+    }
 
-    def _row(self, symbol: str, at: Place) -> list[Any]:
-        row = self._rows.get(symbol)
-        if row is None:
-            row = self._rows[symbol] = [symbol, *(None for _ in range(len(_AT) - 1))]
-        row[_CHANGED] = at.time_ns, at.sequence
-        return row
 
-    def _blend(self, event: BlendSet, at: Place) -> None:
-        row = self._row(event.symbol, at)
-        row[_MARKET_WEIGHT] = event.market_weight_bp
-        row[_REALITY_WEIGHT] = event.reality_weight_bp
-        row[_REALITY] = event.reality_score_e2
+def _pressure(event: PressureChanged, at: RowPosition) -> dict[str, Any]:
+    return {
+        "symbol": event.symbol,
+        "buy_lots_1m": event.buy_lots_1m,
+        "sell_lots_1m": event.sell_lots_1m,
+        "buy_lots_1h": event.buy_lots_1h,
+        "sell_lots_1h": event.sell_lots_1h,
+        "changed_ns": at.time_ns,
+        "sequence": at.sequence,
+    }
 
-    def _price(self, event: PriceChanged, at: Place) -> None:
-        row = self._row(event.symbol, at)
-        row[_BASIS] = event.basis
-        row[_MARKET] = event.market_price_e2
-        row[_FINAL] = event.final_price_e2
-        row[_LAST] = event.last_trade_ticks
 
-    def _pressure(self, event: PressureChanged, at: Place) -> None:
-        row = self._row(event.symbol, at)
-        row[_PRESSURE] = (
-            event.buy_lots_1m,
-            event.sell_lots_1m,
-            event.buy_lots_1h,
-            event.sell_lots_1h,
+def _score_opened(event: ScoreOpened, at: RowPosition) -> dict[str, Any]:
+    return {
+        "symbol": event.symbol,
+        "reality_score_e2": event.score_e2,
+        "changed_ns": at.time_ns,
+        "sequence": at.sequence,
+    }
+
+
+def _score_changed(event: ScoreChanged, at: RowPosition) -> dict[str, Any]:
+    return {
+        "symbol": event.symbol,
+        "reality_score_e2": event.new_score_e2,
+        "confidence_bp": event.confidence_bp,
+        "changed_ns": at.time_ns,
+        "sequence": at.sequence,
+    }
+
+
+PROJECTION = Projection(
+    "scores",
+    (TABLE,),
+    (_UPSERT,),
+    lambda: [
+        MergedByKey(
+            _UPSERT,
+            {
+                BlendSet: _blend,
+                PriceChanged: _price,
+                PressureChanged: _pressure,
+                ScoreOpened: _score_opened,
+                ScoreChanged: _score_changed,
+            },
         )
-
-    def _score_opened(self, event: ScoreOpened, at: Place) -> None:
-        self._row(event.symbol, at)[_REALITY] = event.score_e2
-
-    def _score_changed(self, event: ScoreChanged, at: Place) -> None:
-        row = self._row(event.symbol, at)
-        row[_REALITY] = event.new_score_e2
-        row[_CONFIDENCE] = event.confidence_bp
-
-
-PROJECTION = Projection("scores", (TABLE,), (_UPSERT,), _Gatherer)
+    ],
+)

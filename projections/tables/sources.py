@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
@@ -13,10 +14,10 @@ from projections.store.projection import (
     TEXT_OR_NULL,
     Change,
     Handler,
-    InOrder,
-    Place,
     Projection,
-    Step,
+    Row,
+    RowPosition,
+    Statement,
     Table,
     clean,
     insert,
@@ -83,7 +84,7 @@ _CHANGE = patch("change", TABLE, (*list(_STATED)[1:], "changed_ns", "cause", "se
 _SHUT = patch("shut", TABLE, (*_QUARANTINE, "changed_ns", "cause", "sequence"), rare=True)
 _LAST_SETS: Final = ", ".join(f"{name} = coalesce(s.{name}, t.{name})" for name in _LAST)
 _COUNT_SETS: Final = ", ".join(f"{name} = t.{name} + s.{name}" for name in _COUNTS)
-_TALLY = Step(
+_TALLY = Statement(
     "sources_tally",
     TABLE,
     {"source": TEXT, **_LAST, **_COUNTS, **SEQUENCE},
@@ -98,54 +99,60 @@ _TALLY = Step(
 _FETCHES, _FAILURES, _ARTICLES = (1 + len(_LAST) + place for place in range(len(_COUNTS)))
 
 
-class _Gatherer:
-    """A source is never removed, so what was counted may come after what was decided.
+def _added(event: SourceAdded, at: RowPosition) -> Row:
+    nothing_yet = (0, "", "", *(None for _ in _LAST), *(0 for _ in _COUNTS))
+    tail = (at.time_ns, at.time_ns, event.cause, at.sequence)
+    return (*_stated(event.source), *nothing_yet, *tail)
+
+
+def _changed(event: SourceChanged, at: RowPosition) -> Row:
+    return (*_stated(event.source), at.time_ns, event.cause, at.sequence)
+
+
+def _quarantined(event: SourceQuarantined, at: RowPosition) -> Row:
+    row = (event.source, event.until_ns, event.reason, clean(event.detail))
+    return (*row, at.time_ns, event.cause, at.sequence)
+
+
+def _released(event: SourceReleased, at: RowPosition) -> Row:
+    return (event.source, 0, "", "", at.time_ns, event.cause, at.sequence)
+
+
+def _stated(source: Source) -> tuple[Any, ...]:
+    values = (getattr(source, name) for name in _STATED)
+    return tuple(clean(value) if isinstance(value, str) else value for value in values)
+
+
+class _SourceTallies:
+    """Counts what was observed of each source.
 
     What was observed of a source before it was added counts for nothing, in any batch.
     """
 
     def __init__(self) -> None:
-        self._rows = InOrder()
-        self._tallies: dict[str, list[Any]] = {}
+        self._rows: dict[str, list[Any]] = {}
 
     def handlers(self) -> Mapping[type[Message], Handler]:
         return {
-            SourceAdded: self._added,
-            SourceChanged: self._changed,
-            SourceQuarantined: self._quarantined,
-            SourceReleased: self._released,
-            SourceFetched: self._fetched,
-            ArticleObserved: self._observed,
+            SourceAdded: self._on_added,
+            SourceFetched: self._on_fetched,
+            ArticleObserved: self._on_observed,
         }
 
     def changes(self) -> list[Change]:
-        return [*self._rows.changes(), Change(_TALLY, list(self._tallies.values()))]
+        return [Change(_TALLY, list(self._rows.values()))]
 
-    def _added(self, event: SourceAdded, at: Place) -> None:
-        nothing_yet = (0, "", "", *(None for _ in _LAST), *(0 for _ in _COUNTS))
-        tail = (at.time_ns, at.time_ns, event.cause, at.sequence)
-        self._rows.add(_ADD, (*_stated(event.source), *nothing_yet, *tail))
-        self._tallies.pop(event.source.source, None)
-
-    def _changed(self, event: SourceChanged, at: Place) -> None:
-        tail = (at.time_ns, event.cause, at.sequence)
-        self._rows.add(_CHANGE, (*_stated(event.source), *tail))
-
-    def _quarantined(self, event: SourceQuarantined, at: Place) -> None:
-        why = (event.until_ns, event.reason, clean(event.detail))
-        self._rows.add(_SHUT, (event.source, *why, at.time_ns, event.cause, at.sequence))
-
-    def _released(self, event: SourceReleased, at: Place) -> None:
-        self._rows.add(_SHUT, (event.source, 0, "", "", at.time_ns, event.cause, at.sequence))
-
-    def _tally(self, source: str, at: Place) -> list[Any]:
-        row = self._tallies.get(source)
+    def _tally(self, source: str, at: RowPosition) -> list[Any]:
+        row = self._rows.get(source)
         if row is None:
-            row = self._tallies[source] = [source, *(None for _ in _LAST), 0, 0, 0, 0]
+            row = self._rows[source] = [source, *(None for _ in _LAST), 0, 0, 0, 0]
         row[-1] = at.sequence
         return row
 
-    def _fetched(self, event: SourceFetched, at: Place) -> None:
+    def _on_added(self, event: SourceAdded, _: RowPosition) -> None:
+        self._rows.pop(event.source.source, None)
+
+    def _on_fetched(self, event: SourceFetched, at: RowPosition) -> None:
         row = self._tally(event.source, at)
         row[1:_FETCHES] = (
             event.outcome,
@@ -157,13 +164,23 @@ class _Gatherer:
         row[_FETCHES] += 1
         row[_FAILURES] += event.outcome in ("refused", "failed")
 
-    def _observed(self, event: ArticleObserved, at: Place) -> None:
+    def _on_observed(self, event: ArticleObserved, at: RowPosition) -> None:
         self._tally(event.source, at)[_ARTICLES] += 1
 
 
-def _stated(source: Source) -> tuple[Any, ...]:
-    values = (getattr(source, name) for name in _STATED)
-    return tuple(clean(value) if isinstance(value, str) else value for value in values)
-
-
-PROJECTION = Projection("sources", (TABLE,), (_ADD, _CHANGE, _SHUT, _TALLY), _Gatherer)
+PROJECTION = Projection(
+    "sources",
+    (TABLE,),
+    (_ADD, _CHANGE, _SHUT, _TALLY),
+    lambda: (
+        AppendedInOrder(
+            {
+                SourceAdded: [(_ADD, _added)],
+                SourceChanged: [(_CHANGE, _changed)],
+                SourceQuarantined: [(_SHUT, _quarantined)],
+                SourceReleased: [(_SHUT, _released)],
+            }
+        ),
+        _SourceTallies(),  # a source is never removed, so its counts may come last
+    ),
+)

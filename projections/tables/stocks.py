@@ -1,24 +1,20 @@
 """stocks (EM-40): every market, as the governance engine's decisions left it."""
 
-from collections.abc import Mapping
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     BIGINT_OR_NULL,
     CAUSE,
     TEXT,
     TEXT_LIST,
-    Change,
-    Handler,
-    InOrder,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     clean,
     insert,
     patch,
 )
-from schemas.codec import Message
 from schemas.events.governance import (
     MarketClosed,
     MarketEdited,
@@ -80,86 +76,81 @@ _STATUS = patch(
 )
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows = InOrder()
+def _listed(event: MarketListed, at: RowPosition) -> Row:
+    return (
+        event.symbol,
+        clean(event.name),
+        clean(event.description),
+        event.market_type,
+        clean(event.subtype),
+        clean(event.region),
+        event.risk_level,
+        [clean(alias) for alias in event.aliases],
+        event.market_weight_bp,
+        event.reality_weight_bp,
+        event.initial_score_e2,
+        event.tick_ticks,
+        clean(event.min_price),
+        clean(event.max_price),
+        "open",
+        "",
+        None,
+        event.created_by,
+        at.time_ns,
+        at.time_ns,
+        event.cause,
+        at.sequence,
+    )
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {
-            MarketListed: self._listed,
-            MarketEdited: self._edited,
-            MarketHalted: self._halted,
-            MarketResumed: self._resumed,
-            MarketClosed: self._closed,
-            MarketResolved: self._resolved,
-        }
 
-    def changes(self) -> list[Change]:
-        return self._rows.changes()
+def _edited(event: MarketEdited, at: RowPosition) -> Row:
+    return (
+        event.symbol,
+        clean(event.name),
+        clean(event.description),
+        [clean(alias) for alias in event.aliases],
+        event.risk_level,
+        event.market_weight_bp,
+        event.reality_weight_bp,
+        at.time_ns,
+        event.cause,
+        at.sequence,
+    )
 
-    def _listed(self, event: MarketListed, at: Place) -> None:
-        self._rows.add(
-            _LIST,
-            (
-                event.symbol,
-                clean(event.name),
-                clean(event.description),
-                event.market_type,
-                clean(event.subtype),
-                clean(event.region),
-                event.risk_level,
-                [clean(alias) for alias in event.aliases],
-                event.market_weight_bp,
-                event.reality_weight_bp,
-                event.initial_score_e2,
-                event.tick_ticks,
-                clean(event.min_price),
-                clean(event.max_price),
-                "open",
-                "",
-                None,
-                event.created_by,
-                at.time_ns,
-                at.time_ns,
-                event.cause,
-                at.sequence,
-            ),
+
+def _halted(event: MarketHalted, at: RowPosition) -> Row:
+    row = (event.symbol, "halted", clean(event.reason), None)
+    return (*row, at.time_ns, event.cause, at.sequence)
+
+
+def _resumed(event: MarketResumed, at: RowPosition) -> Row:
+    return (event.symbol, "open", "", None, at.time_ns, event.cause, at.sequence)
+
+
+def _closed(event: MarketClosed, at: RowPosition) -> Row:
+    row = (event.symbol, "closed", clean(event.reason), None)
+    return (*row, at.time_ns, event.cause, at.sequence)
+
+
+def _resolved(event: MarketResolved, at: RowPosition) -> Row:
+    row = (event.symbol, "resolved", clean(event.reason), event.value_ticks)
+    return (*row, at.time_ns, event.cause, at.sequence)
+
+
+PROJECTION = Projection(
+    "stocks",
+    (TABLE,),
+    (_LIST, _EDIT, _STATUS),
+    lambda: [
+        AppendedInOrder(
+            {
+                MarketListed: [(_LIST, _listed)],
+                MarketEdited: [(_EDIT, _edited)],
+                MarketHalted: [(_STATUS, _halted)],
+                MarketResumed: [(_STATUS, _resumed)],
+                MarketClosed: [(_STATUS, _closed)],
+                MarketResolved: [(_STATUS, _resolved)],
+            }
         )
-
-    def _edited(self, event: MarketEdited, at: Place) -> None:
-        self._rows.add(
-            _EDIT,
-            (
-                event.symbol,
-                clean(event.name),
-                clean(event.description),
-                [clean(alias) for alias in event.aliases],
-                event.risk_level,
-                event.market_weight_bp,
-                event.reality_weight_bp,
-                at.time_ns,
-                event.cause,
-                at.sequence,
-            ),
-        )
-
-    def _halted(self, event: MarketHalted, at: Place) -> None:
-        self._status(event.symbol, "halted", event.reason, None, event.cause, at)
-
-    def _resumed(self, event: MarketResumed, at: Place) -> None:
-        self._status(event.symbol, "open", "", None, event.cause, at)
-
-    def _closed(self, event: MarketClosed, at: Place) -> None:
-        self._status(event.symbol, "closed", event.reason, None, event.cause, at)
-
-    def _resolved(self, event: MarketResolved, at: Place) -> None:
-        self._status(event.symbol, "resolved", event.reason, event.value_ticks, event.cause, at)
-
-    def _status(
-        self, symbol: str, status: str, reason: str, value: int | None, cause: int, at: Place
-    ) -> None:
-        row = (symbol, status, clean(reason), value, at.time_ns, cause, at.sequence)
-        self._rows.add(_STATUS, row)
-
-
-PROJECTION = Projection("stocks", (TABLE,), (_LIST, _EDIT, _STATUS), _Gatherer)
+    ],
+)

@@ -1,20 +1,16 @@
 """trade_history (EM-47): every trade."""
 
-from collections.abc import Mapping
-from typing import Any
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,
-    Change,
-    Handler,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     insert,
 )
-from schemas.codec import Message
 from schemas.events.exchange import Traded
 
 TABLE = Table(
@@ -39,33 +35,26 @@ TABLE = Table(
 _INSERT = insert(TABLE)
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows: list[tuple[Any, ...]] = []
-
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {Traded: self._traded}
-
-    def changes(self) -> list[Change]:
-        return [Change(_INSERT, self._rows)]
-
-    def _traded(self, event: Traded, at: Place) -> None:
-        self._rows.append(
-            (
-                event.trade_id,
-                event.symbol,
-                event.price_ticks,
-                event.quantity_lots,
-                event.taker_side,
-                event.taker_order_id,
-                event.taker_account,
-                event.maker_order_id,
-                event.maker_account,
-                at.time_ns,
-                event.cause,
-                at.sequence,
-            )
-        )
+def _traded(event: Traded, at: RowPosition) -> Row:
+    return (
+        event.trade_id,
+        event.symbol,
+        event.price_ticks,
+        event.quantity_lots,
+        event.taker_side,
+        event.taker_order_id,
+        event.taker_account,
+        event.maker_order_id,
+        event.maker_account,
+        at.time_ns,
+        event.cause,
+        at.sequence,
+    )
 
 
-PROJECTION = Projection("trade_history", (TABLE,), (_INSERT,), _Gatherer)
+PROJECTION = Projection(
+    "trade_history",
+    (TABLE,),
+    (_INSERT,),
+    lambda: [AppendedInOrder({Traded: [(_INSERT, _traded)]})],
+)

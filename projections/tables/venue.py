@@ -1,22 +1,19 @@
 """venue and policies: what was founded, and every policy that it was ever run by."""
 
-from collections.abc import Mapping
-
+from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
     CAUSE,
     TEXT,
-    Change,
-    Handler,
-    InOrder,
-    Place,
     Projection,
+    Row,
+    RowPosition,
     Table,
     clean,
     insert,
     upsert,
 )
-from schemas.codec import Message, encode
+from schemas.codec import encode
 from schemas.events.governance import PolicySet, VenueFounded
 
 VENUE = Table(
@@ -50,30 +47,32 @@ _SET = upsert(POLICIES)
 _FIRST_VERSION = 1
 
 
-class _Gatherer:
-    def __init__(self) -> None:
-        self._rows = InOrder()
+def _founded(event: VenueFounded, at: RowPosition) -> Row:
+    row = (event.venue_id, clean(event.venue), event.root_key, event.notary_key)
+    return (*row, at.time_ns, event.cause, at.sequence)
 
-    def handlers(self) -> Mapping[type[Message], Handler]:
-        return {VenueFounded: self._founded, PolicySet: self._set}
 
-    def changes(self) -> list[Change]:
-        return self._rows.changes()
+def _first_policy(event: VenueFounded, at: RowPosition) -> Row:
+    name, text = clean(event.policy.name), encode(event.policy).decode()
+    return (_FIRST_VERSION, name, text, "genesis", at.time_ns, event.cause, at.sequence)
 
-    def _founded(self, event: VenueFounded, at: Place) -> None:
-        tail = (at.time_ns, event.cause, at.sequence)
-        self._rows.add(
-            _FOUND, (event.venue_id, clean(event.venue), event.root_key, event.notary_key, *tail)
+
+def _policy(event: PolicySet, at: RowPosition) -> Row:
+    name, text = clean(event.policy.name), encode(event.policy).decode()
+    reason = clean(event.reason)
+    return (event.version, name, text, reason, at.time_ns, event.cause, at.sequence)
+
+
+PROJECTION = Projection(
+    "venue",
+    (VENUE, POLICIES),
+    (_FOUND, _SET),
+    lambda: [
+        AppendedInOrder(
+            {
+                VenueFounded: [(_FOUND, _founded), (_SET, _first_policy)],
+                PolicySet: [(_SET, _policy)],
+            }
         )
-        policy = event.policy
-        self._rows.add(
-            _SET, (_FIRST_VERSION, clean(policy.name), encode(policy).decode(), "genesis", *tail)
-        )
-
-    def _set(self, event: PolicySet, at: Place) -> None:
-        policy = event.policy
-        words = (clean(policy.name), encode(policy).decode(), clean(event.reason))
-        self._rows.add(_SET, (event.version, *words, at.time_ns, event.cause, at.sequence))
-
-
-PROJECTION = Projection("venue", (VENUE, POLICIES), (_FOUND, _SET), _Gatherer)
+    ],
+)

@@ -117,10 +117,8 @@ class EngineCheck(Generic[S]):
             self._found("record_chain", f"a record of {record.engine!r} on this subject")
             return False
         if record.epoch != self._epoch:
-            held = record.epoch < self._epoch
-            note = (
-                "written after its leadership was lost" if held else "its Epoch is not on the log"
-            )
+            late = record.epoch < self._epoch
+            note = "written after leadership was lost" if late else "its Epoch is not on the log"
             self._differs("epoch", note, "epoch", self._epoch, record.epoch)
         try:
             follow(self._head._replace(epoch=0), record, data)

@@ -25,7 +25,7 @@ def describe(report: Report) -> list[str]:
         lines.append(
             f"{name}: {engine.redecided:,} of {engine.records:,} records decided again, "
             f"{sum(engine.applied.values()):,} followed, "
-            f"{engine.state_hashes:,} state hashes, {engine.epochs:,} terms of office, "
+            f"{engine.state_hashes:,} state hashes, {engine.epochs:,} epochs, "
             f"{engine.pending:,} inputs pending"
         )
     lines += [f"DECIDED ELSEWHERE {one}, by {one.decided_by}" for one in report.decided_elsewhere]

@@ -136,7 +136,7 @@ class Fork:
         self._reality = _Branch(RealityEngine(shard))
         self._pricing = _Branch(PricingEngine(shard))
         self._past = self._reality.engine.initial()
-        """Reality's state in history. Timers that history has, too, fire with history's own ticks."""
+        """Reality's state in history. A timer that history has, too, waits for history's tick."""
         self._chains: Chains[Any] = Chains(_decode)
         self._subjects = {
             name: subjects.events(shard, name) for name in (subjects.REALITY, subjects.PRICING)
@@ -176,9 +176,7 @@ class Fork:
         if _POLICY in kept.payload:
             self._note_policy(kept)
         is_exchange = subjects.last_token(message.subject) == subjects.EXCHANGE
-        if (
-            not is_exchange or _CHECKED in kept.payload
-        ):  # reality ignores the exchange's other events
+        if not is_exchange or _CHECKED in kept.payload:  # reality reads no other
             self._reality.waiting.append(kept)
         self._pricing.waiting.append(kept)
         if len(self._pricing.waiting) > self._prune_at:

@@ -31,7 +31,7 @@ _ROUTERS: Final = (
 
 
 def create_app(context: GatewayContext, extra_routers: Sequence[APIRouter] = ()) -> FastAPI:
-    """Return the application; `extra_routers` (reads, feeds) are mounted beside the door's own.
+    """Return the application; `extra_routers` (queries, feeds) are mounted beside its own.
 
     Its lifespan runs the tail. There are no documentation pages, because they would load
     scripts from elsewhere; `/api/v1/openapi.json` is complete.
@@ -71,7 +71,7 @@ async def _run_tail(context: GatewayContext) -> None:
         _log.critical("the tail has ended", code=error.code, error=str(error))
         context.on_halt(error)
     except Exception as error:
-        # a fault of the program: the door must not carry on with a directory that stands still
+        # A bug: the gateway must not go on with a directory that no longer follows the log.
         _log.critical("the tail has failed", exc_info=error)
         context.on_halt(BrokenInvariant(f"the tail has failed: {error!r}"))
 

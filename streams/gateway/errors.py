@@ -1,4 +1,4 @@
-"""One envelope for every error of the door, and the HTTP status of every code.
+"""One envelope for every error of the gateway, and the HTTP status of every code.
 
     {"error": {"code": "unknown_symbol", "message": "…", "detail": {…} or null}}
 
@@ -117,7 +117,7 @@ class NonceUsed(Unauthorized):
 
 
 class WrongTime(Unauthorized):
-    """A signed request whose time is too far from the door's."""
+    """A signed request whose time is too far from the gateway's."""
 
     code = "wrong_time"
 
@@ -133,13 +133,13 @@ class BodyTimeout(InputError):
 
 
 class Busy(OperatingError):
-    """A bound of the door is reached; nothing was appended."""
+    """A bound of the gateway is reached; nothing was appended."""
 
     code = "busy"
 
 
 class Starting(OperatingError):
-    """The door has not read the log to its end yet."""
+    """The gateway has not read the log to its end yet."""
 
     code = "starting"
 
@@ -263,7 +263,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def unexpected(error: Exception) -> Response:
-    """Log what nobody foresaw, and tell the caller no more than that it happened."""
+    """Log an unforeseen exception; the caller learns only that the request failed."""
     _log.error("request failed", exc_info=error)
     return envelope(500, "internal", "the request failed; the correlation id names it in the logs")
 

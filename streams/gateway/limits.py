@@ -1,8 +1,8 @@
-"""The bounds of the public door, by name."""
+"""The bounds of the gateway, by name."""
 
 from typing import Final
 
-# -- the public door -------------------------------------------------------------------
+# -- people ----------------------------------------------------------------------------
 MAX_ACCOUNT_CHARS: Final = 32
 MAX_BODY_BYTES: Final = 256 * 1024
 WAIT_OUTCOME_S: Final = 10
@@ -10,7 +10,7 @@ SESSION_LIFE_S: Final = 12 * 3600
 CHALLENGE_LIFE_S: Final = 60
 MAX_HTTP_CONNECTIONS: Final = 2_000
 HTTP_GRACE_S: Final = 2
-"""How long requests under way, and open feeds, may go on after the door was told to stop."""
+"""How long requests under way, and open feeds, may go on after the gateway was told to stop."""
 BODY_TIMEOUT_S: Final = 10
 """A request body that has not arrived by then is refused."""
 READY_TIMEOUT_S: Final = 2
@@ -21,19 +21,19 @@ RECENT_RECORDS: Final = 4_096
 RECENT_RECORD_BYTES: Final = 16 * 1024 * 1024
 """What the gateway keeps of an engine's last records, for those who ask for an outcome late."""
 TAIL_BATCH: Final = 50
-"""Records folded before the door's other work gets a turn."""
+"""Records folded before the gateway's other work gets a turn."""
 MAX_USED_CHALLENGES: Final = 100_000
 MAX_KNOWN_TOKENS: Final = 10_000
 """Session tokens whose signature need not be checked again."""
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
-"""Nobody in particular asks for an account, so the door bounds how many reach the log."""
+"""Anyone may ask for an account, so the gateway bounds how many requests reach the log."""
 
-# -- the door for programs -------------------------------------------------------------
+# -- programs --------------------------------------------------------------------------
 NONCE_LIFE_S: Final = 600
 MAX_NONCES: Final = 1_000_000
 MAX_REMEMBERED_PUSHES: Final = 100_000
-"""Pushes whose answer the door gives again; what is older the engine knows as repeated."""
+"""Pushes whose answer the gateway gives again; the engine recognizes older ones."""
 PUSHES_PER_MINUTE: Final = 120
-"""Of one source at the door; how many of them count the policy says."""
+"""Of one source at the gateway; the policy says how many of them count."""
 FETCHES_ASKED_PER_MINUTE: Final = 600
 """By one service key, so that no one program fills the queue of jobs."""

@@ -1,4 +1,4 @@
-"""The edge's own words: what the door takes and gives, as JSON.
+"""The bodies of requests to the gateway, and of its answers, as JSON.
 
 Decimals are strings ("62.50"), quantities are integers, field names have no units. What a
 model cannot say in its types (known symbol, range, grid) is judged where it is translated.
@@ -46,7 +46,7 @@ ClientTime = Annotated[
         le=MAX_INT64,
         description="When the client first sent this, in nanoseconds since 1970 UTC (a number "
         "or its digits as a string). Keep it when retrying: it is what bounds how late a retry "
-        "can still be carried out. Without it the door's own time is taken.",
+        "can still be carried out. Without it the gateway's own time is taken.",
         examples=["1763652206000000000"],
     ),
 ]
@@ -335,6 +335,6 @@ class HealthOut(Out):
 class ReadyOut(Out):
     ready: bool
     log: Annotated[bool, Field(description="The log answers.")]
-    caught_up: Annotated[bool, Field(description="The door has read the log to its end.")]
+    caught_up: Annotated[bool, Field(description="The gateway has read the log to its end.")]
     founded: bool
-    engines: Annotated[dict[str, bool], Field(description="Which engines have taken office.")]
+    engines: Annotated[dict[str, bool], Field(description="Which engines have had a leader.")]

@@ -1,4 +1,4 @@
-"""How often something may be asked of the gateway in a minute, by whoever asks."""
+"""How often something may be asked of the gateway in a minute."""
 
 from schemas.units import MINUTE_NS
 from streams.gateway.errors import Busy

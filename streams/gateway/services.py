@@ -1,7 +1,7 @@
 """Programs that sign their requests with a secret: who asks, and each request once.
 
 The nonces of the last NONCE_LIFE_S are in memory: a captured request can be repeated once
-after the door was started anew, within SERVICE_CLOCK_S. It then names the same job.
+after the gateway was restarted, within SERVICE_CLOCK_S. It then names the same job.
 """
 
 import hmac

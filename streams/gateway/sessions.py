@@ -1,7 +1,7 @@
 """Sessions: an account proves that it holds its key, and gets a token for some hours.
 
-Challenges and tokens are JWTs (HS256) by one secret, for different audiences, so a door
-keeps no state for those who only ask, and several doors with one secret know each other's.
+Challenges and tokens are JWTs (HS256) by one secret, for different audiences. So a gateway
+keeps no state for those who only ask, and gateways with one secret accept each other's.
 """
 
 import secrets

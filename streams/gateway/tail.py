@@ -1,4 +1,4 @@
-"""The tail: the records that the door reads to know who is who and what became of what."""
+"""The tail: the records that the gateway reads for its directory and for outcomes."""
 
 import asyncio
 from collections.abc import Callable, Sequence

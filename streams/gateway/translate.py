@@ -1,6 +1,6 @@
 """Between the edge's words and the log's: requests to commands, events to outcomes.
 
-The door refuses what cannot be meant (unknown symbol, price or quantity outside of what
+The gateway refuses what cannot be meant (unknown symbol, price or quantity outside of what
 exists); every rule that depends on the state of accounts and books is the exchange's.
 """
 

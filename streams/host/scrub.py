@@ -1,9 +1,9 @@
 """The scrub: read the whole log again and again, slowly, and compare it with its seals.
 
-A disk can lose or change what nobody has a reason to read again, and nats-server then
-leaves it out without a word. Engines go on from where they are and would never meet it.
-So the notary's process walks along the log from its first message, for as long as it
-runs: a message that is missing is a LogGap, one that is not what was sealed LogDiverged.
+A disk can lose or change a message that nobody reads again. Nats-server then leaves the
+message out silently, and engines never notice, because they only read what is new. So the
+notary's process reads the log from its first message, again and again. A missing message
+raises LogGap, a changed one LogDiverged.
 """
 
 from schemas.chain import Chain
@@ -18,7 +18,7 @@ from streams.log.ports import Clock, Log
 
 
 async def scrub(log: Log, clock: Clock) -> int:
-    """Walk once from the first message to where the log ends now; return that sequence.
+    """Read from the first message to the last one there is now; return its sequence.
 
     Reads at most SCRUB_MESSAGES_PER_S. Raises LogGap or LogDiverged naming the sequences,
     LogUnavailable when the log does not answer.

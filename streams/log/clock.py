@@ -5,7 +5,7 @@ import time
 
 
 class SystemClock:
-    """Time as this machine has it. It may step back; the engine host bears that."""
+    """This machine's time. It may go back; the engine host copes with that."""
 
     def now_ns(self) -> int:
         """Return nanoseconds since 1970 UTC."""

@@ -7,15 +7,15 @@ from schemas.units import DAY_NS, SECOND_NS
 
 # -- streams ---------------------------------------------------------------------------
 MAX_RAW_BYTES: Final = 1024 * 1024 * 1024
-"""Of all that the bucket holds; with it full, nothing more is kept until some has expired.
-The server sets so much of its disk aside."""
+"""Of all objects in the bucket. A full bucket keeps nothing more until objects expire. The
+server reserves this much of its disk."""
 JOB_LIFE_S: Final = 86_400
 MAX_JOBS: Final = 100_000
 FEED_MAX_AGE_NS: Final = 7 * DAY_NS
 FEED_MAX_PER_CHANNEL: Final = 100_000
 DEDUPE_WINDOW_NS: Final = SECOND_NS
-"""JetStream's own; nothing here relies on it. Short, as the server keeps every id that a
-trader cares to send for this long, and one trader's id shadows another's."""
+"""JetStream's own; nothing here relies on it. It is short because the server keeps every id
+that a trader sends for this long, and one trader's id shadows another's."""
 MONITOR_TIMEOUT_S: Final = 5
 
 # -- records and the engine host -------------------------------------------------------
@@ -26,7 +26,7 @@ READ_PULLS: Final = 4
 MAX_APPENDS_IN_FLIGHT: Final = 4
 MAX_APPEND_QUEUE: Final = 20_000
 APPEND_SINGLES: Final = 16
-"""Up to this many waiting appends go out one by one, which is sooner than as a batch."""
+"""Up to this many waiting appends go out one by one, which is faster than a batch."""
 
 # -- the connection to the log ---------------------------------------------------------
 MAX_SENDS_IN_FLIGHT: Final = 1_000
@@ -35,11 +35,11 @@ RESOLVE_WITHIN_S: Final = 30
 """How long an append without an answer is looked for on the log."""
 READ_PULL_LIFE_S: Final = 30
 READ_HEARTBEAT_S: Final = 5
-"""The server says this often that a pull still stands; after three silences it does not."""
+"""The server says this often that a pull is alive. After three silences it counts as dead."""
 MAX_PULL_BYTES: Final = 2 * MAX_PAYLOAD_BYTES
 """Bytes that one pull may bring, so that large records do not fill the memory."""
 READER_IDLE_S: Final = 60
-"""The server forgets a reader that has not pulled for this long."""
+"""The server deletes the consumer of a reader that has not pulled for this long."""
 
 # -- the cursor ------------------------------------------------------------------------
 READ_POLL_S: Final = 1

@@ -4,8 +4,8 @@ nats-py does the handshake (TLS, nkey, token), the pings and the reading of the 
 Publishing and the messages of our own subscriptions go past it, because bytes written
 by hand and a parser without regular expressions are several times as fast.
 
-What this leans on inside nats-py, all of it only here, and held by
-`tests/streams/log/test_nats_wire.py`:
+Only this module relies on the inside of nats-py. `tests/streams/log/test_nats_wire.py` checks
+each of these:
 
 - `Client._ps` is the parser: the read loop awaits its `parse(data)` with what arrived.
 - `Parser.parse` may be called with any whole number of protocol operations.
@@ -80,9 +80,9 @@ class _Splitter(Parser):
         self._parts, self._held, self._wanted = [], 0, 0
 
     async def parse(self, data: bytes = b"") -> None:
-        """Take what arrived; a message that is not whole yet waits for its rest.
+        """Parse what arrived, and keep a message that is not whole for the next call.
 
-        The parts of a large message are joined once, when its last byte is there.
+        The parts of a large message are joined once, after its last byte came.
         """
         if self._parts:
             self._parts.append(data)
@@ -94,7 +94,7 @@ class _Splitter(Parser):
         try:
             position, wanted = await self._split(data)
         except Exception as error:
-            # The read loop of nats-py would log this and fall silent with the socket open.
+            # The read loop of nats-py would log this and stop reading with the socket open.
             self._failed(error)
             return
         if position < len(data):
@@ -102,7 +102,7 @@ class _Splitter(Parser):
             self._parts, self._held, self._wanted = [rest], len(rest), wanted
 
     async def _split(self, data: bytes) -> tuple[int, int]:
-        """Return how far `data` was used up, and how long the rest must grow to go on."""
+        """Return how much of `data` was parsed, and how many bytes the rest needs."""
         handlers = self._handlers
         position, end = 0, len(data)
         while position < end:
@@ -135,7 +135,7 @@ class _Splitter(Parser):
 
 
 class Wire:
-    """One connection. `open` makes it; once `lost`, nothing can be sent on it any more."""
+    """One connection, made by `open`. After it is `lost` nothing can be sent on it."""
 
     def __init__(self) -> None:
         self._client = Client()
@@ -173,7 +173,7 @@ class Wire:
                 nkeys_seed_str=seed,
                 token=token,
                 allow_reconnect=False,
-                # As few tries as nats-py can be told to make: who calls has a bound of its own.
+                # The fewest tries that nats-py can make: the caller has a bound of its own.
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 connect_timeout=CONNECT_TIMEOUT_S,
@@ -190,7 +190,7 @@ class Wire:
         info = wire._client._server_info
         wire.max_payload = int(info["max_payload"])
         wire.server_id = str(info["server_id"])
-        # Nobody else may listen under the prefix, and no two connections share an inbox.
+        # Permissions keep others from listening under the prefix. Each connection has an inbox.
         wire.inbox = f"{inbox_prefix or DEFAULT_INBOX_PREFIX}.{NUID().next().decode()}"
         wire.subscribe(f"{wire.inbox}.*", wire._answered)
         return wire
@@ -200,7 +200,7 @@ class Wire:
         return self._lost
 
     def when_lost(self, callback: Callable[[], None]) -> None:
-        """Call `callback` once the connection is gone, at once if it already is."""
+        """Call `callback` when the connection is lost, at once if it already is."""
         if self._lost:
             callback()
         else:
@@ -212,9 +212,9 @@ class Wire:
             self._on_lost.remove(callback)
 
     def write(self, data: bytes) -> None:
-        """Put protocol bytes on the socket, behind all that was written before.
+        """Put protocol bytes on the socket, behind all bytes written before.
 
-        Nothing is kept for a later connection. Raises LogUnavailable once this one is lost.
+        No bytes are kept for a later connection. Raises LogUnavailable after this one is lost.
         """
         transport = self._client._transport
         if self._lost or transport is None or not self._client.is_connected:
@@ -240,7 +240,7 @@ class Wire:
         return sid
 
     def unsubscribe(self, sid: bytes) -> None:
-        """Stop listening. What is still on its way is dropped."""
+        """Stop listening. Messages that are still on their way are dropped."""
         if self._handlers.pop(sid, None) is not None and not self._lost:
             with contextlib.suppress(LogUnavailable):
                 self.write(b"UNSUB %b\r\n" % sid)
@@ -288,7 +288,7 @@ class Wire:
             self.not_when_lost(lost)
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         with contextlib.suppress(nats_errors.Error, OSError):
             await self._client.close()
         self._lose()
@@ -299,11 +299,12 @@ class Wire:
             expected[1](header, payload)
 
     async def _error(self, error: Exception) -> None:
-        """Take note of what the server's permissions forbid; the rest ends the connection.
+        """Answer a request that permissions forbid; a forbidden subscription ends the wire.
 
-        Of a forbidden publish the server tells only the subject, so the oldest question to
-        it is the one that was refused; nats-py has put the text in lower case. Without a
-        subscription no answer can come: the connection is of no use.
+        The server names only the subject of a forbidden publish, so the oldest request to it
+        counts as the refused one. Nats-py gives the text in lower case. Without its
+        subscription the connection gets no answers and is useless. Other errors end in
+        `closed_cb`.
         """
         text = str(error)
         if _NO_SUBSCRIBE in text:
@@ -322,7 +323,7 @@ class Wire:
         self._lose()
 
     def _break(self, error: Exception) -> None:
-        """Hang up because nothing useful can come any more."""
+        """Close the connection because it is useless now."""
         self._reason = f"the connection is lost: {error}"
         task = asyncio.get_running_loop().create_task(self._client.close())
         self._tasks.add(task)

@@ -1,7 +1,7 @@
-"""Ports: what the shells need of the world, so that a simulated world can stand in.
+"""Ports: what processes need of the world, so that a simulated world can replace it.
 
-The real ones are `nats_log.NatsLog` and `clock.SystemClock`; the simulated log passes
-the same contract suite (`tests/contract`) as the real server.
+The real ones are `nats_log.NatsLog` and `clock.SystemClock`. The simulated log passes the
+same contract suite (`tests/contract`) as the real server.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -11,14 +11,17 @@ from schemas.stored import Stored
 
 
 class Fence(NamedTuple):
-    """Append only while the last message on `subject` has `sequence` (the writer's Epoch)."""
+    """A fencing token: append only while the last message on `subject` has `sequence`.
+
+    That message is the Epoch of the writer, so the Epoch of another writer ends its fence.
+    """
 
     subject: str
     sequence: int
 
 
 class Clock(Protocol):
-    """Time, for shells only; engines are told theirs."""
+    """Time, for processes only. Engines get the time of their group as an argument."""
 
     def now_ns(self) -> int:
         """Return nanoseconds since 1970 UTC."""
@@ -27,7 +30,7 @@ class Clock(Protocol):
 
 
 class Reader(Protocol):
-    """An ordered, gap-checked walk along the log that waits at its end for more."""
+    """Reads the log in order and without gaps, and waits at its end. Use a `Cursor` on it."""
 
     async def poll(self, max_messages: int, timeout_s: float) -> list[Stored]:
         """Return the next messages in sequence order, [] if none came within `timeout_s`.
@@ -50,7 +53,7 @@ class Log(Protocol):
 
         Messages sent by one writer are stored in the order of the calls. The result raises
         Fenced when the fence did not hold, AppendFailed when the log refused, and
-        AppendUnknown when no answer came: then only reading the log can tell.
+        AppendUnknown when no answer came. Only reading the log tells what became of it.
         """
 
     async def append_batch(

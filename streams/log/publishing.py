@@ -1,4 +1,4 @@
-"""The bytes of a publish, and what the server's answer to one says. No I/O.
+"""The bytes of a publish and the meaning of the server's answer. No I/O.
 
 One message is a PUB, or an HPUB where headers fence it. An atomic batch (ADR-50) is an
 HPUB per message with `Nats-Batch-Id` and `Nats-Batch-Sequence` from 1, the last one with
@@ -48,7 +48,7 @@ _decode_ack = msgspec.json.Decoder(_PubAck).decode
 
 
 def read_ack(status: int, payload: bytes) -> Ack:
-    """Read a publish's answer. One that makes no sense is an error, never a sequence."""
+    """Read a publish's answer. An unreadable answer is an error, never a sequence."""
     if not payload:
         return Ack(0, status or 500, "no stream takes this subject" if status == 503 else "refused")
     try:
@@ -76,7 +76,7 @@ def check_subject(subject: str, prefix: str) -> bytes:
 
 
 def check_size(payload: bytes, max_payload: int) -> None:
-    """Raise AppendFailed for what the server would hang up on."""
+    """Raise AppendFailed if the server would close the connection on `payload`."""
     if len(payload) + HEADER_ROOM > max_payload:
         raise AppendFailed(f"{len(payload)} bytes are more than the log takes")
 
@@ -123,8 +123,8 @@ def batch(
 ) -> bytes:
     """Return the bytes that publish 1 to MAX_ATOMIC_BATCH messages, all or none.
 
-    `header` (a fence) goes on the first message, the only one where the server takes it.
-    A batch of one has only its commit's answer.
+    `header` (a fence) goes on the first message, because the server accepts it only there.
+    A batch of one message gets only the answer to its commit.
     """
     count = len(messages)
     if not 1 <= count <= MAX_ATOMIC_BATCH:

@@ -1,10 +1,9 @@
-"""The streams of a shard as data, and the check that the server keeps to them.
+"""The streams of a shard as data, and the check that the server's streams are the same.
 
-Whether the server syncs every write is not in a stream's configuration and no JetStream
-request tells it. Its monitoring endpoint does (`/varz`: `jetstream.config.sync_always`
-and `sync_interval`), for our own nats-server as for a foreign one, whose address then
-comes with NATS_URL as NATS_MONITOR_URL, one per server of a cluster. A server that holds
-a stream and that no monitoring address reports on is refused as well.
+No stream configuration and no JetStream request says whether the server syncs every write.
+Its monitoring endpoint does (`/varz`: `jetstream.config.sync_always` and `sync_interval`).
+For a server that the venue did not start, NATS_MONITOR_URL beside NATS_URL names it: one
+address per server of a cluster. A server that holds a stream and has no address is refused.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from streams.log.nats_wire import Wire
 
 RELAXED_SYNC: Final = "10ms"
 RELAXED_SYNC_NS: Final = 10_000_000
-"""The one relaxed mode: a power failure may take the last 10 ms. Only where it is asked for."""
+"""The one relaxed mode, only on request: a power failure may lose the last 10 ms."""
 
 _NO_STREAM: Final = 10059
 _UNLIMITED: Final = -1
@@ -40,7 +39,7 @@ _UNLIMITED: Final = -1
 
 @dataclass(frozen=True, kw_only=True)
 class StreamSpec:
-    """One stream as it must be. What is not named here must be off on the server."""
+    """One stream as it must be. A feature that is not named here must be off on the server."""
 
     name: str
     subjects: tuple[str, ...]
@@ -54,10 +53,10 @@ class StreamSpec:
     max_message_bytes: int = MAX_PAYLOAD_BYTES
     dedupe_ns: int = DEDUPE_WINDOW_NS
     rollup: bool = False
-    """A message may take the place of all that its subject held; a stream that allows it
-    cannot deny purging, so only what permissions deny is left."""
+    """Whether a message may replace all messages of its subject. A stream that allows it
+    cannot deny purging, so only permissions protect it."""
     republish: tuple[str, str] | None = None
-    """Source and destination: what is stored goes out once more, to be heard by anyone."""
+    """Source and destination: each stored message is published again, for subscribers."""
 
     def config(self) -> dict[str, Any]:
         """Return the stream's configuration in the server's words."""
@@ -88,7 +87,7 @@ class StreamSpec:
 
 
 def log_spec(shard: str, replicas: int = 1) -> StreamSpec:
-    """Return the spec of the shard's log, from which nothing ever goes away."""
+    """Return the spec of the shard's log, which keeps every message for ever."""
     return StreamSpec(name=names.log_stream(shard), subjects=(f"{shard}.>",), replicas=replicas)
 
 
@@ -106,9 +105,9 @@ def feed_spec(shard: str, replicas: int = 1) -> StreamSpec:
 
 
 def jobs_spec(shard: str, replicas: int = 1) -> StreamSpec:
-    """Return the spec of ingest's work queue: a job is gone once it is done, or too old.
+    """Return the spec of ingest's work queue. A job leaves it when it is done or too old.
 
-    A full queue refuses what comes next: then the scheduler waits, and the door says so.
+    A full queue refuses the next job: the scheduler then waits, and the gateway answers busy.
     """
     return StreamSpec(
         name=names.jobs_stream(shard),
@@ -123,9 +122,9 @@ def jobs_spec(shard: str, replicas: int = 1) -> StreamSpec:
 
 
 def raw_spec(shard: str, replicas: int = 1) -> StreamSpec:
-    """Return the spec of the object store bucket that keeps raw bytes for a while.
+    """Return the spec of the object store bucket that keeps raw bytes for some days.
 
-    A full bucket refuses what comes next, so a source that floods it drives out nothing.
+    A full bucket refuses new objects, so a source that floods it pushes out no old ones.
     """
     bucket = names.raw_bucket(shard)
     return StreamSpec(
@@ -139,7 +138,7 @@ def raw_spec(shard: str, replicas: int = 1) -> StreamSpec:
 
 
 class SyncReport(msgspec.Struct, frozen=True):
-    """What one server says of its syncing."""
+    """How one server syncs its writes."""
 
     server_id: str
     server_name: str
@@ -218,8 +217,8 @@ async def ensure_shard(
 ) -> None:
     """See to all streams of `shard`. Raises as `ensure_streams` does.
 
-    A founded venue's log must be there. The other streams hold nothing that could not be
-    made again, and venues were founded before there were all of them.
+    A founded venue's log must exist. The other streams are created when they are absent: all
+    that they hold can be made again, and older venues were founded without some of them.
     """
     log, others = log_spec(shard), [feed_spec(shard), jobs_spec(shard), raw_spec(shard)]
     await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)

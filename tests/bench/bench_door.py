@@ -17,7 +17,7 @@ from pathlib import Path
 from streams.broker.roles import inbox
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
-from tests.streams.broker.venue import Venue
+from tests.streams.broker.venue import BrokerVenue
 
 ORDER = b"main.cmd.order.alice"
 PAYLOAD = b"x" * 220
@@ -67,7 +67,7 @@ class Sender:
         return total / elapsed
 
 
-async def login_times(venue: Venue) -> tuple[list[float], list[float]]:
+async def login_times(venue: BrokerVenue) -> tuple[list[float], list[float]]:
     """Return seconds per connection of a trader and of a service."""
     native, static = [], []
     for _ in range(LOGINS):
@@ -88,7 +88,7 @@ def milliseconds(times: list[float]) -> str:
 
 async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        venue = Venue(Path(folder))
+        venue = BrokerVenue(Path(folder))
         await venue.start()
         try:
             async with venue.desk():
@@ -97,7 +97,7 @@ async def main() -> None:
             await venue.server.kill9()
 
 
-async def measure(venue: Venue) -> None:
+async def measure(venue: BrokerVenue) -> None:
     native, static = await login_times(venue)
     print("| login | p50 / p99 |\n|---|---|")
     print(f"| trader, by auth callout | {milliseconds(native)} |")

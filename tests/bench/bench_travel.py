@@ -107,7 +107,7 @@ def _size(folder: Path) -> int:
 async def _timed(
     what: str, sequences: Sequence[int], do: Callable[[int], Awaitable[Any]]
 ) -> tuple[Timed, list[Any]]:
-    """Do it at each sequence. Garbage is collected in between, as the traveller does it."""
+    """Do it at each sequence. Garbage is collected in between, as the state service does it."""
     seconds, found = [], []
     gc.disable()
     gc.collect()

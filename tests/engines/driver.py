@@ -8,6 +8,7 @@ from schemas.events import Event
 from schemas.record_chain import Head
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
+from tests.support.redecide import redecided
 
 S = TypeVar("S")
 
@@ -83,23 +84,5 @@ def check_folds(driver: Driver[Any]) -> None:
 
 def check_decides_again(driver: Driver[Any]) -> None:
     """Assert that the inputs and the records' own words alone lead to the same bytes."""
-    engine, state, head = driver.engine, driver.engine.initial(), Head()
-    for data in driver.records:
-        record = decoded(data)
-        covered = (record.first_input, record.last_input)
-        inputs = (
-            []
-            if record.tick
-            else [one for one in driver.inputs if covered[0] <= one.sequence <= covered[1]]
-        )
-        group = decide_group(engine, state, inputs, record.time_ns)
-        again, head = write(
-            engine,
-            state,
-            head,
-            record.epoch,
-            None if record.tick else covered,
-            record.time_ns,
-            list(group.events),
-        )
-        assert again == data
+    for done in redecided(driver.engine, driver.inputs, driver.records):
+        assert done.again == done.data

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from schemas import subjects
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import MAX_BYTES, golden, near
-from tests.streams.broker.venue import Venue
+from tests.streams.broker.venue import BrokerVenue
 
 OWN = subjects.order_command("main", "alice")
 _TOKENS = (
@@ -32,9 +32,9 @@ HEADERS = st.dictionaries(
 
 
 @pytest.fixture
-def broker(tmp_path: Path) -> Iterator[tuple[asyncio.Runner, Venue]]:
+def broker(tmp_path: Path) -> Iterator[tuple[asyncio.Runner, BrokerVenue]]:
     with asyncio.Runner() as runner:
-        venue = Venue(tmp_path)
+        venue = BrokerVenue(tmp_path)
         runner.run(venue.start())
         try:
             yield runner, venue
@@ -42,7 +42,7 @@ def broker(tmp_path: Path) -> Iterator[tuple[asyncio.Runner, Venue]]:
             runner.run(venue.server.kill9())
 
 
-def test_only_own_commands_land(broker: tuple[asyncio.Runner, Venue]) -> None:
+def test_only_own_commands_land(broker: tuple[asyncio.Runner, BrokerVenue]) -> None:
     runner, venue = broker
     before = runner.run(venue.end())
 
@@ -69,7 +69,7 @@ def test_only_own_commands_land(broker: tuple[asyncio.Runner, Venue]) -> None:
     assert {subject for subject, _ in landed} == {OWN}
 
 
-async def _still_open(venue: Venue) -> None:
+async def _still_open(venue: BrokerVenue) -> None:
     async with venue.desk(), venue.native("alice") as alice:
         answer = await alice.ask(OWN, b"the last")
         assert answer["stream"] == subjects.log_stream("main")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from projections.feeds.fold import FeedFold
 from projections.store.checkpoint import Checkpoint, Follower
-from projections.store.projection import gather
+from projections.store.projection import collect
 from projections.store.projector import projected_subjects
 from projections.tables import PROJECTIONS
 from schemas import subjects
@@ -113,7 +113,7 @@ def test_a_projector_goes_up_to_the_damage_or_shows_it(damage: tuple[int, bytes]
     read = [m for m in messages if any(subjects.matches(one, m.subject) for one in wanted)]
     try:
         for batch in follower.batches(read):
-            gather(PROJECTIONS, batch.entries)
+            collect(PROJECTIONS, batch.entries)
     except Halt as halt:
         assert str(place) in str(halt)
     else:

@@ -1,6 +1,6 @@
 """News: articles and what followed from them, as ingest and the reality engine would write it.
 
-The dice of a seed decide. `News` remembers how everything stands, so that tables can be
+The dice of a seed decide. `News` remembers the state of everything, so that tables can be
 compared with it; the numbers are made up, for nothing here computes a score.
 """
 
@@ -79,8 +79,8 @@ def source_of(name: str, **fields: Any) -> Source:
 
 
 @dataclass
-class Told:
-    """How one event (`<cluster>-<symbol>`) stands."""
+class EventInNews:
+    """What is known of one event (`<cluster>-<symbol>`)."""
 
     cluster: int
     symbol: str
@@ -102,7 +102,7 @@ class News:
     titles: dict[int, str] = field(default_factory=dict)
     waiting: list[int] = field(default_factory=list)
     outcomes: dict[int, str] = field(default_factory=dict)
-    events: dict[str, Told] = field(default_factory=dict)
+    events: dict[str, EventInNews] = field(default_factory=dict)
     reviews: dict[str, str] = field(default_factory=dict)
     proposals: dict[str, reality.Proposal] = field(default_factory=dict)
     audited: dict[str, str] = field(default_factory=dict)
@@ -218,7 +218,7 @@ class News:
 
     def _assess(self, cause: int, cluster: int, symbol: str, one: int) -> list[Event]:
         key = f"{cluster}-{symbol}"
-        told = self.events.setdefault(key, Told(cluster, symbol, self.titles[cluster]))
+        told = self.events.setdefault(key, EventInNews(cluster, symbol, self.titles[cluster]))
         if one not in told.articles:
             told.articles.append(one)
         asks = self.dice.random() < 0.3
@@ -238,7 +238,7 @@ class News:
         )  # fmt: skip
         return [impact, request]
 
-    def _move(self, told: Told, cause: int, how: str = "") -> list[Event]:
+    def _move(self, told: EventInNews, cause: int, how: str = "") -> list[Event]:
         is_open = len([one for one in self.reviews.values() if one == "open"])
         how = how or self.dice.choice(["applied", "pending_review", "held"])
         if how == "applied" and told.state != "pending_review":
@@ -248,7 +248,7 @@ class News:
             return [self._open(told, cause)]
         return []
 
-    def _change(self, told: Told, cause: int, review: str) -> Event:
+    def _change(self, told: EventInNews, cause: int, review: str) -> Event:
         old = self.scores[told.symbol]
         new = self.scores[told.symbol] = (old + 137) % 10_000
         self.moves += 1
@@ -257,7 +257,7 @@ class News:
             6_000 + self.moves % 100, review, at_ns=self.scribe.time_ns,
         )  # fmt: skip
 
-    def _open(self, told: Told, cause: int) -> Event:
+    def _open(self, told: EventInNews, cause: int) -> Event:
         now = self.scores[told.symbol]
         proposal = reality.Proposal(
             symbol=told.symbol, cluster=told.cluster, articles=list(told.articles),
@@ -296,7 +296,9 @@ class News:
         one = self.waiting.pop()
         cause, symbol = self.scribe.next_sequence - 1, self.symbols[-1]
         self.outcomes[one] = "grouped"
-        told = self.events[f"{one}-{symbol}"] = Told(one, symbol, self.titles[one], articles=[one])
+        told = self.events[f"{one}-{symbol}"] = EventInNews(
+            one, symbol, self.titles[one], articles=[one]
+        )
         moved = (
             self._open(told, cause) if how == "pending_review" else self._change(told, cause, "")
         )
@@ -370,7 +372,7 @@ class News:
     # -- what should not happen and does -------------------------------------------
 
     def odd(self) -> None:
-        """Append what breaks rules: it leaves no rows, or changes nothing that stands."""
+        """Append what breaks rules: it leaves no rows, or changes nothing."""
         server, name = self.scribe.server, self.sources[-1]
         now = self.scribe.time_ns
         server.store([("main.obs.article", b'{"type":"article_observed/1"}')])

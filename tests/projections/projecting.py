@@ -1,6 +1,6 @@
 """A projector as a process of its own, to be killed: `python -m tests.projections.projecting`.
 
-Its log is told anew from the seed at every start, which gives the same bytes every time.
+Its log is made from the seed at every start, with the same bytes every time.
 """
 
 import asyncio

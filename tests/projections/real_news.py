@@ -22,7 +22,7 @@ from tests.projections.real import RealVenue
 MODELS = Models(embedding="e", sentiment="s", keywords="k", entities="n", language="l")
 
 
-class Newsroom:
+class RealNewsroom:
     """Sources of a venue that say what the dice of `seed` decide."""
 
     def __init__(self, venue: RealVenue, seed: int = 0) -> None:
@@ -104,11 +104,11 @@ class Newsroom:
         self.venue.run()
 
 
-def newsy_day(seed: int = 0, articles: int = 60) -> Newsroom:
+def newsy_day(seed: int = 0, articles: int = 60) -> RealNewsroom:
     """Return a venue where articles moved scores, and some moves waited for a person."""
     venue = RealVenue(seed)
     venue.list_markets(["M0", "M1"])
-    room = Newsroom(venue, seed)
+    room = RealNewsroom(venue, seed)
     for _ in range(3):
         room.publish(articles // 3)
         room.answer_calls()

@@ -19,13 +19,14 @@ from engines.exchange.decide import group_end
 from engines.exchange.engine import ExchangeEngine
 from engines.governance.decide import people
 from engines.kernel import fold
-from projections.feeds.lease import Office as FeedsOffice
+from projections.feeds.lease import FeedLease
 from projections.feeds.outbox import Outbox
 from projections.feeds.process import Feeds
 from projections.store import model as model_module
-from projections.store.model import Model
+from projections.store.lease import LeaseTable, WriterLease
+from projections.store.model import Model, position_of
 from projections.store.postgres import transaction
-from projections.store.projection import gather
+from projections.store.projection import collect
 from schemas.errors import AppendUnknown, Fenced, Halt, OperatingError, UnknownRecord
 from schemas.record_chain import Chains, Head
 from schemas.records import Record
@@ -379,20 +380,19 @@ def batch_repeated() -> list[Patch]:
             await self._clock.sleep(0.2)
             await self.renew()
 
-    return [(FeedsOffice, "store", store)]
+    return [(FeedLease, "store", store)]
 
 
 @_bug("rows are committed before the checkpoint, in two transactions", "crash")
 def checkpoint_apart() -> list[Patch]:
     async def commit(self: Any, batch: Any, *, must_be_live: bool) -> None:
-        changes = gather(self._projections, batch.entries)
-        await self._make_stages(changes)
+        changes = collect(self._projections, batch.entries)
+        await self._writer.prepare(changes)
         async with transaction(self._connection):
-            self._used.clear()
-            for change in changes:
-                await self._apply(change)
+            await self._writer.write(changes)
         async with transaction(self._connection):
-            await self._advance(batch.checkpoint)
+            await self._lease.advance(*position_of(batch.checkpoint))
+        self._lease.advanced(batch.checkpoint.sequence)
         self._checkpoint = batch.checkpoint
 
     return [(Model, "commit", commit)]
@@ -409,22 +409,25 @@ def projected_twice() -> list[Patch]:
 
     def twice(projections: Any, batch: Any) -> Any:
         again = first.pop("now", False) and batch[0].sequence > 50
-        return gather(projections, [batch[0], *batch] if again else batch)
+        return collect(projections, [batch[0], *batch] if again else batch)
 
-    return [(Model, "open", fresh), (model_module, "gather", twice)]
+    return [(Model, "open", fresh), (model_module, "collect", twice)]
 
 
-@_bug("a replaced projector goes on, because its office is not looked at", "zombies")
+@_bug("a replaced projector goes on, because its lease is not looked at", "zombies")
 def projector_unfenced() -> list[Patch]:
-    careless = model_module._ADVANCE.replace("epoch = $5 AND", "$5 >= 0 AND")
-    careless = careless.replace("AND sequence = $6", "AND $6 >= 0")
+    advance = LeaseTable.advance
+
+    def careless(self: LeaseTable) -> str:
+        text = advance(self).replace("epoch = $5 AND", "$5 >= 0 AND")
+        return text.replace("AND sequence = $6", "AND $6 >= 0")
 
     async def unchecked(self: Any) -> None: ...
 
     return [
-        (model_module, "_ADVANCE", careless),
-        (Model, "check_office", unchecked),
-        (Model, "_check_epoch", unchecked),
+        (LeaseTable, "advance", careless),
+        (Model, "check_lease", unchecked),
+        (WriterLease, "check", unchecked),
     ]
 
 

@@ -11,7 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
-from deploy.processes.until_stopped import until
+from deploy.processes.until_stopped import run_until_stopped
 from schemas import subjects
 from schemas.codec import encode
 from schemas.decisions import AddSource
@@ -209,7 +209,7 @@ class Ingest:
 
     async def _scheduler(self, world: World, life: Life) -> None:
         scheduler = Scheduler(world.connect(life), self._queues, world.clock("scheduler"))
-        await until(life.stop, scheduler.run())
+        await run_until_stopped(life.stop, scheduler.run())
 
     async def _fetcher(self, world: World, life: Life) -> None:
         log, clock = world.connect(life), world.clock("fetcher")
@@ -233,12 +233,12 @@ class Ingest:
                 registry.run(), serve(durables["source"]), serve(durables["page"])
             )
 
-        await until(life.stop, work())
+        await run_until_stopped(life.stop, work())
 
     async def _measurer(self, world: World, life: Life) -> None:
         measurer = Measurer(world.connect(life), world.clock("measurer"), tools(), aside=_aside)
         await measurer.open()
-        await until(life.stop, self._articles.serve(measurer.handle, 4))
+        await run_until_stopped(life.stop, self._articles.serve(measurer.handle, 4))
 
     async def _get(self, source: Source, url: str, who: str, headers: Mapping[str, str]) -> Fetched:
         await asyncio.sleep(0.1)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from deploy.limits import SCRUB_PAUSE_S
-from deploy.processes.until_stopped import until
+from deploy.processes.until_stopped import run_until_stopped
 from deploy.venue.engines import engine_of
 from engines.kernel import Engine
 from projections.feeds.process import Feeds
@@ -60,12 +60,12 @@ async def _host(name: str, world: World, life: Life) -> None:
 async def _feeds(world: World, life: Life) -> None:
     log, feed = world.connect(life), world.connect_feed(life)
     feeds = Feeds(log, feed, world.clock("feeds"), writer=life.name)
-    await until(life.stop, feeds.run())
+    await run_until_stopped(life.stop, feeds.run())
 
 
 async def _projector(world: World, life: Life) -> None:
     projector = Projector(world.connect(life), "", writer=life.name)
-    await until(life.stop, projector.run())
+    await run_until_stopped(life.stop, projector.run())
 
 
 async def _door(name: str, world: World, life: Life) -> None:

@@ -104,10 +104,10 @@ def test_a_lost_answer_leaves_the_commit_standing() -> None:
 def test_every_statement_of_every_projection_is_one_that_sqlite_reads() -> None:
     store = Store(PROJECTIONS)
     for projection in PROJECTIONS:
-        for step in projection.steps:
-            if step.statement is not None:
-                store.run(_translate(step.stage_ddl()))
-                store.run(f"EXPLAIN {_translate(step.statement)}")
+        for statement in projection.statements:
+            if statement.sql is not None:
+                store.run(_translate(statement.stage_ddl))
+                store.run(f"EXPLAIN {_translate(statement.sql)}")
 
 
 def test_a_trace_tells_two_histories_apart() -> None:

@@ -18,6 +18,7 @@ from tests.sim.run import run
 
 COMMANDS = 300
 SEEDS = range(12)
+MORE_SEEDS = range(100, 140)
 
 
 def short(seed: int) -> Result:
@@ -41,6 +42,20 @@ def test_a_short_run(seed: int) -> None:
     result = short(seed)
     assert not result.failed, failure(result, COMMANDS)
     assert result.twice == (seed == 7)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(seed, marks=pytest.mark.xdist_group(f"sim-{seed // 2 % 2}"))
+        for seed in MORE_SEEDS
+    ],
+)
+def test_one_more_run(seed: int) -> None:
+    result = run(seed, plan_of(seed), COMMANDS, twice=seed % 10 == 0)
+    assert not result.failed, failure(result, COMMANDS)
 
 
 def test_the_canary_dies() -> None:

@@ -12,6 +12,7 @@ import structlog
 from projections.feeds.channels import PROGRESS
 from projections.store import model as model_module
 from projections.store import projector as projector_module
+from projections.store import sessions as sessions_module
 from projections.tables import PROJECTIONS
 from schemas import subjects
 from schemas.errors import EverythingError, Fenced, Halt, OperatingError
@@ -423,7 +424,7 @@ class World:
 
         return [
             (Appender, "_one_by_one", singly),
-            (projector_module, "connect", self.connect_store),
+            (sessions_module, "connect", self.connect_store),
             (projector_module, "ensure_live", live),
             (model_module, "find_live", live),
             (model_module, "live_while_committing", live),

@@ -1,6 +1,6 @@
-"""Faults of the simulated log: what may go wrong, asked for at named points.
+"""Faults of the simulated log, asked for at named points.
 
-`Faults` answers "nothing"; a test or a simulation overrides what it wants to go wrong.
+`Faults` answers "nothing"; a test or a simulation overrides the faults that it wants.
 Answers are plain data, so a run can be drawn from a seed, written down and repeated.
 """
 

@@ -18,7 +18,7 @@ from unittest.mock import patch
 import psutil
 
 from deploy.cli import main
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.supervisor import python
 from tests.support.ports import free_port
@@ -137,7 +137,7 @@ class Venue:
         """Start one more process of the venue by hand, beside what `up` runs."""
         with self.log_of(f"{name}.by-hand").open("ab") as log:
             return subprocess.Popen(
-                python("deploy.processes.process", name),
+                python("deploy.processes", name),
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -148,7 +148,7 @@ class Venue:
         return self.home / "logs" / f"{name}.log"
 
     @property
-    def place(self) -> Place:
+    def place(self) -> VenuePaths:
         """What the processes know of the venue."""
         settings = Settings(
             home=self.home,
@@ -156,7 +156,7 @@ class Venue:
             nats_port=int(self.environment["EVERYTHING_NATS_PORT"]),
             monitor_port=int(self.environment["EVERYTHING_MONITOR_PORT"]),
         )
-        return Place(settings)
+        return VenuePaths(settings)
 
     def up_log(self) -> str:
         return (self.home / "up.log").read_text()

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 T = TypeVar("T")
 
-WITHIN_S: Final = 30
+WITHIN_S: Final = 60
 LOOK_EVERY_S: Final = 0.001
 """How often a condition in this process is looked at."""
 LOOK_OUTSIDE_EVERY_S: Final = 0.05

@@ -1,1 +1,1 @@
-"""The door's routes, one module for each thing that can be asked of it."""
+"""The gateway's routes, one module for each thing that can be asked of it."""

@@ -50,7 +50,7 @@ router: Final = APIRouter(prefix="/admin", tags=["decisions"])
 async def act(context: Context, body: ActionIn) -> Response:
     """Append a decision exactly as it was signed, and answer with what it brought about.
 
-    What the door can see to be refused never reaches the log. The genesis goes the same
+    What the gateway can see to be refused never reaches the log. The genesis goes the same
     way and is taken only while the log is empty.
     """
     context.check_ready()

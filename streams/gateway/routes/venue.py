@@ -1,8 +1,8 @@
-"""GET /health, /ready and /venue: is the door open, and whose is it.
+"""GET /health, /ready and /venue: does the gateway serve, and for which venue.
 
-`GET /venue` is answered from the directory and not from the tables. Whoever signs a decision
-takes the venue's id and the key's counter from it: both must be exact right after the genesis
-or the last decision, also while no projector runs.
+`GET /venue` is answered from the directory and not from the tables. A signer takes the venue's
+id and the key's counter from it: both must be exact right after the genesis or the last
+decision, also while no projector runs.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from schemas.errors import OperatingError
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.subjects import ENGINES, epoch
 from streams.gateway.context import Context, GatewayContext
-from streams.gateway.directory import KeyHolder
 from streams.gateway.limits import READY_TIMEOUT_S
 from streams.gateway.models import HealthOut, ReadyOut, SigningKeyOut, VenueOut
 from streams.gateway.routes.common import reply
+from streams.log.venue_view import KeyHolder
 
 router: Final = APIRouter(tags=["venue"])
 
@@ -35,7 +35,7 @@ async def health() -> HealthOut:
     responses={503: {"model": ReadyOut, "description": "Not yet, or not now."}},
 )
 async def ready(context: Context) -> Response:
-    """Say whether the log answers, the door has caught up, and all engines are in office."""
+    """Say whether the log answers, the gateway has caught up, and all engines have a leader."""
     log = await _look_at_log(context)
     founded = context.directory.venue is not None
     caught_up = context.tail.caught_up

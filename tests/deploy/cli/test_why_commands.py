@@ -10,12 +10,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from deploy.cli.app import app
-from deploy.venue.paths import Place
+from deploy.venue.paths import VenuePaths
 from schemas.codec import encode
 from schemas.errors import EverythingError, InputError, NotFound
 from schemas.policy import CALIBRATED
-from tests.replay.newsroom import TITLE, server_of
 from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.support.newsroom import TITLE, server_of
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimulatedServer:
     store = server_of(3, 100)
     monkeypatch.setenv("EVERYTHING_HOME", str(tmp_path))
 
-    async def log(self: Place, role: str, *, dense: bool = True) -> SimulatedLog:
+    async def log(self: VenuePaths, role: str, *, dense: bool = True) -> SimulatedLog:
         assert (role, dense) == ("replay", True)
         return store.connect()
 
-    monkeypatch.setattr(Place, "log", log)
+    monkeypatch.setattr(VenuePaths, "log", log)
     return store
 
 

@@ -17,7 +17,7 @@ from streams.log import nats_log
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
 from tests.deploy.processes.test_fetcher import PARAGRAPH, observed_until, titles
-from tests.streams.broker.venue import SHARD, Venue
+from tests.streams.broker.venue import SHARD, BrokerVenue
 from tests.streams.ingest.fetching.test_rendering import CHROMIUM, needs_chromium, script
 from tests.streams.ingest.fetching.web import feed, html, site, source
 from tests.streams.ingest.fetching.world import added, decide
@@ -26,8 +26,8 @@ Service = SchedulerService | FetcherService | BrowserService
 
 
 @pytest.fixture
-async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
-    it = Venue(tmp_path)
+async def venue(tmp_path: Path) -> AsyncIterator[BrokerVenue]:
+    it = BrokerVenue(tmp_path)
     await it.start()
     try:
         yield it
@@ -35,7 +35,7 @@ async def venue(tmp_path: Path) -> AsyncIterator[Venue]:
         await it.server.kill9()
 
 
-async def connect(venue: Venue, role: str) -> NatsLog:
+async def connect(venue: BrokerVenue, role: str) -> NatsLog:
     seed = venue.keyring.seed(role)
     return await nats_log.connect(
         venue.server.url, SHARD, name=role, seed=seed, inbox_prefix=roles.inbox(role)
@@ -43,7 +43,7 @@ async def connect(venue: Venue, role: str) -> NatsLog:
 
 
 @pytest.fixture
-async def office(venue: Venue) -> AsyncIterator[NatsLog]:
+async def office(venue: BrokerVenue) -> AsyncIterator[NatsLog]:
     """Governance's own connection, by which sources come onto the log."""
     log = await connect(venue, "engine-governance")
     yield log
@@ -51,7 +51,7 @@ async def office(venue: Venue) -> AsyncIterator[NatsLog]:
 
 
 @contextlib.asynccontextmanager
-async def running(venue: Venue, *names: str) -> AsyncIterator[None]:
+async def running(venue: BrokerVenue, *names: str) -> AsyncIterator[None]:
     """Run the named services, each as its role."""
     stop = asyncio.Event()
 
@@ -82,7 +82,7 @@ async def running(venue: Venue, *names: str) -> AsyncIterator[None]:
             await asyncio.gather(*works)
 
 
-async def test_a_feed_its_pages_and_its_bytes(venue: Venue, office: NatsLog) -> None:
+async def test_a_feed_its_pages_and_its_bytes(venue: BrokerVenue, office: NatsLog) -> None:
     pages = {
         "/feed": feed(("One", "/1"), ("Two", "/2")),
         "/1": html(f"<title>One</title>{PARAGRAPH}"),
@@ -100,7 +100,7 @@ async def test_a_feed_its_pages_and_its_bytes(venue: Venue, office: NatsLog) -> 
 @pytest.mark.slow
 @needs_chromium
 @pytest.mark.parametrize("kind", ["html", "browser"])
-async def test_pages_that_take_a_browser(venue: Venue, office: NatsLog, kind: str) -> None:
+async def test_pages_that_take_a_browser(venue: BrokerVenue, office: NatsLog, kind: str) -> None:
     """An index and a page that show nothing before their scripts have run."""
     index = "document.getElementById('root').innerHTML = '<a href=/1>One</a>'"
     page = f"document.title = 'One'; document.getElementById('root').innerHTML = '{PARAGRAPH}'"

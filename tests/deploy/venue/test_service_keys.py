@@ -11,7 +11,7 @@ from deploy.cli.app import app, main
 from deploy.limits import MAX_SERVICE_SECRETS
 from deploy.venue.keys import KeyExists, KeyMissing
 from deploy.venue.service_keys import ServiceKeyFolder
-from deploy.venue.settings import Home, Settings
+from deploy.venue.settings import BadSettings, Home, Settings
 from schemas.errors import EverythingError, InputError
 from schemas.limits import MIN_SECRET_BYTES, ROTATION_OVERLAP_NS
 from schemas.services import ServiceSecret
@@ -90,7 +90,7 @@ def test_the_environments_key(tmp_path: Path) -> None:
 def test_the_environments_secret_is_long_and_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     short = "x" * (MIN_SECRET_BYTES - 1)
     monkeypatch.setenv("REALITY_API_SECRET", short)
-    with pytest.raises(ValueError, match="REALITY_API_SECRET") as refused:
+    with pytest.raises(BadSettings, match="REALITY_API_SECRET") as refused:
         Settings()
     assert short not in str(refused.value)
     monkeypatch.setenv("REALITY_API_SECRET", short + "x")

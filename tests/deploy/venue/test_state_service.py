@@ -5,13 +5,13 @@ import asyncio
 import pytest
 
 from deploy.limits import MAX_TRAVEL_WAITING
-from deploy.venue.state_service import Traveller
+from deploy.venue.state_service import StateService
 from projections.api.at import StateAt
 from schemas.errors import LogUnavailable
 from tests.simulated.log import SimulatedServer
 
 
-class Slow(Traveller):
+class Slow(StateService):
     """Is asked, and answers when it is let."""
 
     def __init__(self) -> None:

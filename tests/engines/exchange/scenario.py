@@ -35,7 +35,7 @@ from schemas.events.governance import (
 from schemas.limits import MAX_BATCH_ORDERS
 from schemas.policy import ExchangePolicy
 from schemas.units import from_decimal, to_decimal
-from tests.engines.exchange.venue import Venue
+from tests.engines.exchange.venue import ExchangeVenue
 
 _ORDER = re.compile(
     r"(?P<name>\w+): (?P<who>\w+) (?P<side>buy|sell) (?P<lots>-?\d+) (?P<symbol>\w+)"
@@ -47,7 +47,7 @@ class Scenario:
     """Runs one text; `run` returns the text as it should have been."""
 
     def __init__(self, cash: str = "10000", policy: ExchangePolicy | None = None) -> None:
-        self.venue = Venue(policy)
+        self.venue = ExchangeVenue(policy)
         self.venue.markets("X", "Y")
         self.cash = from_decimal(cash)
         self.people: set[str] = set()

@@ -3,7 +3,7 @@
 import pytest
 
 from engines.exchange.decide import group_end, orders
-from engines.exchange.limits import MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
+from engines.exchange.limits import IDS_LIKE_AN_EVENT, MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
 from engines.kernel import decide_group
 from schemas.codec import encode
 from schemas.commands import CancelAll, Order, PlaceOrder, PlaceOrders
@@ -19,13 +19,13 @@ from schemas.events.exchange import (
     Traded,
 )
 from schemas.events.governance import MarketResolved
-from schemas.limits import IDS_LIKE_AN_EVENT, MAX_BALANCE_ROWS, MAX_BATCH_ORDERS, MAX_GROUP_EVENTS
+from schemas.limits import MAX_BALANCE_ROWS, MAX_BATCH_ORDERS, MAX_GROUP_EVENTS
 from streams.host.limits import MAX_RECORD_BYTES
 from tests.engines.exchange.deep_audit import deep_audit
-from tests.engines.exchange.venue import START_NS, Venue
+from tests.engines.exchange.venue import START_NS, ExchangeVenue
 
 
-def resting(venue: Venue, account: str, count: int, side: str, price: int) -> None:
+def resting(venue: ExchangeVenue, account: str, count: int, side: str, price: int) -> None:
     """Let `account` rest `count` orders of one lot."""
     for first in range(0, count, MAX_BATCH_ORDERS):
         batch = [
@@ -41,8 +41,8 @@ def resting(venue: Venue, account: str, count: int, side: str, price: int) -> No
         venue.order(account, PlaceOrders(START_NS, batch))
 
 
-def venue_of(*accounts: str) -> Venue:
-    venue = Venue()
+def venue_of(*accounts: str) -> ExchangeVenue:
+    venue = ExchangeVenue()
     venue.markets("X")
     for account in accounts:
         venue.open(account, 10**12)

@@ -47,15 +47,15 @@ from schemas.limits import (
 from schemas.policy import SEED_PLAN, ExchangePolicy
 from schemas.signatures import public_key, seed_from
 from schemas.stored import Stored
-from tests.engines.exchange.venue import KEY, START_NS, VENUE_ID, Venue, opening
+from tests.engines.exchange.venue import KEY, START_NS, VENUE_ID, ExchangeVenue, opening
 from tests.support.drawing import drawn
 
 OTHER_KEY = public_key(seed_from(b"7" * 32))
 
 
 @pytest.fixture
-def venue() -> Venue:
-    venue = Venue()
+def venue() -> ExchangeVenue:
+    venue = ExchangeVenue()
     venue.markets("X")
     venue.open("alice", 10**9)
     venue.open("bob", 10**9)
@@ -79,14 +79,14 @@ def outcome(events: list[Event]) -> Any:
 
 
 @pytest.mark.parametrize("bad", ["", "x" * 37, "tab\t", "nul\0", "ümlaut", "\x7f"])
-def test_a_client_id_is_1_to_36_printable_ascii_characters(venue: Venue, bad: str) -> None:
+def test_a_client_id_is_1_to_36_printable_ascii_characters(venue: ExchangeVenue, bad: str) -> None:
     rejected = outcome(venue.order("alice", order(bad)))
     assert (type(rejected), rejected.code) == (OrderRejected, "bad_client_id")
     refused = outcome(venue.order("alice", CancelAll(bad, START_NS)))
     assert (type(refused), refused.code) == (CommandRefused, "bad_client_id")
 
 
-def test_the_longest_client_id_is_good(venue: Venue) -> None:
+def test_the_longest_client_id_is_good(venue: ExchangeVenue) -> None:
     placed = outcome(venue.order("alice", order("~ " * (MAX_CLIENT_ID_CHARS // 2))))
     assert isinstance(placed, OrderPlaced)
 
@@ -102,7 +102,7 @@ def test_the_longest_client_id_is_good(venue: Venue) -> None:
         (-(10**60), "from_the_future"),
     ],
 )
-def test_a_command_has_its_time(venue: Venue, late_ns: int, code: str | None) -> None:
+def test_a_command_has_its_time(venue: ExchangeVenue, late_ns: int, code: str | None) -> None:
     single = outcome(venue.order("alice", order("one", START_NS - late_ns)))
     batch = Order(client_order_id="two", symbol="X", side="buy", quantity_lots=1, price_ticks=1)
     many = outcome(venue.order("alice", PlaceOrders(START_NS - late_ns, [batch])))
@@ -115,7 +115,7 @@ def test_a_command_has_its_time(venue: Venue, late_ns: int, code: str | None) ->
         assert (single.code, many.code, cancel.code) == (code, code, code)
 
 
-def test_an_id_is_used_up_by_what_was_carried_out(venue: Venue) -> None:
+def test_an_id_is_used_up_by_what_was_carried_out(venue: ExchangeVenue) -> None:
     refused = outcome(venue.order("alice", order("a", price_ticks=0)))
     assert refused.code == "price_out_of_range"
     placed = outcome(venue.order("alice", order("a")))
@@ -135,7 +135,9 @@ def test_an_id_is_used_up_by_what_was_carried_out(venue: Venue) -> None:
     assert (reused.code, reused.duplicate_of) == ("duplicate", None)
 
 
-def test_ids_are_remembered_until_their_command_is_stale_and_then_forgotten(venue: Venue) -> None:
+def test_ids_are_remembered_until_their_command_is_stale_and_then_forgotten(
+    venue: ExchangeVenue,
+) -> None:
     engine, state = venue.engine, venue.state
     last_ns = START_NS + FUTURE_AFTER_NS
     message = venue.order_message("alice", order("late", last_ns))
@@ -164,7 +166,7 @@ def test_ids_are_remembered_until_their_command_is_stale_and_then_forgotten(venu
 @given(st.lists(st.integers(0, REMEMBER_IDS_NS // 2), min_size=1, max_size=30))
 def test_no_pause_makes_a_command_execute_twice(pauses: list[int]) -> None:
     """An order is sent again after every pause until it is stale, whatever is forgotten."""
-    venue = Venue()
+    venue = ExchangeVenue()
     venue.markets("X")
     venue.open("alice", 10**9)
     message = venue.order_message("alice", order("a", START_NS + FUTURE_AFTER_NS))
@@ -182,11 +184,11 @@ def test_no_pause_makes_a_command_execute_twice(pauses: list[int]) -> None:
 # -- accounts and credit ---------------------------------------------------------------
 
 
-def account_command(venue: Venue, account: str, command: Any) -> Any:
+def account_command(venue: ExchangeVenue, account: str, command: Any) -> Any:
     return outcome(venue.feed((subjects.account_command("main", account), encode(command))))
 
 
-def test_an_account_is_opened_once_by_the_holder_of_its_key(venue: Venue) -> None:
+def test_an_account_is_opened_once_by_the_holder_of_its_key(venue: ExchangeVenue) -> None:
     opened = account_command(venue, "carol", opening("carol", START_NS))
     assert opened == AccountOpened(venue.sequence, "carol", KEY)
     again = account_command(venue, "carol", opening("carol", START_NS))
@@ -208,7 +210,9 @@ def test_an_account_is_opened_once_by_the_holder_of_its_key(venue: Venue) -> Non
         ("alice", opening("alice", START_NS), "account_exists"),
     ],
 )
-def test_openings_that_are_refused(venue: Venue, account: str, command: Any, code: str) -> None:
+def test_openings_that_are_refused(
+    venue: ExchangeVenue, account: str, command: Any, code: str
+) -> None:
     before = venue.hash()
     refused = account_command(venue, account, command)
     assert (type(refused), refused.code) == (CommandRefused, code)
@@ -216,13 +220,13 @@ def test_openings_that_are_refused(venue: Venue, account: str, command: Any, cod
 
 
 def test_there_are_no_accounts_before_the_genesis() -> None:
-    venue = Venue()
+    venue = ExchangeVenue()
     venue.state = venue.engine.initial()
     assert account_command(venue, "alice", opening("alice", START_NS)).code == "no_genesis"
 
 
 def test_the_signup_grant_is_the_policys() -> None:
-    venue = Venue(ExchangePolicy(signup_grant_cents=700))
+    venue = ExchangeVenue(ExchangePolicy(signup_grant_cents=700))
     events = venue.open("alice")
     assert CashCredited(venue.sequence, "alice", 700, "signup_grant") in events
     policy = replace(SEED_PLAN, exchange=ExchangePolicy(signup_grant_cents=0))
@@ -234,7 +238,7 @@ def test_the_signup_grant_is_the_policys() -> None:
     venue.check()
 
 
-def test_credit_has_bounds(venue: Venue) -> None:
+def test_credit_has_bounds(venue: ExchangeVenue) -> None:
     refused = outcome(venue.mint("nobody", 5))
     assert refused == CreditRefused(venue.sequence, "nobody", 5, "unknown_account")
     for amount in (0, -5, MAX_AMOUNT_CENTS + 1):
@@ -264,7 +268,7 @@ def test_credit_has_bounds(venue: Venue) -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(
-    venue: Venue, kind: str, payload: bytes, code: str | None
+    venue: ExchangeVenue, kind: str, payload: bytes, code: str | None
 ) -> None:
     before = venue.hash()
     refused = outcome(venue.feed((f"main.cmd.{kind}.alice", payload)))
@@ -276,30 +280,30 @@ def test_what_cannot_be_read_is_refused(
 
 
 @pytest.mark.parametrize("subject", ["main.cmd.order.ALICE", "main.cmd.order." + "a" * 500])
-def test_no_event_carries_a_name_that_is_none(venue: Venue, subject: str) -> None:
+def test_no_event_carries_a_name_that_is_none(venue: ExchangeVenue, subject: str) -> None:
     for command in (order(), CancelAll("c", START_NS)):
         refused = outcome(venue.feed((subject, encode(command))))
         assert (refused.account, refused.code) == ("", "unknown_account")
 
 
-def test_refusals_echo_only_so_much(venue: Venue) -> None:
+def test_refusals_echo_only_so_much(venue: ExchangeVenue) -> None:
     rejected = outcome(venue.order("alice", order("i" * 9_000, symbol="S" * 9_000)))
     assert len(encode(rejected)) < 500
 
 
-def test_a_batch_has_a_bound_of_its_own(venue: Venue) -> None:
+def test_a_batch_has_a_bound_of_its_own(venue: ExchangeVenue) -> None:
     one = Order(client_order_id="a", symbol="X", side="buy", quantity_lots=1, price_ticks=1)
     refused = outcome(venue.order("alice", PlaceOrders(START_NS, [one] * 101)))
     assert (type(refused), refused.code) == (CommandRefused, "too_many_orders")
 
 
 @pytest.mark.parametrize("payload", [b"junk", encode(Sealed(1, 1, "", "")), b'{"type":"record/2"}'])
-def test_an_unreadable_governance_record_is_a_halt(venue: Venue, payload: bytes) -> None:
+def test_an_unreadable_governance_record_is_a_halt(venue: ExchangeVenue, payload: bytes) -> None:
     with pytest.raises(UnknownRecord):
         venue.feed(("main.evt.governance", payload))
 
 
-def test_other_subjects_are_none_of_its_business(venue: Venue) -> None:
+def test_other_subjects_are_none_of_its_business(venue: ExchangeVenue) -> None:
     assert list(venue.engine.decide(venue.state, Stored(99, "main.obs.llm", b""), 0)) == []
 
 
@@ -347,7 +351,7 @@ payloads = st.one_of(
     payloads,
 )
 def test_every_message_gets_an_outcome_and_none_an_exception(subject: str, payload: bytes) -> None:
-    venue = Venue()
+    venue = ExchangeVenue()
     venue.markets("X")
     venue.open("alice", 10**9)
     before = dump(venue.state)
@@ -381,23 +385,25 @@ def test_every_event_has_its_step() -> None:
         Traded(9, 1, "X", 5_000, 1, "buy", 900, "alice", 901, "bob", 0),
     ],
 )
-def test_an_event_that_does_not_fit_is_a_broken_invariant(venue: Venue, event: Event) -> None:
+def test_an_event_that_does_not_fit_is_a_broken_invariant(
+    venue: ExchangeVenue, event: Event
+) -> None:
     with pytest.raises(BrokenInvariant):
         venue.engine.evolve(venue.state, event)
 
 
-def test_money_from_nowhere_is_a_broken_invariant(venue: Venue) -> None:
+def test_money_from_nowhere_is_a_broken_invariant(venue: ExchangeVenue) -> None:
     venue.state.accounts["alice"].cash += 1
     with pytest.raises(BrokenInvariant):
         venue.hash()
 
 
-def test_a_stated_balance_must_be_the_states(venue: Venue) -> None:
+def test_a_stated_balance_must_be_the_states(venue: ExchangeVenue) -> None:
     venue.state.touched_accounts["alice"] = venue.state.accounts["alice"]
     with pytest.raises(BrokenInvariant):
         venue.engine.evolve(venue.state, BalancesChanged(9, [Balance("alice", 1, 0)], []))
 
 
-def test_anothers_event_is_an_unknown_record(venue: Venue) -> None:
+def test_anothers_event_is_an_unknown_record(venue: ExchangeVenue) -> None:
     with pytest.raises(UnknownRecord):
         venue.engine.evolve(venue.state, Sealed(1, 1, "", ""))

@@ -34,7 +34,7 @@ from schemas.units import PAR_TICKS, SECOND_NS
 from tests.engines.driver import Driver, decoded
 from tests.engines.exchange.deep_audit import deep_audit
 from tests.engines.exchange.naive_book import NaiveBook, Outcome
-from tests.engines.exchange.venue import START_NS, Venue
+from tests.engines.exchange.venue import START_NS, ExchangeVenue
 from tests.support.drawing import drawn
 
 PEOPLE = ("ann", "bob", "cyd", "dan")
@@ -85,7 +85,7 @@ class Play:
     """Turns random steps into messages, and keeps every order id that there was."""
 
     def __init__(self, policy: ExchangePolicy | None = None, cents: int = 400_000) -> None:
-        self.venue = Venue(policy)
+        self.venue = ExchangeVenue(policy)
         self.venue.markets(*SYMBOLS)
         for name in PEOPLE:
             self.venue.open(name, cents)
@@ -164,7 +164,7 @@ def test_poor_accounts_are_never_overdrawn(plan: list[tuple[Any, ...]], cut: int
     decided_again(play.venue)
 
 
-def decided_again(venue: Venue) -> None:
+def decided_again(venue: ExchangeVenue) -> None:
     """Assert that deciding every record again from its inputs gives the same bytes."""
     engine = ExchangeEngine()
     state, head = engine.initial(), Head()
@@ -252,7 +252,7 @@ def told(events: list[Event], order_id: int) -> Outcome | str:
     raise AssertionError(f"no outcome for order {order_id}")
 
 
-def levels(venue: Venue, symbol: str) -> tuple[dict[int, Any], dict[int, Any]]:
+def levels(venue: ExchangeVenue, symbol: str) -> tuple[dict[int, Any], dict[int, Any]]:
     book = venue.state.books[symbol]
     bids = {lv.cost: [(o.id, o.lots) for o in lv] for lv in book.bids.walk()}
     asks = {PAR_TICKS - lv.cost: [(o.id, o.lots) for o in lv] for lv in book.asks.walk()}

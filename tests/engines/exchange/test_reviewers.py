@@ -10,7 +10,7 @@ from schemas.events.governance import MarketClosed, MarketResolved, ReviewAnswer
 from schemas.signatures import public_key, seed_from
 from schemas.subjects import account_command
 from tests.engines.driver import check_decides_again
-from tests.engines.exchange.venue import START_NS, Venue, opening
+from tests.engines.exchange.venue import START_NS, ExchangeVenue, opening
 
 JUDGE, SECOND = (seed_from(letter * 32) for letter in (b"j", b"s"))
 HASH = "a" * 64
@@ -24,9 +24,9 @@ def answer(
 
 
 @pytest.fixture
-def venue() -> Venue:
+def venue() -> ExchangeVenue:
     """X and Y, with a market maker, two accounts of the judge and one of a second key."""
-    venue = Venue()
+    venue = ExchangeVenue()
     venue.markets("X", "Y")
     venue.open("maker", 10**9)
     for account, seed in (("judge", JUDGE), ("judge2", JUDGE), ("second", SECOND)):
@@ -36,12 +36,14 @@ def venue() -> Venue:
     return venue
 
 
-def place(venue: Venue, account: str, side: Side, price: int = 5_000, symbol: str = "X") -> None:
+def place(
+    venue: ExchangeVenue, account: str, side: Side, price: int = 5_000, symbol: str = "X"
+) -> None:
     name = f"o{venue.sequence}"
     venue.order(account, PlaceOrder(name, START_NS, symbol, side, 1, price_ticks=price))
 
 
-def barred(venue: Venue, answered: ReviewAnswered) -> list[str]:
+def barred(venue: ExchangeVenue, answered: ReviewAnswered) -> list[str]:
     (event,) = venue.govern(answered)
     assert isinstance(event, ReviewersChecked)
     venue.check()
@@ -49,7 +51,7 @@ def barred(venue: Venue, answered: ReviewAnswered) -> list[str]:
     return event.barred
 
 
-def test_who_has_nothing_in_the_symbol_is_not_barred(venue: Venue) -> None:
+def test_who_has_nothing_in_the_symbol_is_not_barred(venue: ExchangeVenue) -> None:
     place(venue, "judge", "buy", symbol="Y")
     place(venue, "maker", "buy")
     (event,) = venue.govern(answer(JUDGE, SECOND))
@@ -63,7 +65,7 @@ def test_who_has_nothing_in_the_symbol_is_not_barred(venue: Venue) -> None:
     )
 
 
-def test_a_resting_order_bars(venue: Venue) -> None:
+def test_a_resting_order_bars(venue: ExchangeVenue) -> None:
     place(venue, "judge", "buy")
     assert barred(venue, answer(JUDGE)) == ["judge"]
     assert barred(venue, answer(SECOND)) == []
@@ -74,7 +76,9 @@ def test_a_resting_order_bars(venue: Venue) -> None:
 
 
 @pytest.mark.parametrize("side", ["buy", "sell"])
-def test_a_position_bars_on_either_side_until_it_is_closed(venue: Venue, side: Side) -> None:
+def test_a_position_bars_on_either_side_until_it_is_closed(
+    venue: ExchangeVenue, side: Side
+) -> None:
     other: Side = "sell" if side == "buy" else "buy"
     place(venue, "maker", other)
     place(venue, "judge", side)
@@ -84,19 +88,21 @@ def test_a_position_bars_on_either_side_until_it_is_closed(venue: Venue, side: S
     assert barred(venue, answer(JUDGE)) == []
 
 
-def test_all_accounts_of_all_keys_are_looked_at_and_named_in_order(venue: Venue) -> None:
+def test_all_accounts_of_all_keys_are_looked_at_and_named_in_order(venue: ExchangeVenue) -> None:
     for account in ("second", "judge2", "maker", "judge"):
         place(venue, account, "buy")
     assert barred(venue, answer(SECOND, JUDGE)) == ["judge", "judge2", "second"]
     assert barred(venue, answer()) == []
 
 
-def test_only_an_approval_is_asked_about(venue: Venue) -> None:
+def test_only_an_approval_is_asked_about(venue: ExchangeVenue) -> None:
     place(venue, "judge", "buy")
     assert venue.govern(answer(JUDGE, approve=False)) == []
 
 
-def test_a_closed_market_still_bars_who_holds_it_and_a_settled_one_nobody(venue: Venue) -> None:
+def test_a_closed_market_still_bars_who_holds_it_and_a_settled_one_nobody(
+    venue: ExchangeVenue,
+) -> None:
     place(venue, "maker", "sell")
     place(venue, "judge", "buy")
     place(venue, "judge2", "buy")
@@ -106,14 +112,16 @@ def test_a_closed_market_still_bars_who_holds_it_and_a_settled_one_nobody(venue:
     assert barred(venue, answer(JUDGE)) == []
 
 
-def test_a_long_list_is_cut_but_never_empty(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_list_is_cut_but_never_empty(
+    venue: ExchangeVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(governance, "MAX_CONFLICTED_LISTED", 1)
     place(venue, "judge2", "buy")
     place(venue, "judge", "buy")
     assert barred(venue, answer(JUDGE)) == ["judge"]
 
 
-def test_what_came_before_in_the_same_group_counts(venue: Venue) -> None:
+def test_what_came_before_in_the_same_group_counts(venue: ExchangeVenue) -> None:
     """The order in which the log has them decides, not the group that they fell in."""
     order = PlaceOrder("o", START_NS, "X", "buy", 1, price_ticks=5_000)
     message = venue.order_message("judge", order)
@@ -124,6 +132,6 @@ def test_what_came_before_in_the_same_group_counts(venue: Venue) -> None:
     assert checked.barred == ["judge"]
 
 
-def test_a_key_that_holds_no_account_bars_nobody(venue: Venue) -> None:
+def test_a_key_that_holds_no_account_bars_nobody(venue: ExchangeVenue) -> None:
     place(venue, "judge", "buy")
     assert barred(venue, answer(seed_from(b"n" * 32))) == []

@@ -7,13 +7,13 @@ import pytest
 from engines.exchange.book import Book
 from schemas.commands import PlaceOrder, Side
 from schemas.errors import BrokenInvariant
-from tests.engines.exchange.venue import START_NS, Venue
+from tests.engines.exchange.venue import START_NS, ExchangeVenue
 
 
 @pytest.fixture
 def book() -> Book:
     """Return a book with two levels on each side, two orders on the best one."""
-    venue = Venue()
+    venue = ExchangeVenue()
     venue.open("anna", 10**9)
     venue.markets("RAIN")
     rows: list[tuple[Side, int]] = [("buy", 40), ("buy", 40), ("buy", 30), ("sell", 60)]

@@ -51,7 +51,7 @@ def opening(account: str, time_ns: int, venue_id: str = VENUE_ID, seed: str = SE
     return OpenAccount(time_ns, key, sign(seed, encode(text)))
 
 
-class Venue(Driver[State]):
+class ExchangeVenue(Driver[State]):
     """A driven exchange with a founded venue."""
 
     def __init__(self, policy: ExchangePolicy | None = None) -> None:

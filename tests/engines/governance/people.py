@@ -49,7 +49,7 @@ def genesis(root: Person = ROOT, **changes: Any) -> Genesis:
     return Genesis(**(fields | changes))
 
 
-class Venue:
+class GovernedVenue:
     """A founded venue and a way to decide on it."""
 
     def __init__(self, policy: Policy = SEED_PLAN, *, founded: bool = True) -> None:

@@ -49,8 +49,8 @@ from tests.engines.governance.people import (
     BERT,
     CARA,
     ROOT,
+    GovernedVenue,
     Person,
-    Venue,
     genesis,
     names,
     refusal,
@@ -61,7 +61,7 @@ OVERRIDE: dict[str, Any] = {"action": "restarted", "reason": "power"}
 
 
 def test_genesis_founds_the_venue() -> None:
-    venue = Venue(founded=False)
+    venue = GovernedVenue(founded=False)
     events = venue.send(ROOT, encode(genesis()))
     accepted, founded, enrolled, policy = events
     assert isinstance(accepted, DecisionAccepted)
@@ -90,7 +90,7 @@ def test_genesis_founds_the_venue() -> None:
     ],
 )
 def test_bad_genesis_founds_nothing(changes: dict[str, Any], code: str) -> None:
-    venue = Venue(founded=False)
+    venue = GovernedVenue(founded=False)
     assert refusal(venue.send(ROOT, encode(genesis(**changes)))) == code
     assert venue.state.venue_id == ""
     # and a good one may still come
@@ -98,7 +98,7 @@ def test_bad_genesis_founds_nothing(changes: dict[str, Any], code: str) -> None:
 
 
 def test_only_one_genesis_and_nothing_before_it() -> None:
-    venue = Venue(founded=False)
+    venue = GovernedVenue(founded=False)
     assert venue.code(ROOT, OpsOverride, **OVERRIDE) == "no_genesis"
     venue.send(ROOT, encode(genesis()))
     assert refusal(venue.send(ROOT, encode(genesis()))) == "genesis_exists"
@@ -106,7 +106,7 @@ def test_only_one_genesis_and_nothing_before_it() -> None:
 
 
 def test_genesis_must_be_signed_by_its_root_key() -> None:
-    venue = Venue(founded=False)
+    venue = GovernedVenue(founded=False)
     body = encode(genesis())
     forged = encode(
         SignedDecision(ROOT.key, body.decode(), msgspec.json.decode(ANNA.sign(body))["signature"])
@@ -131,14 +131,14 @@ def test_genesis_must_be_signed_by_its_root_key() -> None:
     ],
 )
 def test_what_cannot_be_read(payload: bytes, code: str) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     before = venue.driver.hash()
     assert refusal(venue.driver.feed((f"main.cmd.admin.{ROOT.key}", payload))) == code
     assert venue.driver.hash() == before
 
 
 def test_body_must_be_canonical() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     body = venue.body(ROOT, OpsOverride, **OVERRIDE)
     for other in (
         body.replace(b'":', b'": ', 1),
@@ -151,13 +151,13 @@ def test_body_must_be_canonical() -> None:
 
 
 def test_subject_and_envelope_must_name_the_same_key() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     body = venue.body(ROOT, OpsOverride, **OVERRIDE)
     assert refusal(venue.send(ROOT, body, f"main.cmd.admin.{ANNA.key}")) == "bad_key"
 
 
 def test_refusal_shows_a_hostile_subject_harmlessly() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     (event,) = venue.driver.feed(("main.cmd.admin.a\x00\u202eb" + "x" * 500, b""))
     assert isinstance(event, DecisionRefused)
     assert event.key.startswith("a\ufffd\ufffdb")
@@ -165,7 +165,7 @@ def test_refusal_shows_a_hostile_subject_harmlessly() -> None:
 
 
 def test_tampering_with_any_part_is_refused() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     body = venue.body(ROOT, OpsOverride, **OVERRIDE)
     envelope = msgspec.json.decode(ROOT.sign(body), type=SignedDecision)
     raw = bytearray(base64.urlsafe_b64decode(envelope.signature + "=="))
@@ -183,7 +183,7 @@ def test_tampering_with_any_part_is_refused() -> None:
 
 
 def test_who_where_and_when() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     now = venue.driver.now_ns
     assert venue.code(ANNA, OpsOverride, **OVERRIDE) == "unknown_key"
     assert venue.code(ROOT, OpsOverride, **OVERRIDE, venue_id="0" * 64) == "wrong_venue"
@@ -195,11 +195,11 @@ def test_who_where_and_when() -> None:
 
 @pytest.mark.parametrize("counter", [0, -1, 2**63, 10**300])
 def test_counter_out_of_range(counter: int) -> None:
-    assert Venue().code(ROOT, OpsOverride, **OVERRIDE, counter=counter) == "counter_reused"
+    assert GovernedVenue().code(ROOT, OpsOverride, **OVERRIDE, counter=counter) == "counter_reused"
 
 
 def test_captured_decision_has_no_second_effect() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     body = venue.body(ANNA, Mint, account="bob", amount_cents=500)
     assert names(venue.send(ANNA, body)) == ["DecisionAccepted", "CreditsMinted"]
@@ -212,7 +212,7 @@ def test_captured_decision_has_no_second_effect() -> None:
 
 
 def test_refused_decision_does_not_use_up_its_counter() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     assert venue.code(ROOT, HaltMarket, symbol="NONE", reason="") == "unknown_symbol"
     assert venue.code(ROOT, OpsOverride, **OVERRIDE, counter=1) == ""
 
@@ -241,7 +241,7 @@ SAMPLES: dict[type[AnyDecision], dict[str, Any]] = {
 @pytest.mark.parametrize("role", list(RANKS))
 @pytest.mark.parametrize("kind", list(SAMPLES))
 def test_role_matrix(role: str, kind: type[AnyDecision]) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, role)
     venue.enrol(BERT, "viewer")
     venue.list()
@@ -263,4 +263,4 @@ def test_every_decision_has_a_role() -> None:
 
 def test_a_person_without_a_key_is_nobody() -> None:
     stranger = Person("stranger", 7)
-    assert Venue().code(stranger, Mint, account="bob", amount_cents=5) == "unknown_key"
+    assert GovernedVenue().code(stranger, Mint, account="bob", amount_cents=5) == "unknown_key"

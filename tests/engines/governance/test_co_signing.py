@@ -26,20 +26,20 @@ from schemas.events.governance import (
 from schemas.policy import GovernancePolicy, Policy
 from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Venue, names, refusal
+from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, GovernedVenue, names, refusal
 
 POLITICAL: dict[str, Any] = {"symbol": "VOTE", "name": "Vote", "market_type": "political"}
 RESOLVE: dict[str, Any] = {"symbol": "VOTE", "value_ticks": 0, "reason": ""}
 
 
-def three_admins(signers: int = 2) -> Venue:
-    venue = Venue(Policy(name="p", governance=GovernancePolicy(political_signers=signers)))
+def three_admins(signers: int = 2) -> GovernedVenue:
+    venue = GovernedVenue(Policy(name="p", governance=GovernancePolicy(political_signers=signers)))
     venue.enrol(ANNA, "admin")
     venue.enrol(BERT, "admin")
     return venue
 
 
-def propose(venue: Venue, person: Any = ANNA, **fields: Any) -> str:
+def propose(venue: GovernedVenue, person: Any = ANNA, **fields: Any) -> str:
     """Bring in a political listing and return its hash."""
     body = venue.body(person, ListMarket, **(POLITICAL | fields))
     (event,) = venue.send(person, body)
@@ -49,7 +49,7 @@ def propose(venue: Venue, person: Any = ANNA, **fields: Any) -> str:
 
 
 def test_one_admin_alone_decides_alone() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     assert names(venue.list(**POLITICAL)) == ["DecisionAccepted", "MarketListed"]
     venue.enrol(ANNA, "editor")  # no admin, so still alone
     assert names(venue.decide(ROOT, ResolveMarket, **RESOLVE)) == [

@@ -7,12 +7,21 @@ from schemas.decisions import EditMarket, EnrolKey, GrantRole, Mint, RevokeKey, 
 from schemas.events.governance import KeyRevoked, KeyRotated, RoleGranted
 from schemas.limits import ROTATION_OVERLAP_NS
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Person, Venue, names, refusal
+from tests.engines.governance.people import (
+    ANNA,
+    BERT,
+    CARA,
+    ROOT,
+    GovernedVenue,
+    Person,
+    names,
+    refusal,
+)
 
 MINT: dict[str, Any] = {"account": "bob", "amount_cents": 5}
 
 
-def rotate(venue: Venue, old: Person, new: Person, **fields: Any) -> list[Any]:
+def rotate(venue: GovernedVenue, old: Person, new: Person, **fields: Any) -> list[Any]:
     new.counter = 0
     agreed = signatures.sign(new.seed, old.key.encode())
     return venue.decide(
@@ -21,7 +30,7 @@ def rotate(venue: Venue, old: Person, new: Person, **fields: Any) -> list[Any]:
 
 
 def test_enrolment_refusals() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     enrol = {"holder": "anna", "role": "admin"}
     assert venue.code(ROOT, EnrolKey, **enrol, key="UABC") == "bad_key"
     assert venue.code(ROOT, EnrolKey, **enrol, key=ROOT.key) == "key_exists"
@@ -33,7 +42,7 @@ def test_enrolment_refusals() -> None:
 
 
 def test_role_follows_the_grant() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "viewer")
     assert venue.code(ANNA, Mint, **MINT) == "role_too_low"
     assert venue.code(ROOT, GrantRole, key=ANNA.key, role="admin") == ""
@@ -45,7 +54,7 @@ def test_role_follows_the_grant() -> None:
 
 
 def test_revoked_key_signs_nothing() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     assert venue.code(ROOT, RevokeKey, key=ANNA.key, reason="lost") == ""
     assert venue.code(ANNA, Mint, **MINT) == "key_revoked"
@@ -55,7 +64,7 @@ def test_revoked_key_signs_nothing() -> None:
 
 
 def test_last_super_admin_stays() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     assert venue.code(ROOT, RevokeKey, key=ROOT.key, reason="") == "last_super_admin"
     assert venue.code(ROOT, GrantRole, key=ROOT.key, role="admin") == "last_super_admin"
     venue.enrol(ANNA, "super-admin")
@@ -64,7 +73,7 @@ def test_last_super_admin_stays() -> None:
 
 
 def test_key_that_is_about_to_lapse_is_no_last_super_admin() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     rotate(venue, ROOT, BERT)
     assert venue.code(BERT, RevokeKey, key=BERT.key, reason="") == "last_super_admin"
     venue.decide(BERT, EnrolKey, key=ANNA.key, holder="anna", role="super-admin")
@@ -73,7 +82,7 @@ def test_key_that_is_about_to_lapse_is_no_last_super_admin() -> None:
 
 
 def test_rotation_accepts_both_keys_for_a_day() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     events = rotate(venue, ANNA, BERT)
     assert names(events) == ["DecisionAccepted", "KeyRotated"]
@@ -90,7 +99,7 @@ def test_rotation_accepts_both_keys_for_a_day() -> None:
 
 
 def test_anyone_may_rotate_but_only_with_a_key_that_agrees() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "viewer")
     assert refusal(rotate(venue, ANNA, BERT, new_key_signature="x" * 86)) == "bad_signature"
     other = signatures.sign(BERT.seed, ROOT.key.encode())
@@ -102,7 +111,7 @@ def test_anyone_may_rotate_but_only_with_a_key_that_agrees() -> None:
 
 
 def test_what_befalls_a_key_befalls_the_one_it_replaced() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     rotate(venue, ANNA, BERT)
     assert venue.code(ROOT, GrantRole, key=ANNA.key, role="editor") == "bad_key"
@@ -117,7 +126,7 @@ def test_what_befalls_a_key_befalls_the_one_it_replaced() -> None:
 
 
 def test_stolen_old_key_can_be_revoked_alone() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     rotate(venue, ANNA, BERT)
     assert venue.code(BERT, Mint, **MINT) == ""

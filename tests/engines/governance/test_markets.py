@@ -20,11 +20,11 @@ from schemas.events.governance import MarketEdited, MarketListed, PolicySet
 from schemas.limits import MAX_AMOUNT_CENTS
 from schemas.policy import Policy, PricingPolicy
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ROOT, Venue, names, refusal
+from tests.engines.governance.people import ROOT, GovernedVenue, names, refusal
 
 
 def test_listing_carries_everything_on() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     events = venue.list(
         description="two\nlines", aliases=["regen", "雨"], min_price="-1.5", tick_ticks=5
     )
@@ -71,7 +71,7 @@ def test_listing_carries_everything_on() -> None:
     ],
 )
 def test_bad_listings(fields: dict[str, Any], code: str) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.list()
     before = venue.driver.hash()
     assert refusal(venue.list(**({"symbol": "SNOW"} | fields))) == code
@@ -109,7 +109,7 @@ FIELDS: dict[type[AnyDecision], dict[str, Any]] = {
 
 @pytest.mark.parametrize(("before", "kind", "after"), LIFE)
 def test_life_of_a_market(before: str, kind: type[AnyDecision], after: str) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.list()
     road: dict[str, list[type[AnyDecision]]] = {
         "open": [],
@@ -129,19 +129,19 @@ def test_life_of_a_market(before: str, kind: type[AnyDecision], after: str) -> N
 
 @pytest.mark.parametrize("kind", FIELDS)
 def test_unknown_symbol(kind: type[AnyDecision]) -> None:
-    assert Venue().code(ROOT, kind, symbol="NONE", **FIELDS[kind]) == "unknown_symbol"
+    assert GovernedVenue().code(ROOT, kind, symbol="NONE", **FIELDS[kind]) == "unknown_symbol"
 
 
 @pytest.mark.parametrize("value", [-1, 10_001, 10**30])
 def test_resolution_value_out_of_range(value: int) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.list()
     fields = {"symbol": "RAIN", "reason": "", "value_ticks": value}
     assert venue.code(ROOT, ResolveMarket, **fields) == "value_out_of_range"
 
 
 def test_edit_changes_only_what_it_names() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.list(description="old", aliases=["a"])
     events = venue.decide(
         ROOT,
@@ -163,7 +163,7 @@ def test_edit_changes_only_what_it_names() -> None:
     "fields", [{}, {"market_weight_bp": 4_000}, {"name": "\x1b[31m"}, {"aliases": ["x\ny"]}]
 )
 def test_bad_edits(fields: dict[str, Any]) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     venue.list()
     assert venue.code(ROOT, EditMarket, symbol="RAIN", **fields) == "bad_market"
 
@@ -181,11 +181,13 @@ def test_bad_edits(fields: dict[str, Any]) -> None:
     ],
 )
 def test_bad_mints(fields: dict[str, Any], code: str) -> None:
-    assert Venue().code(ROOT, Mint, **({"account": "bob", "amount_cents": 1} | fields)) == code
+    assert (
+        GovernedVenue().code(ROOT, Mint, **({"account": "bob", "amount_cents": 1} | fields)) == code
+    )
 
 
 def test_policies_are_counted() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     policy = Policy(name="mine", pricing=PricingPolicy(ewma_alpha_bp=100))
     events = venue.decide(ROOT, SetPolicy, policy=policy, reason="smoother")
     assert isinstance(events[1], PolicySet)
@@ -198,4 +200,4 @@ def test_policies_are_counted() -> None:
 @pytest.mark.parametrize("fields", [{"action": ""}, {"reason": ""}, {"reason": "\n"}])
 def test_override_must_say_what_and_why(fields: dict[str, str]) -> None:
     fields = {"action": "restart", "reason": "power cut"} | fields
-    assert Venue().code(ROOT, OpsOverride, **fields) == "bad_text"
+    assert GovernedVenue().code(ROOT, OpsOverride, **fields) == "bad_text"

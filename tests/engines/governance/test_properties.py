@@ -17,7 +17,7 @@ from schemas.events.governance import (
 from schemas.registry import DECISIONS
 from schemas.units import HOUR_NS
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ANNA, BERT, ROOT, Person, Venue
+from tests.engines.governance.people import ANNA, BERT, ROOT, GovernedVenue, Person
 from tests.support.drawing import drawn
 
 PEOPLE = (ROOT, ANNA, BERT)
@@ -67,8 +67,8 @@ def junk_decisions(draw: st.DrawFn, venue_id: str, now_ns: int) -> Any:
     return kind(**fields)
 
 
-def three() -> Venue:
-    venue = Venue()
+def three() -> GovernedVenue:
+    venue = GovernedVenue()
     venue.enrol(ANNA, "admin")
     venue.enrol(BERT, "super-admin")
     venue.list(symbol="RAIN")

@@ -17,21 +17,21 @@ from schemas.decisions import (
 )
 from schemas.events.governance import ReviewAnswered
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, Person, Venue, names
+from tests.engines.governance.people import ANNA, BERT, CARA, ROOT, GovernedVenue, Person, names
 
 HASH = digest(b"a proposal")
 ANSWER: dict[str, Any] = {"proposal_hash": HASH, "symbol": "RAIN", "reason": "it is so"}
 
 
-def with_admins(market_type: str = "social") -> Venue:
-    venue = Venue()
+def with_admins(market_type: str = "social") -> GovernedVenue:
+    venue = GovernedVenue()
     venue.list(market_type=market_type)
     venue.enrol(ANNA, "admin")
     venue.enrol(BERT, "admin")
     return venue
 
 
-def rotate(venue: Venue, old: Person, new: Person) -> None:
+def rotate(venue: GovernedVenue, old: Person, new: Person) -> None:
     proof = signatures.sign(new.seed, old.key.encode())
     assert venue.code(old, RotateKey, new_key=new.key, new_key_signature=proof) == ""
 

@@ -13,22 +13,22 @@ from schemas.events.governance import SourceAdded, SourceChanged, SourceQuaranti
 from schemas.policy import Policy
 from schemas.sources import Source
 from tests.engines.driver import check_decides_again, check_folds
-from tests.engines.governance.people import ANNA, BERT, ROOT, START_NS, Venue, names, rss
+from tests.engines.governance.people import ANNA, BERT, ROOT, START_NS, GovernedVenue, names, rss
 
 HASH_BEFORE_SOURCES = "2568fa8c7dad0b1c0e24e750335205f8daf06f45ca39105e86f95c84bde64074"
 """Computed by the version before them."""
 PUSH = Source(source="desk", name="Desk", kind="push", push_key=ANNA.key)
 
 
-def with_sources() -> Venue:
-    venue = Venue()
+def with_sources() -> GovernedVenue:
+    venue = GovernedVenue()
     venue.decide(ROOT, AddSource, source=rss("daily"))
     venue.decide(ROOT, AddSource, source=PUSH)
     return venue
 
 
 def test_a_source_is_added_as_it_was_signed() -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     source = rss("daily", trust_bp=8_500, crawl_delay_s=60)
     events = venue.decide(ROOT, AddSource, source=source)
     assert names(events) == ["DecisionAccepted", "SourceAdded"]
@@ -60,7 +60,7 @@ def test_an_id_is_given_once() -> None:
     ],
 )
 def test_what_is_no_good_source_is_not_added(source: Source) -> None:
-    venue = Venue()
+    venue = GovernedVenue()
     before = venue.driver.hash()
     assert venue.code(ROOT, AddSource, source=source) == "bad_source"
     assert venue.driver.hash() == before
@@ -122,7 +122,7 @@ def test_quarantine_and_release() -> None:
 
 def test_the_state_of_a_venue_without_sources_is_hashed_as_before_there_were_any() -> None:
     """Else no log of an earlier version could be folded any more."""
-    venue = Venue(Policy(name="p"))
+    venue = GovernedVenue(Policy(name="p"))
     venue.list()
     assert venue.driver.hash() == HASH_BEFORE_SOURCES
     engine = GovernanceEngine()

@@ -56,7 +56,7 @@ from schemas.events.reality import (
 from schemas.observations import Mention, SignalsMeasured
 from schemas.policy import SEED_PLAN, Policy
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, from_decimal, to_decimal
-from tests.engines.reality.venue import Venue, good_answer, snapshot_id, source
+from tests.engines.reality.venue import RealityVenue, good_answer, snapshot_id, source
 
 _ARTICLE: Final = re.compile(
     r"(?P<name>\w+): (?P<source>\w+) (?P<sentiment>[+-][\d.]+)(?P<rest>.*)"
@@ -87,7 +87,7 @@ class Scenario:
     """Runs one text; `run` returns the text as it should have been."""
 
     def __init__(self, policy: Policy = SEED_PLAN, trusts: dict[str, int] | None = None) -> None:
-        self.venue = Venue(policy, trusts=trusts)
+        self.venue = RealityVenue(policy, trusts=trusts)
         self.articles: dict[str, SignalsMeasured] = {}
         self.names: dict[int | None, str] = {}
         self.reviews: dict[str, tuple[str, str]] = {}

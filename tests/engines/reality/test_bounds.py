@@ -33,7 +33,7 @@ from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.reality.venue import (
     START_NS,
     TRUSTS,
-    Venue,
+    RealityVenue,
     changed,
     good_answer,
     listed,
@@ -64,7 +64,7 @@ def test_every_event_has_its_step() -> None:
 
 
 def test_record_of_another_engine_that_cannot_be_read() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     for name in ("governance", "exchange"):
         _, data = record(name, START_NS, ReviewersChecked(1, "0" * 64, "RAIN", "", [], []))
         for payload in (data[:-9], data.replace(b"record/1", b"record/2")):
@@ -74,26 +74,26 @@ def test_record_of_another_engine_that_cannot_be_read() -> None:
 
 
 def test_record_on_another_engines_subject() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     _, data = record("exchange", START_NS, BookOpened(1, "RAIN", 1))
     with pytest.raises(UnknownRecord, match="exchange"):
         venue.driver.feed(("main.evt.governance", data))
 
 
 def test_most_records_of_the_exchange_are_not_even_read() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     assert venue.driver.feed(("main.evt.exchange", b"no record at all")) == []
     assert venue.driver.feed(record("exchange", START_NS, BookOpened(1, "RAIN", 1))) == []
 
 
 def test_other_events_and_subjects_are_nobody_s_business() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     assert venue.govern(OpsOverridden(1, "k", "a", "r")) == []
     assert venue.driver.feed(("main.obs.article", b"{}")) == []
 
 
 def test_unreadable_observations_are_answered() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     (dropped,) = venue.driver.feed(("main.obs.signals", b'{"type":"signals_measured/9"}'))
     assert isinstance(dropped, ArticleDropped)
     assert (dropped.reason, dropped.article, dropped.source) == ("unreadable", 0, "")
@@ -116,7 +116,7 @@ def test_unreadable_observations_are_answered() -> None:
 
 def test_texts_are_nothing_to_judge() -> None:
     """A measured text has the outcome that v0.1.0 gives it, and no say in what comes later."""
-    venue, other = Venue(), Venue()
+    venue, other = RealityVenue(), RealityVenue()
     text = TextMeasured(
         kind="market", id="RAIN", of=1, text_hash="0" * 64, embedding="AA==", model="words",
         signals=0, measured_ns=1,
@@ -133,7 +133,7 @@ def test_texts_are_nothing_to_judge() -> None:
 
 
 def test_event_that_cannot_be_true() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     with pytest.raises(BrokenInvariant):
         venue.engine.evolve(venue.state, ScoreClosed(1, "FOG"))
     with pytest.raises(BrokenInvariant):
@@ -149,7 +149,7 @@ def test_article_that_would_join_a_full_cluster_is_a_duplicate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(article_admission, "MAX_CLUSTER_ARTICLES", 3)
-    venue = Venue()
+    venue = RealityVenue()
     a = first_article(venue.measure())
     for _ in range(2):
         assert kinds(venue.measure(neighbours=venue.neighbour(a)))[0] == "ArticleGrouped"
@@ -160,7 +160,7 @@ def test_article_that_would_join_a_full_cluster_is_a_duplicate(
 
 def test_full_window_lets_its_oldest_article_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evolve, "MAX_WINDOW_ARTICLES", 3)
-    venue = Venue()
+    venue = RealityVenue()
     a, b, c = (first_article(venue.measure()) for _ in range(3))
     d = first_article(venue.measure())
     assert [*venue.state.persisted.window] == [b, c, d]
@@ -175,7 +175,7 @@ def test_full_window_lets_its_oldest_article_go(monkeypatch: pytest.MonkeyPatch)
 
 def test_memory_of_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MAX_REMEMBERED_ARTICLES", 4)
-    venue = Venue()
+    venue = RealityVenue()
     told = [venue.measure(snapshot_id=snapshot_id(name)) for name in "abcde"]
     forgets = [any(isinstance(event, ArticlesForgotten) for event in events) for events in told]
     assert forgets == [False, True, False, True, False]
@@ -186,7 +186,7 @@ def test_memory_of_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_is_forgotten_in_the_end() -> None:
-    venue = Venue(trusts=TRUSTS)
+    venue = RealityVenue(trusts=TRUSTS)
     empty = venue.engine.load(venue.engine.dump(venue.state)).persisted
     venue.llm()
     venue.measure("tiny", sentiment_bp=1_000)
@@ -212,7 +212,7 @@ def test_all_is_forgotten_in_the_end() -> None:
 
 
 def test_forgetting_is_not_done_more_often_than_every_ten_minutes() -> None:
-    venue = Venue(NO_LIMIT)
+    venue = RealityVenue(NO_LIMIT)
     for _ in range(30):
         venue.measure()
         venue.wait(MINUTE_NS)
@@ -224,7 +224,7 @@ def test_forgetting_is_not_done_more_often_than_every_ten_minutes() -> None:
 
 
 def test_story_that_waits_outlives_the_window() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     events = venue.measure(sentiment_bp=1_000)
     venue.wait(70 * HOUR_NS)
     assert first_article(events) in venue.state.persisted.clusters
@@ -236,7 +236,7 @@ def test_story_that_waits_outlives_the_window() -> None:
 
 
 def test_window_is_over_at_its_end_whether_or_not_it_was_forgotten() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     a = first_article(venue.measure())
     venue.driver.at(START_NS + 6 * HOUR_NS - 1)
     b = only(venue.measure(neighbours=venue.neighbour(a)), ArticleGrouped).article
@@ -246,7 +246,7 @@ def test_window_is_over_at_its_end_whether_or_not_it_was_forgotten() -> None:
 
 
 def test_most_similar_neighbour_counts_in_whatever_order_they_come() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     a, b = first_article(venue.measure()), first_article(venue.measure())
     both = venue.neighbour(a, 8_000) + venue.neighbour(b, 8_100)
     for neighbours in (both, both[::-1]):
@@ -255,7 +255,7 @@ def test_most_similar_neighbour_counts_in_whatever_order_they_come() -> None:
 
 
 def test_nobody_publishes_after_being_seen() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     for published_ns in (START_NS + 1, 2**70, None):
         opened: ClusterOpened = only(venue.measure(published_ns=published_ns), ClusterOpened)
         assert opened.published_ns == opened.observed_ns == START_NS
@@ -267,7 +267,7 @@ def test_nobody_publishes_after_being_seen() -> None:
 
 def test_flood_of_reviews_displaces_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reviews, "MAX_OPEN_REVIEWS", 3)
-    venue = Venue()
+    venue = RealityVenue()
     honest = review(venue.measure("weekly", sentiment_bp=1_000)).proposal_hash
     first = review(venue.measure("daily", sentiment_bp=1_000)).proposal_hash
     second = review(venue.measure("daily", sentiment_bp=1_000)).proposal_hash
@@ -286,7 +286,7 @@ def test_flood_of_reviews_displaces_itself(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_proposal_is_what_its_hash_says_and_names_a_bounded_evidence() -> None:
     policy = changed("reality", NO_LIMIT, suspicious_delta_e2=0, delta_cap_e2=10_000)
-    venue = Venue(policy, trusts={f"s{n:02}": 1 for n in range(30)} | {"daily": 8_500})
+    venue = RealityVenue(policy, trusts={f"s{n:02}": 1 for n in range(30)} | {"daily": 8_500})
     a = first_article(venue.measure("s00"))
     for n in range(1, 30):
         venue.measure(f"s{n:02}", neighbours=venue.neighbour(a))
@@ -299,7 +299,7 @@ def test_proposal_is_what_its_hash_says_and_names_a_bounded_evidence() -> None:
 
 
 def test_answer_for_another_symbol_or_an_unknown_proposal() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     hash_ = review(venue.measure(sentiment_bp=1_000)).proposal_hash
     for answer in (venue.checked, venue.answered):
         (refused,) = answer(hash_, "SNOW")
@@ -310,7 +310,7 @@ def test_answer_for_another_symbol_or_an_unknown_proposal() -> None:
 
 
 def test_barred_reviewers_are_named() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     hash_ = review(venue.measure(sentiment_bp=1_000)).proposal_hash
     (refused,) = venue.checked(hash_, "RAIN", "anna", "bob")
     assert refused == reality.ReviewAnswerRefused(
@@ -324,7 +324,7 @@ def test_barred_reviewers_are_named() -> None:
 
 def test_only_so_many_requests_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "MAX_LLM_WAITING", 2)
-    venue = Venue()
+    venue = RealityVenue()
     venue.llm()
     told = [venue.measure(sentiment_bp=9_000) for _ in range(3)]
     asked = [any(isinstance(event, LlmRequested) for event in events) for events in told]
@@ -333,7 +333,7 @@ def test_only_so_many_requests_wait_at_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_llm_reads_the_newest_articles_of_the_story() -> None:
-    venue = Venue()
+    venue = RealityVenue()
     articles = [first_article(venue.measure())]
     for _ in range(6):
         events = venue.measure(neighbours=venue.neighbour(articles[0]))
@@ -364,7 +364,7 @@ def test_llm_reads_the_newest_articles_of_the_story() -> None:
 def test_answer_is_judged_again(
     impact_e2: int, confidence_bp: int, ids: list[str], status: str
 ) -> None:
-    venue = Venue()
+    venue = RealityVenue()
     venue.llm()
     events = venue.measure(sentiment_bp=9_000, snapshot_id=snapshot_id("a"))
     cited = [snapshot_id(name) for name in ids]
@@ -376,7 +376,7 @@ def test_answer_is_judged_again(
 
 def test_many_deadlines_are_concluded_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(group_end, "MAX_TIMERS_AT_ONCE", 2)
-    venue = Venue()
+    venue = RealityVenue()
     venue.llm()
     for _ in range(5):
         venue.measure(sentiment_bp=9_000)
@@ -393,7 +393,7 @@ def test_many_deadlines_are_concluded_in_turns(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_political_markets_stay_sensitive() -> None:
-    venue = Venue(markets=())
+    venue = RealityVenue(markets=())
     (opened,) = venue.govern(listed("VOTE", market_type="political", initial_score_e2=7_000))
     assert opened == reality.ScoreOpened(venue.driver.sequence, "VOTE", 7_000, True, True)
     assert venue.govern(MarketEdited(1, "VOTE", "", "", [], "low", 1, 1)) == []
@@ -403,7 +403,7 @@ def test_political_markets_stay_sensitive() -> None:
 
 def test_moves_that_are_looked_back_at_are_bounded() -> None:
     policy = changed("safeguards", NO_LIMIT, spike_changes=3, source_cap_e2=10**6)
-    venue = Venue(policy, trusts=TRUSTS)
+    venue = RealityVenue(policy, trusts=TRUSTS)
     for sign in (1, -1, 1, -1, 1):
         venue.measure("tiny", sentiment_bp=sign * 1_000, mentions=titled("RAIN"))
     assert venue.state.persisted.scores["RAIN"].moves_e2 == [372, 372, 372]
@@ -412,7 +412,7 @@ def test_moves_that_are_looked_back_at_are_bounded() -> None:
 
 def test_move_of_an_instant_is_charged_until_the_window_is_over() -> None:
     policy = changed("safeguards", source_cap_e2=372)
-    venue = Venue(policy, trusts=TRUSTS)
+    venue = RealityVenue(policy, trusts=TRUSTS)
     assert only(venue.measure("tiny", sentiment_bp=1_000), ScoreChanged).delta_e2 == 372
     venue.wait(DAY_NS - 1)
     assert only(venue.measure("tiny", sentiment_bp=1_000), ReviewOpened).reasons == ["source_cap"]
@@ -421,7 +421,7 @@ def test_move_of_an_instant_is_charged_until_the_window_is_over() -> None:
 
 
 def test_charge_is_over_at_its_windows_end_whether_or_not_it_was_forgotten() -> None:
-    venue = Venue(changed("safeguards", source_cap_e2=372), trusts=TRUSTS)
+    venue = RealityVenue(changed("safeguards", source_cap_e2=372), trusts=TRUSTS)
     venue.measure("tiny", sentiment_bp=1_000)
     venue.driver.at(START_NS + DAY_NS)
     assert only(venue.measure("tiny", sentiment_bp=1_000), ScoreChanged).delta_e2 == 372
@@ -429,5 +429,5 @@ def test_charge_is_over_at_its_windows_end_whether_or_not_it_was_forgotten() -> 
 
 @pytest.mark.parametrize(("most_e2", "kind"), [(372, ScoreChanged), (371, ReviewOpened)])
 def test_suspicious_is_what_is_above_the_threshold(most_e2: int, kind: type[Any]) -> None:
-    venue = Venue(changed("reality", suspicious_delta_e2=most_e2), trusts=TRUSTS)
+    venue = RealityVenue(changed("reality", suspicious_delta_e2=most_e2), trusts=TRUSTS)
     assert only(venue.measure("tiny", sentiment_bp=1_000), kind)

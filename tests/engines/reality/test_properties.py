@@ -35,7 +35,14 @@ from schemas.policy import CALIBRATED, SEED_PLAN, Policy
 from schemas.stored import Stored
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS
 from tests.engines.driver import Driver
-from tests.engines.reality.venue import Venue, changed, good_answer, listed, snapshot_id, source
+from tests.engines.reality.venue import (
+    RealityVenue,
+    changed,
+    good_answer,
+    listed,
+    snapshot_id,
+    source,
+)
 from tests.support.drawing import drawn
 
 SOURCES = ["daily", "weekly", "tiny", "mute"]
@@ -60,7 +67,7 @@ class Course:
     """A venue, what was measured in it, and all that it said."""
 
     def __init__(self, policy: Policy) -> None:
-        self.venue = Venue(policy, trusts=TRUSTS)
+        self.venue = RealityVenue(policy, trusts=TRUSTS)
         self.venue.llm("enabled")
         self.measured: list[SignalsMeasured] = []
         self.told: list[Event] = []
@@ -194,7 +201,7 @@ def test_any_course_of_events(data: st.DataObject) -> None:
     check_silence(course, data.draw(WAITS))
 
 
-def check_state(venue: Venue) -> None:
+def check_state(venue: RealityVenue) -> None:
     """Assert that what is counted twice is counted alike, and all is in its bounds."""
     kept = venue.state.persisted
     assert all(0 <= score.score_e2 <= 10_000 for score in kept.scores.values())
@@ -257,7 +264,7 @@ def check_silence(course: Course, wait_ns: int) -> None:
     """Assert that an input that led to nothing would still do so after any ticks."""
     engine = course.venue.engine
     for message, before, now_ns in course.silent:
-        later = Venue.__new__(Venue)
+        later = RealityVenue.__new__(RealityVenue)
         later.engine, later.driver = engine, Driver(engine, now_ns)
         later.driver.state = engine.load(before)
         later.wait(wait_ns)
@@ -280,7 +287,7 @@ def test_repeated_measurements_change_nothing(data: st.DataObject) -> None:
     assert what_came_of(doubled.venue) == what_came_of(once.venue)
 
 
-def what_came_of(venue: Venue) -> list[Any]:
+def what_came_of(venue: RealityVenue) -> list[Any]:
     """Return scores and stories without what names messages: doubled ones are more."""
     kept = venue.state.persisted
     stories = [
@@ -312,7 +319,7 @@ def test_measurements_in_another_order_count_once_each(data: st.DataObject) -> N
 @drawn(200)
 @given(st.binary(max_size=300), st.sampled_from(["main.obs.signals", "main.obs.llm"]))
 def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
-    venue = Venue()
+    venue = RealityVenue()
     assert len(venue.driver.feed((subject, payload))) == 1
     venue.check()
 
@@ -320,7 +327,7 @@ def test_observations_may_be_anything(payload: bytes, subject: str) -> None:
 @drawn(100)
 @given(st.data())
 def test_measurement_may_claim_anything(data: st.DataObject) -> None:
-    venue = Venue()
+    venue = RealityVenue()
     known = venue.signals()
     venue.measured(known)
     wild = st.sampled_from([-(2**70), -1, 0, 1, known.article, 10**6, 2**62, 2**63, 2**70])
@@ -342,7 +349,7 @@ def test_measurement_may_claim_anything(data: st.DataObject) -> None:
 
 
 def test_listing_is_needed() -> None:
-    venue = Venue(markets=())
+    venue = RealityVenue(markets=())
     (dropped,) = venue.measure()
     assert dropped.reason == "no_market"  # type: ignore[union-attr]
     venue.govern(listed("RAIN"))

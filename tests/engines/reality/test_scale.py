@@ -13,7 +13,7 @@ from schemas.codec import encode
 from schemas.observations import Mention, Neighbour
 from schemas.stored import Stored
 from schemas.units import MINUTE_NS, SECOND_NS
-from tests.engines.reality.venue import Venue, changed, snapshot_id
+from tests.engines.reality.venue import RealityVenue, changed, snapshot_id
 
 ARTICLES = 100_000
 PART = 10_000
@@ -21,7 +21,7 @@ GROUP = 500
 POLICY = changed("safeguards", source_articles_per_hour=100_000, source_cap_e2=10**6)
 
 
-def messages(venue: Venue, first: int) -> list[Stored]:
+def messages(venue: RealityVenue, first: int) -> list[Stored]:
     """Return PART measurements: each knows ten earlier articles, and names two markets."""
     made = []
     for n in range(first, first + PART):
@@ -43,9 +43,9 @@ def messages(venue: Venue, first: int) -> list[Stored]:
     return made
 
 
-def full_window(articles: int, on_part: Callable[[float, int], None] | None = None) -> Venue:
+def full_window(articles: int, on_part: Callable[[float, int], None] | None = None) -> RealityVenue:
     """Return a venue that has decided so many articles; `on_part` hears how long a part took."""
-    venue = Venue(
+    venue = RealityVenue(
         POLICY,
         markets=[f"M{n}" for n in range(101)],
         trusts={f"s{n}": 500 for n in range(97)},

@@ -89,7 +89,7 @@ def titled(*symbols: str) -> list[Mention]:
     return [Mention(symbol, 1, 0) for symbol in symbols]
 
 
-class Venue:
+class RealityVenue:
     """RAIN and SNOW, of which `daily` (trust 0.85) and `weekly` (0.50) tell, by default."""
 
     def __init__(

@@ -30,7 +30,7 @@ class SimulatedFeed:
         self.wire: SimulatedLog = server.connect(name, faults)
         self._writer = feed(shard, WRITER)
 
-    async def take_office(self, payload: bytes) -> int:
+    async def acquire_lease(self, payload: bytes) -> int:
         return await self.wire.send(self._writer, payload)
 
     async def publish(self, messages: Sequence[tuple[str, bytes]], epoch: int) -> None:

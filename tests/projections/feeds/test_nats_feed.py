@@ -44,7 +44,7 @@ A, B = "feed.main.public.markets", "feed.main.public.audit"
 
 
 async def test_a_batch_is_stored_whole_and_in_order(feed: FeedLog) -> None:
-    epoch = await feed.take_office(b"one")
+    epoch = await feed.acquire_lease(b"one")
     assert epoch == 1
     await feed.publish([(A, b"1"), (B, b"2"), (A, b"3")], epoch)
     assert await feed.last_sequence() == 4
@@ -58,9 +58,9 @@ async def test_a_batch_is_stored_whole_and_in_order(feed: FeedLog) -> None:
     await reader.close()
 
 
-async def test_an_office_that_was_taken_over_stores_nothing(feed: FeedLog) -> None:
-    old = await feed.take_office(b"old")
-    new = await feed.take_office(b"new")
+async def test_a_lease_that_was_taken_over_stores_nothing(feed: FeedLog) -> None:
+    old = await feed.acquire_lease(b"old")
+    new = await feed.acquire_lease(b"new")
     with pytest.raises(Fenced):
         await feed.publish([(A, b"1"), (B, b"2")], old)
     await feed.publish([(A, b"3")], new)
@@ -68,7 +68,7 @@ async def test_an_office_that_was_taken_over_stores_nothing(feed: FeedLog) -> No
 
 
 async def test_what_the_stream_does_not_take_is_refused_whole(feed: FeedLog) -> None:
-    epoch = await feed.take_office(b"one")
+    epoch = await feed.acquire_lease(b"one")
     with pytest.raises(AppendFailed):
         await feed.publish([(A, b"1"), ("main.evt.exchange", b"2")], epoch)
     with pytest.raises(AppendFailed):

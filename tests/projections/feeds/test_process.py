@@ -240,7 +240,7 @@ def test_what_cannot_be_read_halts_the_process() -> None:
         simulate(run_to_the_end(log, feed))
 
 
-def test_the_office_is_renewed_long_before_its_message_could_be_dropped() -> None:
+def test_the_lease_is_renewed_long_before_its_message_could_be_dropped() -> None:
     log, feed = some_history(), feed_server()
 
     async def main() -> None:

@@ -125,7 +125,9 @@ async def test_another_version_begins_anew_beside_and_is_switched_to(dsn: str) -
     server = told(seed=25, records=20).scribe.server
     await keep_all(server, dsn)
     first = PROJECTIONS[0]
-    newer = Projection(first.name, first.tables, first.steps, first.gatherer, first.version + 1)
+    newer = Projection(
+        first.name, first.tables, first.statements, first.collectors, first.version + 1
+    )
     for version in ((newer, *PROJECTIONS[1:]), PROJECTIONS[:-1]):
         historian = Historian(server.connect("new"), dsn, projections=version)
         async with at_work(historian) as task:
@@ -193,12 +195,12 @@ async def test_rows_that_do_not_fit_halt_it(dsn: str) -> None:
         at = writer.checkpoint
         assert msgspec.structs.asdict(at)["sequence"] == projected(server)[-1].sequence
         with pytest.raises(BrokenInvariant):
-            from projections.history.writer import Told
+            from projections.history.writer import ProjectedMessage
             from projections.store.checkpoint import Checkpoint, Follower
 
             follower = Follower(Checkpoint())
             again = [
-                Told(follower.follow(message), follower.checkpoint, None)
+                ProjectedMessage(follower.follow(message), follower.checkpoint, None)
                 for message in projected(server)
             ]
             await writer.commit(again, writer.through + 1)

@@ -11,6 +11,7 @@ from projections.search.vectors import Vectors
 from schemas.asks import SimilarAsked, SimilarTold
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
+from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, signals
 from tests.projections.search.measured import MODEL, article_signals, text, vector
 from tests.simulated.log import SimulatedServer
@@ -49,10 +50,12 @@ async def test_it_is_built_saved_and_taken_over(
     }  # fmt: skip
     await first.save()
     server.store([article_signals(99, 50)])
-    folded = []
-    monkeypatch.setattr(
-        module, "measured_in", lambda one, model: folded.append(one.sequence) or None
-    )
+    folded: list[int] = []
+
+    def note(message: Stored, model: str) -> None:
+        folded.append(message.sequence)
+
+    monkeypatch.setattr(module, "measured_in", note)
     second = await kept(server, tmp_path / "main")
     assert folded == [23]
     assert len(second.index) == 22

@@ -8,7 +8,7 @@ import pytest
 
 from projections.store.postgres import (
     Connection,
-    Statements,
+    PreparedStatements,
     connect,
     disconnect,
     touched,
@@ -126,7 +126,7 @@ async def test_a_cancelled_statement_leaves_the_connection_fit_for_use(
 
 
 async def test_a_statement_says_how_many_rows_it_touched(connection: Connection) -> None:
-    run = Statements(connection).run
+    run = PreparedStatements(connection).run
     assert await run("INSERT INTO numbers SELECT generate_series(1, $1::bigint)", 5) == 5
     assert await run("UPDATE numbers SET word = $1 WHERE n > 3", "big") == 2
     assert await run("UPDATE numbers SET word = $1 WHERE n > 3", "vast") == 2

@@ -311,5 +311,7 @@ def test_a_projections_version_changes_the_digest() -> None:
     from projections.store.schemas import model_digest
 
     first = PROJECTIONS[0]
-    raised = Projection(first.name, first.tables, first.steps, first.gatherer, first.version + 1)
+    raised = Projection(
+        first.name, first.tables, first.statements, first.collectors, first.version + 1
+    )
     assert model_digest([raised]) != model_digest([first])

@@ -79,7 +79,7 @@ async def test_a_damaged_table_is_repaired_while_the_projector_follows(dsn: str)
 
 
 async def test_what_else_is_wrong_is_taken_over_as_it_is(dsn: str) -> None:
-    """Orders feed books, and are made anew for that, but are not what was asked for."""
+    """Orders feed books, and are made again for that, but are not what was asked for."""
     server = told(seed=23).scribe.server
     await project_all(server, dsn)
     execute(dsn, "UPDATE rm_1.orders SET sequence = 1")

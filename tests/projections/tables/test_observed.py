@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from projections.limits import MAX_REQUEST_ID_CHARS
 from projections.store.checkpoint import Checkpoint, Follower
 from projections.store.observed import read_observation
-from projections.store.projection import gather
+from projections.store.projection import collect
 from projections.tables import PROJECTIONS
 from schemas.codec import encode
 from schemas.observations import LlmAvailability, SourceFetched
@@ -64,7 +64,7 @@ def test_the_checkpoint_counts_what_cannot_be_read() -> None:
     nothing = unread.follow(Stored(1, "main.obs-fetch.wire", b"{}"))
     assert isinstance(entry.events[0], SourceFetched)
     assert nothing.events == []
-    assert gather(PROJECTIONS, [nothing]) == []
+    assert collect(PROJECTIONS, [nothing]) == []
     assert read.checkpoint.sequence == unread.checkpoint.sequence == 1
     assert read.checkpoint.chain != unread.checkpoint.chain
     assert read.checkpoint.message_hash != unread.checkpoint.message_hash

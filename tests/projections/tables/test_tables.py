@@ -3,7 +3,7 @@
 import pytest
 
 from projections.store.checkpoint import Checkpoint, Follower
-from projections.store.projection import gather
+from projections.store.projection import Row, collect
 from projections.tables import PROJECTIONS
 from schemas.units import MINUTE_NS
 from tests.projections.reading import project_all, projected, rows
@@ -123,15 +123,18 @@ def test_folding_is_pure_and_has_no_memory() -> None:
     server = told(seed=3).scribe.server
     follower = Follower(Checkpoint())
     batch = [follower.follow(message) for message in projected(server)]
-    once = [(change.step.name, list(change.rows)) for change in gather(PROJECTIONS, batch)]
-    assert once == [(change.step.name, list(change.rows)) for change in gather(PROJECTIONS, batch)]
+
+    def collected() -> list[tuple[str, list[Row]]]:
+        return [(one.statement.name, list(one.rows)) for one in collect(PROJECTIONS, batch)]
+
+    assert collected() == collected()
 
 
-def test_tables_steps_and_stages_have_names_of_their_own() -> None:
+def test_tables_statements_and_stages_have_names_of_their_own() -> None:
     tables = [table.name for one in PROJECTIONS for table in one.tables]
-    steps = [step.name for one in PROJECTIONS for step in one.steps]
+    statements = [statement.name for one in PROJECTIONS for statement in one.statements]
     assert len(set(tables)) == len(tables)
-    assert len(set(steps)) == len(steps)
+    assert len(set(statements)) == len(statements)
     for projection in PROJECTIONS:
         for table in projection.tables:
             assert table.columns["sequence"] == "bigint NOT NULL"

@@ -51,9 +51,9 @@ def said(it: Venue, *arguments: str) -> Any:
     return it.json(*arguments)
 
 
-def traveller(it: Venue) -> psutil.Process:
+def state_service(it: Venue) -> psutil.Process:
     gateway = psutil.Process(it.pids()["gateway"])
-    (child,) = [one for one in gateway.children() if "traveller" in " ".join(one.cmdline())]
+    (child,) = [one for one in gateway.children() if "state_service" in " ".join(one.cmdline())]
     return child
 
 
@@ -107,7 +107,7 @@ def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
         assert "not_found" in behind.stderr
 
         old = it.kill("historian")
-        traveller(it).kill()
+        state_service(it).kill()
         it.json("order", "bob", "sell", SYMBOL, "1", "--price", "60")
         end = get(it, "/status").json()["log"]["messages"]
         it.restarted("historian", old)
@@ -117,9 +117,9 @@ def test_a_moment_stays_what_it_was(tmp_path: Path) -> None:
         assert (it.run("verify").returncode, it.run("rebuild").returncode) == (0, 0)
         names = {one.name for one in moment.engines}
         wait_for("states are kept", lambda: set(snapshot_stores(it.place)) == names)
-        child = traveller(it)
+        child = state_service(it)
         assert it.stop() == 0
-        wait_for("the traveller has ended", lambda: not child.is_running())
+        wait_for("the state service has ended", lambda: not child.is_running())
         assert it.leftovers() == []
 
 

@@ -26,12 +26,12 @@ from schemas.events.reality import (
 from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
-from tests.engines.test_together import SOURCES, SYMBOLS
-from tests.replay.newsroom import news, orderly
 from tests.replay.venue import history, server_with
 from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.virtual_time import simulate
 from tests.support.drawing import drawn
+from tests.support.newsroom import news, orderly
+from tests.support.stepped import SOURCES, SYMBOLS
 
 Messages = tuple[Stored, ...] | list[Stored]
 FREE = replace(

@@ -18,13 +18,13 @@ from schemas.events.pricing import PriceChanged
 from schemas.events.reality import ScoreChanged
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
-from tests.engines.test_together import SYMBOLS
-from tests.replay.newsroom import TITLE, news, server_of
 from tests.replay.venue import server_with
 from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
 from tests.support.drawing import drawn
+from tests.support.newsroom import TITLE, news, server_of
+from tests.support.stepped import SYMBOLS
 
 Messages = tuple[Stored, ...]
 

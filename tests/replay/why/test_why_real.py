@@ -14,9 +14,9 @@ from schemas.errors import NotFound
 from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.policy import CALIBRATED
 from schemas.stored import Stored
-from tests.replay.newsroom import news, server_of
 from tests.simulated.virtual_time import simulate
 from tests.support.nats import TestServer, nats_server
+from tests.support.newsroom import news, server_of
 
 SEED, ORDERS = 3, 100
 

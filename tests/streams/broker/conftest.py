@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.streams.broker.venue import Venue
+from tests.streams.broker.venue import BrokerVenue
 
 
 @pytest.fixture(scope="module")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
-    venue = Venue(tmp_path_factory.mktemp("broker"))
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrokerVenue]:
+    venue = BrokerVenue(tmp_path_factory.mktemp("broker"))
     asyncio.run(venue.start())
     try:
         yield venue
@@ -20,6 +20,6 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
 
 
 @pytest_asyncio.fixture
-async def venue(broker: Venue) -> AsyncIterator[Venue]:
+async def venue(broker: BrokerVenue) -> AsyncIterator[BrokerVenue]:
     async with broker.desk():
         yield broker

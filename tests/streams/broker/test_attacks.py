@@ -15,7 +15,7 @@ from streams.broker import config, limits
 from streams.log.limits import DEDUPE_WINDOW_NS
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
-from tests.streams.broker.venue import Dialled, Venue
+from tests.streams.broker.venue import BrokerVenue, Dialled
 from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
@@ -76,7 +76,7 @@ async def whole_batch(connection: Dialled, account: str) -> bool:
 
 
 @pytest.mark.parametrize("reply", FOREIGN_REPLIES)
-async def test_an_answer_ends_in_the_traders_own_account(venue: Venue, reply: str) -> None:
+async def test_an_answer_ends_in_the_traders_own_account(venue: BrokerVenue, reply: str) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice, venue.native("bob", "feeds") as bob:
         heard = await bob.hear("feed.main.public.>", "feed.main.account.bob.>", "_INBOX_bob.>")
@@ -90,7 +90,7 @@ async def test_an_answer_ends_in_the_traders_own_account(venue: Venue, reply: st
     assert heard == []
 
 
-async def test_inside_the_logs_account_an_answer_lands_anywhere(venue: Venue) -> None:
+async def test_inside_the_logs_account_an_answer_lands_anywhere(venue: BrokerVenue) -> None:
     """Why strangers have an account of their own: the server judges no reply subject."""
     before = await venue.end()
     async with venue.service("gateway") as gateway:
@@ -101,7 +101,7 @@ async def test_inside_the_logs_account_an_answer_lands_anywhere(venue: Venue) ->
     assert b'"stream":"LOG_main"' in stored[1][1]
 
 
-async def test_a_forged_answer_needs_the_other_ones_inbox(venue: Venue) -> None:
+async def test_a_forged_answer_needs_the_other_ones_inbox(venue: BrokerVenue) -> None:
     """Traders share an account: inboxes must be random, as every client makes them."""
     async with venue.native("alice") as alice, venue.native("bob") as bob:
         heard = await bob.hear("_INBOX_bob.secret.*")
@@ -112,7 +112,7 @@ async def test_a_forged_answer_needs_the_other_ones_inbox(venue: Venue) -> None:
     assert [subject for subject, _ in heard] == ["_INBOX_bob.secret.1"]
 
 
-async def test_a_trace_cannot_be_sent_elsewhere(venue: Venue) -> None:
+async def test_a_trace_cannot_be_sent_elsewhere(venue: BrokerVenue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
         for destination in ("main.evt.exchange", "main.cmd.order.bob", "feed.main.public.x"):
@@ -128,7 +128,7 @@ async def test_a_trace_cannot_be_sent_elsewhere(venue: Venue) -> None:
 
 @pytest.mark.parametrize("headers", INERT_HEADERS, ids=lambda header: next(iter(header)))
 async def test_a_header_that_could_do_harm_is_refused(
-    venue: Venue, headers: dict[str, str]
+    venue: BrokerVenue, headers: dict[str, str]
 ) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
@@ -138,7 +138,7 @@ async def test_a_header_that_could_do_harm_is_refused(
     assert await venue.stored(before) == [(ORDER, b"the last")]
 
 
-async def test_fast_ingest_is_off(venue: Venue) -> None:
+async def test_fast_ingest_is_off(venue: BrokerVenue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
         await alice.client.publish(ORDER, b"x", reply="_INBOX_alice.f.10.ok.1.0.$FI")
@@ -147,7 +147,9 @@ async def test_fast_ingest_is_off(venue: Venue) -> None:
     assert await venue.stored(before) == [(ORDER, b"the last")]
 
 
-async def test_one_traders_message_id_shadows_anothers_only_for_a_moment(venue: Venue) -> None:
+async def test_one_traders_message_id_shadows_anothers_only_for_a_moment(
+    venue: BrokerVenue,
+) -> None:
     """Message ids are stream-wide, so honest clients send none; the window is a second."""
     async with venue.native("alice") as alice, venue.native("bob") as bob:
         await alice.ask(ORDER, b"x", {"Nats-Msg-Id": "1"})
@@ -168,7 +170,7 @@ async def patient(
     monkeypatch.setattr(limits, "OPEN_BATCH_LIFE_S", 60)
     conf = folder / "patient.conf"
     conf.write_text(config.text("main"))
-    own = Venue(folder, conf=conf)
+    own = BrokerVenue(folder, conf=conf)
     try:
         await own.start()
         async with own.desk(), own.native("alice") as alice, own.native("bob") as bob:
@@ -177,7 +179,7 @@ async def patient(
         await own.server.kill9()
 
 
-async def test_a_batch_crosses_the_border_whole(venue: Venue) -> None:
+async def test_a_batch_crosses_the_border_whole(venue: BrokerVenue) -> None:
     venue.trader("alice")
     wire = await Wire.open(
         venue.server.url,
@@ -223,7 +225,7 @@ async def test_batches_left_open_do_not_stop_those_of_others(
         assert await whole_batch(bob, "bob")
 
 
-async def test_batches_left_open_are_forgotten_within_seconds(venue: Venue) -> None:
+async def test_batches_left_open_are_forgotten_within_seconds(venue: BrokerVenue) -> None:
     """The gap that is left: while one trader floods, batches fail; single messages do not."""
     async with venue.native("alice") as alice, venue.native("bob") as bob:
         for number in range(2 * limits.MAX_OPEN_BATCHES):
@@ -252,7 +254,7 @@ async def test_open_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.Monk
 # -- bounds ------------------------------------------------------------------------------
 
 
-async def test_a_payload_beyond_the_bound_ends_the_connection(venue: Venue) -> None:
+async def test_a_payload_beyond_the_bound_ends_the_connection(venue: BrokerVenue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
         await alice.ask(ORDER, b"x" * MAX_COMMAND_BYTES)
@@ -261,7 +263,7 @@ async def test_a_payload_beyond_the_bound_ends_the_connection(venue: Venue) -> N
     assert await venue.end() == before + 1
 
 
-async def test_subscriptions_beyond_the_bound_end_the_connection(venue: Venue) -> None:
+async def test_subscriptions_beyond_the_bound_end_the_connection(venue: BrokerVenue) -> None:
     async with venue.native("alice") as alice:
         with pytest.raises(NatsError):
             for number in range(limits.MAX_CONNECTION_SUBSCRIPTIONS + 1):
@@ -273,7 +275,7 @@ async def test_subscriptions_beyond_the_bound_end_the_connection(venue: Venue) -
 # -- feeds and auditors ------------------------------------------------------------------
 
 
-async def test_readers_hear_what_was_stored_and_nothing_else(venue: Venue) -> None:
+async def test_readers_hear_what_was_stored_and_nothing_else(venue: BrokerVenue) -> None:
     subject = "feed.main.market.ABC.trades"
     async with venue.service("feeds") as feeds, venue.native("alice", "feeds") as alice:
         heard = await alice.hear("feed.main.market.>", "feed.main.account.alice.>")
@@ -292,7 +294,7 @@ async def test_readers_hear_what_was_stored_and_nothing_else(venue: Venue) -> No
     ]
 
 
-async def test_an_auditor_reads_the_log_in_batches_and_injects_nothing(venue: Venue) -> None:
+async def test_an_auditor_reads_the_log_in_batches_and_injects_nothing(venue: BrokerVenue) -> None:
     async with venue.native("alice") as alice:
         for number in range(20):
             end = (await alice.ask(ORDER, b"%d" % number))["seq"]

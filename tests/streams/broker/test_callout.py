@@ -8,24 +8,24 @@ from nats.errors import Error as NatsError
 from schemas.errors import LogUnavailable
 from streams.broker import callout, limits
 from streams.broker.roles import inbox
-from tests.streams.broker.venue import Venue, new_trader
+from tests.streams.broker.venue import BrokerVenue, new_trader
 from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
 
 
-async def test_a_key_opens_the_door(venue: Venue) -> None:
+async def test_a_key_opens_the_door(venue: BrokerVenue) -> None:
     async with venue.native("alice") as alice:
         assert (await alice.ask(ORDER))["stream"] == "LOG_main"
 
 
-async def test_a_session_token_opens_the_door(venue: Venue) -> None:
+async def test_a_session_token_opens_the_door(venue: BrokerVenue) -> None:
     venue.tokens["session"] = "alice"
     async with venue.dial(token="session", inbox_prefix=inbox("alice")) as alice:
         assert (await alice.ask(ORDER))["stream"] == "LOG_main"
 
 
-async def test_a_key_can_name_one_of_its_accounts(venue: Venue) -> None:
+async def test_a_key_can_name_one_of_its_accounts(venue: BrokerVenue) -> None:
     seed = venue.trader("alice").seed
     venue.traders["alice-2"] = type(venue.trader("alice"))("alice-2", seed)
     options = {"nkeys_seed_str": seed, "token": "alice-2", "inbox_prefix": inbox("alice-2")}
@@ -43,20 +43,20 @@ async def test_a_key_can_name_one_of_its_accounts(venue: Venue) -> None:
         {"user": "gateway", "password": ""},
     ],
 )
-async def test_others_stay_outside(venue: Venue, options: dict[str, str]) -> None:
+async def test_others_stay_outside(venue: BrokerVenue, options: dict[str, str]) -> None:
     with pytest.raises(NatsError, match="Authorization"):
         async with venue.dial(**options):
             pass
 
 
-async def test_an_unknown_key_stays_outside(venue: Venue) -> None:
+async def test_an_unknown_key_stays_outside(venue: BrokerVenue) -> None:
     with pytest.raises(NatsError, match="Authorization"):
         async with venue.dial(nkeys_seed_str=new_trader("stranger").seed):
             pass
 
 
 @pytest.mark.parametrize("whose", ["gateway", "alice"])
-async def test_a_public_key_is_not_enough(venue: Venue, whose: str) -> None:
+async def test_a_public_key_is_not_enough(venue: BrokerVenue, whose: str) -> None:
     """Connect with somebody's public key and a signature by another."""
     trader = venue.trader("alice")
     key = venue.keyring.public["gateway"] if whose == "gateway" else trader.key
@@ -70,7 +70,7 @@ async def test_a_public_key_is_not_enough(venue: Venue, whose: str) -> None:
     writer.close()
 
 
-async def test_without_a_desk_services_work_and_traders_wait_outside(broker: Venue) -> None:
+async def test_without_a_desk_services_work_and_traders_wait_outside(broker: BrokerVenue) -> None:
     async with broker.service("replay") as replay:
         assert (await replay.ask("$JS.API.STREAM.INFO.LOG_main", b""))["config"]
         with pytest.raises((NatsError, TimeoutError)):
@@ -78,7 +78,7 @@ async def test_without_a_desk_services_work_and_traders_wait_outside(broker: Ven
                 pass
 
 
-async def test_two_desks_share_the_questions(venue: Venue) -> None:
+async def test_two_desks_share_the_questions(venue: BrokerVenue) -> None:
     async with venue.desk():
         for _ in range(10):
             async with venue.native("alice") as alice:
@@ -86,7 +86,7 @@ async def test_two_desks_share_the_questions(venue: Venue) -> None:
 
 
 async def test_a_lookup_that_fails_costs_one_login_only(
-    broker: Venue, monkeypatch: pytest.MonkeyPatch
+    broker: BrokerVenue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Broken:
         def get(self, _: str) -> str | None:
@@ -102,14 +102,14 @@ async def test_a_lookup_that_fails_costs_one_login_only(
             assert await alice.sync() == []
 
 
-async def test_a_login_ends(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_login_ends(venue: BrokerVenue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "LOGIN_LIFE_S", 1)
     async with venue.native("alice") as alice:
         await wait_until(lambda: alice.client.is_closed)
         assert "expired" in str(alice.client.last_error).lower(), alice.errors
 
 
-async def test_junk_at_the_door_is_survived(venue: Venue) -> None:
+async def test_junk_at_the_door_is_survived(venue: BrokerVenue) -> None:
     async def shove(data: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", venue.server.port)
         await reader.readline()
@@ -130,13 +130,13 @@ async def test_junk_at_the_door_is_survived(venue: Venue) -> None:
         assert await alice.sync() == []
 
 
-async def test_the_desk_says_so_when_its_key_is_not_the_doors(broker: Venue) -> None:
+async def test_the_desk_says_so_when_its_key_is_not_the_doors(broker: BrokerVenue) -> None:
     with pytest.raises(LogUnavailable):
         seed = new_trader("x").seed
         await callout.start(broker.server.url, seed, broker.logins())
 
 
-async def test_the_desk_comes_back_with_the_server(venue: Venue) -> None:
+async def test_the_desk_comes_back_with_the_server(venue: BrokerVenue) -> None:
     await venue.server.kill9()
     await venue.server.start()
 

@@ -10,7 +10,7 @@ from nats.js.client import JetStreamContext
 from schemas import subjects
 from streams.broker import roles
 from streams.ingest.jobs.services import DONE, Consumer, Delivery, Later, Verdict, bus
-from tests.streams.broker.venue import SHARD, Dialled, Venue
+from tests.streams.broker.venue import SHARD, BrokerVenue, Dialled
 
 DENIED = "Permissions Violation for Publish"
 LOG, JOBS = subjects.log_stream(SHARD), subjects.jobs_stream(SHARD)
@@ -39,7 +39,7 @@ async def put(connection: Dialled, subject: str, payload: bytes, **headers: str)
     ],
 )
 async def test_a_job_goes_from_who_asks_to_who_does_it(
-    venue: Venue, asker: str, kind: str, worker: str
+    venue: BrokerVenue, asker: str, kind: str, worker: str
 ) -> None:
     subject = subjects.jobs(SHARD, kind)
     async with venue.service(asker) as one, venue.service(worker) as other:
@@ -53,7 +53,7 @@ async def test_a_job_goes_from_who_asks_to_who_does_it(
     assert info["state"]["messages"] == 0
 
 
-async def test_a_job_that_is_asked_for_twice_waits_once(venue: Venue) -> None:
+async def test_a_job_that_is_asked_for_twice_waits_once(venue: BrokerVenue) -> None:
     async with venue.service("scheduler") as scheduler:
         subject = subjects.jobs(SHARD, "source")
         for _ in range(2):
@@ -76,7 +76,7 @@ async def test_a_job_that_is_asked_for_twice_waits_once(venue: Venue) -> None:
     ],
 )
 async def test_the_services_need_no_more_than_their_role(
-    venue: Venue, role: str, asker: str, stream: str, durable: str, subject: str
+    venue: BrokerVenue, role: str, asker: str, stream: str, durable: str, subject: str
 ) -> None:
     """Create, pull, say a sign of life, put off and ack, as FastStream does all of it."""
     async with venue.service(asker) as one:
@@ -114,7 +114,7 @@ async def test_the_services_need_no_more_than_their_role(
     ],
 )
 async def test_a_place_on_the_log_is_remembered(
-    venue: Venue, role: str, source: str, subject: str
+    venue: BrokerVenue, role: str, source: str, subject: str
 ) -> None:
     async with venue.service(source) as one:
         await put(one, subject, b"first")
@@ -136,7 +136,7 @@ def published(subject: str, payload: str) -> str:
     return f"PUB {subject} {len(payload)}\r\n{payload}"
 
 
-async def made(venue: Venue) -> dict[str, Any]:
+async def made(venue: BrokerVenue) -> dict[str, Any]:
     """Return the measurer's consumer, made now if need be."""
     async with venue.service("measurer") as measurer:
         await pulled(measurer, LOG, "measurer", subjects.articles(SHARD))
@@ -144,7 +144,7 @@ async def made(venue: Venue) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("role", sorted({"llm", "fetcher", "gateway", "replay", "engine-pricing"}))
-async def test_nobody_moves_or_empties_another_ones_consumer(venue: Venue, role: str) -> None:
+async def test_nobody_moves_or_empties_another_ones_consumer(venue: BrokerVenue, role: str) -> None:
     before = await made(venue)
     config = before["config"] | {"max_ack_pending": 1, "filter_subject": "main.evt.*"}
     change = json.dumps({"stream_name": LOG, "config": config})
@@ -166,7 +166,7 @@ async def test_nobody_moves_or_empties_another_ones_consumer(venue: Venue, role:
     assert after["num_ack_pending"] == before["num_ack_pending"]
 
 
-async def test_a_worker_gets_no_other_jobs_than_its_own(venue: Venue) -> None:
+async def test_a_worker_gets_no_other_jobs_than_its_own(venue: BrokerVenue) -> None:
     """The server compares the filter with the one that the permission names."""
     wanted = {"name": "page", "durable_name": "page", "ack_policy": "explicit"}
     subject = f"$JS.API.CONSUMER.CREATE.{JOBS}.page.jobs.main.page"
@@ -183,7 +183,7 @@ async def raw(connection: Dialled) -> Any:
 
 
 @pytest.mark.parametrize("role", ["fetcher", "browser"])
-async def test_raw_bytes_are_kept_by_who_fetched_them(venue: Venue, role: str) -> None:
+async def test_raw_bytes_are_kept_by_who_fetched_them(venue: BrokerVenue, role: str) -> None:
     async with venue.service(role) as connection:
         store = await raw(connection)
         data = role.encode() * 100_000
@@ -193,7 +193,7 @@ async def test_raw_bytes_are_kept_by_who_fetched_them(venue: Venue, role: str) -
         assert await connection.sync() == []
 
 
-async def test_raw_bytes_of_one_fetch_are_not_purged_by_another(venue: Venue) -> None:
+async def test_raw_bytes_of_one_fetch_are_not_purged_by_another(venue: BrokerVenue) -> None:
     """What is kept under a name stays until it expires: look before putting it again."""
     async with venue.service("fetcher") as fetcher:
         store = await raw(fetcher)

@@ -10,7 +10,7 @@ import pytest
 
 from schemas import subjects
 from streams.broker import roles
-from tests.streams.broker.venue import SHARD, Raw, Venue
+from tests.streams.broker.venue import SHARD, BrokerVenue, Raw
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
 INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm", "search"})
@@ -264,7 +264,7 @@ MAY_JOIN_QUEUES: dict[str, frozenset[str]] = {
 }
 
 
-def dialled(venue: Venue, role: str) -> AbstractAsyncContextManager[Raw]:
+def dialled(venue: BrokerVenue, role: str) -> AbstractAsyncContextManager[Raw]:
     match role:
         case "trader":
             return venue.raw(venue.trader("alice").seed, "orders")
@@ -275,21 +275,21 @@ def dialled(venue: Venue, role: str) -> AbstractAsyncContextManager[Raw]:
 
 
 @pytest.mark.parametrize("role", EVERYONE)
-async def test_who_may_publish(venue: Venue, role: str) -> None:
+async def test_who_may_publish(venue: BrokerVenue, role: str) -> None:
     async with dialled(venue, role) as connection:
         found = {subject for subject in MAY_PUBLISH if await connection.may_publish(subject)}
     assert found == {subject for subject, may in MAY_PUBLISH.items() if role in may}
 
 
 @pytest.mark.parametrize("role", EVERYONE)
-async def test_who_may_subscribe(venue: Venue, role: str) -> None:
+async def test_who_may_subscribe(venue: BrokerVenue, role: str) -> None:
     async with dialled(venue, role) as connection:
         found = {subject for subject in MAY_SUBSCRIBE if await connection.may_subscribe(subject)}
     assert found == {subject for subject, may in MAY_SUBSCRIBE.items() if role in may}
 
 
 @pytest.mark.parametrize("role", EVERYONE)
-async def test_who_may_share_messages(venue: Venue, role: str) -> None:
+async def test_who_may_share_messages(venue: BrokerVenue, role: str) -> None:
     async with dialled(venue, role) as connection:
         found = {
             subject for subject in MAY_JOIN_QUEUES if await connection.may_subscribe(subject, "q")
@@ -303,6 +303,6 @@ def test_the_tables_know_every_role() -> None:
     assert {role.account for role in roles.services(SHARD)} <= set(roles.ACCOUNTS)
 
 
-async def test_streams_are_as_they_were_declared(venue: Venue) -> None:
+async def test_streams_are_as_they_were_declared(venue: BrokerVenue) -> None:
     """Runs behind the cells above: whatever they asked, nothing was changed."""
     await venue.start()

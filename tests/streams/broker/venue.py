@@ -111,7 +111,7 @@ class Raw:
         return not complaint
 
 
-class Venue:
+class BrokerVenue:
     """What a test needs to dial the broker in any role."""
 
     def __init__(

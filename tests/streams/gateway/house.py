@@ -33,7 +33,6 @@ from tests.simulated.log import SimulatedLog, SimulatedServer
 from tests.support.waiting import wait_until
 
 START_NS = 1_800_000_000 * SECOND_NS
-WITHIN_S = 20
 SYMBOL = "RAIN-OSLO"
 GRANTING = Policy(name="test", exchange=ExchangePolicy(signup_grant_cents=1_000_000))
 

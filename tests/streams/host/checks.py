@@ -3,11 +3,12 @@
 from collections import Counter
 from typing import Any
 
-from engines.kernel import Engine, decide_group, write
+from engines.kernel import Engine
 from schemas.record_chain import Head, follow
 from schemas.records import EPOCHS, EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from schemas.subjects import epoch, events, matches
+from tests.support.redecide import redecided
 
 GENESIS = ("main.cmd.admin.ROOT", b"genesis")
 
@@ -28,29 +29,23 @@ def redecide(messages: list[Stored], engine: Engine[Any]) -> int:
     Asserts that each comes out with the same bytes, continues the chain, and was written
     under the leader's epoch.
     """
-    state, head = engine.initial(), Head()
-    waiting: list[Stored] = []
+    epochs: dict[int, int] = {}
     leader_epoch = 0
     for message in messages:
-        if any(matches(pattern, message.subject) for pattern in engine.reads):
-            waiting.append(message)
         if message.subject == epoch("main", engine.name):
             assert EPOCHS.decode(message.payload).engine == engine.name
             leader_epoch = message.sequence
-        if message.subject != events("main", engine.name):
-            continue
-        record = EVENT_MESSAGES.decode(message.payload)
-        assert record.epoch == leader_epoch, f"record {record.number} of an epoch gone by"
-        follow(head, record, message.payload)
-        inputs = [] if record.tick else [m for m in waiting if m.sequence <= record.last_input]
-        if inputs:
-            assert head.last_input < record.first_input <= inputs[-1].sequence
-            waiting = waiting[len(inputs) :]
-        group = decide_group(engine, state, inputs, record.time_ns)
-        assert group.taken == len(inputs)
-        covered = None if record.tick else (record.first_input, record.last_input)
-        data, head = write(engine, state, head, record.epoch, covered, record.time_ns, group.events)
-        assert data == message.payload, f"record {record.number} decides differently"
+        elif message.subject == events("main", engine.name):
+            epochs[len(epochs) + 1] = leader_epoch
+    read = [m for m in messages if any(matches(pattern, m.subject) for pattern in engine.reads)]
+    head = Head()
+    for done in redecided(engine, read, [data for *_, data in records(messages, engine.name)]):
+        record = done.record
+        assert record.epoch == epochs[record.number], f"record {record.number} of an epoch gone by"
+        if done.inputs:
+            assert head.last_input < record.first_input <= done.inputs[-1].sequence
+        head = follow(head, record, done.data)
+        assert done.again == done.data, f"record {record.number} decides differently"
     return head.number
 
 

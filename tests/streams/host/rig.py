@@ -13,8 +13,6 @@ from tests.simulated.virtual_time import VirtualClock
 from tests.streams.host.checks import GENESIS, outcomes
 from tests.streams.host.toys import COMMAND
 
-PATIENCE_S = 300.0
-
 
 def new_server() -> SimulatedServer:
     """Return a server on which a genesis stands."""

@@ -26,7 +26,7 @@ from streams.ingest.asking.service import (
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog, connect
-from tests.streams.broker.venue import Venue
+from tests.streams.broker.venue import BrokerVenue
 from tests.streams.ingest.asking.scripted import AskingWorld, ScriptedLlm, sensible
 from tests.support.nats import TestServer, nats_server
 from tests.support.waiting import wait_until
@@ -203,7 +203,7 @@ async def test_killed_while_asking_the_request_comes_again(server: TestServer) -
 
 async def test_with_no_more_than_its_role(tmp_path: Path) -> None:
     """On a broker that lets each process do only its own."""
-    venue = Venue(tmp_path)
+    venue = BrokerVenue(tmp_path)
     await venue.start()
     try:
         await _answers_as_its_role(venue)
@@ -211,7 +211,7 @@ async def test_with_no_more_than_its_role(tmp_path: Path) -> None:
         await venue.server.kill9()
 
 
-async def _answers_as_its_role(venue: Venue) -> None:
+async def _answers_as_its_role(venue: BrokerVenue) -> None:
     world, request = asking_world()
 
     def login(role: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from deploy.cli.quality import app
+from deploy.cli.app import app
 from schemas.errors import InputError
 from streams.ingest.measuring.quality import _ranks, correlate, pearson
 
@@ -77,10 +77,10 @@ def test_ranks_share_the_mean_among_equals(values: list[int]) -> None:
 
 
 def test_the_command(ratings: Path) -> None:
-    shown = CliRunner().invoke(app, [str(ratings)])
+    shown = CliRunner().invoke(app, ["quality", str(ratings)])
     assert shown.exit_code == 0
     assert "quick_score" in shown.stdout
-    told = json.loads(CliRunner().invoke(app, [str(ratings), "--json"]).stdout)
+    told = json.loads(CliRunner().invoke(app, ["quality", str(ratings), "--json"]).stdout)
     assert told["texts"] == len(RATED)
     assert [one["measure"] for one in told["agreements"]] == [
         "sentiment",

@@ -14,15 +14,15 @@ from schemas.policy import Policy
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.governance.people import ROOT, genesis
-from tests.engines.test_together import SOURCES, Venue
 from tests.replay.venue import server_with
 from tests.simulated.log import SimulatedServer
+from tests.support.stepped import SOURCES, SteppedVenue
 
 SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured)
 TITLE = 'Rain & "snow" <soon>'
 
 
-class Newsroom(Venue):
+class Newsroom(SteppedVenue):
     """What is measured stands on the log as an article, too."""
 
     def append(self, subject: str, payload: bytes) -> int:

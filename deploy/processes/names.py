@@ -1,0 +1,49 @@
+"""The processes of a venue by name, and why some of them are not started here.
+
+| name              | what it is                                               |
+|-------------------|----------------------------------------------------------|
+| engine-<engine>   | the host of one engine; at most one is the leader        |
+| projector         | folds records into Postgres                              |
+| feeds             | folds records into the FEED stream                       |
+| gateway           | HTTP: commands, the read API, feeds; native logins       |
+| scheduler         | says which source is due to be fetched                   |
+| fetcher           | fetches sources and pages over HTTP                      |
+| browser           | fetches what needs a browser; not started without one    |
+| measurer          | measures the articles                                    |
+| llm               | asks the LLM, or says why it cannot be asked             |
+| search            | says which articles, events and markets are alike        |
+| archiver          | copies what is sealed into the archive                   |
+| historian         | keeps what the tables once said, for reads of the past   |
+"""
+
+from typing import Final
+
+from deploy.venue import news
+from deploy.venue.settings import Settings
+from schemas import subjects
+
+CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
+"""What it takes to trade, in the order in which they start."""
+INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm", "search")
+"""What brings in the news. They need the extra `news`, and load large models."""
+KEEPING: Final = ("archiver", "historian")
+"""What nothing waits for."""
+NAMES: Final = (*CORE, *INGEST, *KEEPING)
+HARD_WORKERS: Final = ("browser", "measurer", "llm", "search", "archiver", "historian")
+"""What computes for long, and must not keep an order waiting for a processor."""
+NICENESS: Final = 10
+"""How much those give way."""
+
+
+def not_started(settings: Settings) -> dict[str, str]:
+    """Return the processes that `everything up` does not start here, and why."""
+    if not settings.ingest:
+        return dict.fromkeys(INGEST, "EVERYTHING_INGEST is off")
+    if not news.is_installed():
+        return dict.fromkeys(INGEST, news.NOT_INSTALLED)
+    missing = {}
+    if settings.browser is None:
+        missing["browser"] = "no Chromium is found: set EVERYTHING_CHROMIUM"
+    if not news.has_index():
+        missing["search"] = "hnswlib is not installed: search goes by words alone"
+    return missing
