@@ -58,7 +58,7 @@ HISTORIES_KEPT: Final = 2
 
 # -- search by meaning -----------------------------------------------------------------
 SEARCH_FORMAT: Final = 1
-"""The version of the index's files. Files of another one are built anew."""
+"""The version of the index's files. Files of another version are built again."""
 SEARCH_EXACT_ROWS: Final = 4_096
 """So many things of one kind are compared one by one; beyond that a graph is searched."""
 SEARCH_GRAPH_LINKS: Final = 16
@@ -78,7 +78,7 @@ SEARCH_WAIT_S: Final = 2
 SEARCH_EMBED_S: Final = 2
 """then for its embedding,"""
 SEARCH_ANSWER_S: Final = 5
-"""and how long the door waits for all of it before it goes by words alone."""
+"""and how long the gateway waits for all of it before it goes by words alone."""
 SEARCHES_PER_MINUTE: Final = 30
 """Questions of one network."""
 SEARCH_WORD_ROWS: Final = 100

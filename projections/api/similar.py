@@ -98,7 +98,7 @@ KindFilter = Annotated[Kind | None, Query(description="Only things of this kind.
 Most = Annotated[int, Query(ge=1, le=MAX_SIMILAR, description="Results at most.")]
 
 
-class _Asked(NamedTuple):
+class _Seed(NamedTuple):
     """What a request asks about: its words, and the thing that they are of."""
 
     words: str
@@ -140,7 +140,7 @@ async def similar(
     if len(given) != 1:
         raise InputError("give exactly one of q, article, event and market")
     reads.admit_search(network_of(request.client.host if request.client else ""))
-    asked = await _asked(reads.store, at, *given[0])
+    asked = await _seed_of(reads.store, at, *given[0])
     kinds: tuple[Kind, ...] = KINDS if kind is None else (kind,)
     meant = await _meant(reads.similar, asked, kinds, at)
     async with reads.store.view(at) as view:
@@ -175,10 +175,10 @@ def fused(meant: Sequence[ThingKey], words: Sequence[ThingKey]) -> list[ThingKey
     return sorted(scores, key=lambda key: -scores[key])
 
 
-async def _asked(store: ReadStore, at: At, kind: Kind | None, value: str) -> _Asked:
+async def _seed_of(store: ReadStore, at: At, kind: Kind | None, value: str) -> _Seed:
     """Return what is asked about. Raises NotFound or Refused for a thing that is not there."""
     if kind is None:
-        return _Asked(value, None)
+        return _Seed(value, None)
     if kind == "market":
         checked_symbol(value)
     name: Any = int(value) if kind == "article" else value
@@ -186,11 +186,11 @@ async def _asked(store: ReadStore, at: At, kind: Kind | None, value: str) -> _As
         row = await view.one(_SHOWN[kind], ([name],))
     if row is None:
         raise unknown_symbol(value) if kind == "market" else NotFound(f"no {kind} {value!r}")
-    return _Asked(str(row["title"])[:MAX_QUESTION_CHARS], (kind, value))
+    return _Seed(str(row["title"])[:MAX_QUESTION_CHARS], (kind, value))
 
 
 async def _meant(
-    port: SimilarPort | None, asked: _Asked, kinds: tuple[Kind, ...], at: At
+    port: SimilarPort | None, asked: _Seed, kinds: tuple[Kind, ...], at: At
 ) -> dict[ThingKey, int] | None:
     """Return what is alike by meaning, most alike first, None where that cannot be told."""
     if port is None:
@@ -213,7 +213,7 @@ async def _meant(
 
 
 async def _by_words(
-    view: ReadView, store: ReadStore, asked: _Asked, kinds: tuple[Kind, ...], at: At
+    view: ReadView, store: ReadStore, asked: _Seed, kinds: tuple[Kind, ...], at: At
 ) -> list[ThingKey]:
     """Return what shares words with what is asked, the best match first.
 

@@ -2,7 +2,7 @@
 
 A folder is written beside the one before it and gets its name at the end. Its manifest has
 the hash of every other file, of the last message that was folded, and the name of the model. What
-does not fit is refused, and the index is built anew.
+does not fit is refused, and the index is built again.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ class IndexRefused(Exception):
     """Files that do not hold this venue's index, and why."""
 
 
-class IndexOrigin(msgspec.Struct, frozen=True):
+class SavedIndex(msgspec.Struct, frozen=True):
     """What an index stands for: a shard's log up to the message at `sequence`, and a model."""
 
     shard: str
@@ -40,7 +40,7 @@ class IndexOrigin(msgspec.Struct, frozen=True):
 
 
 class _Manifest(msgspec.Struct, frozen=True):
-    origin: IndexOrigin
+    origin: SavedIndex
     files: dict[str, str]
 
 
@@ -49,7 +49,7 @@ def message_hash(subject: str, payload: bytes) -> str:
     return hashlib.sha256(subject.encode() + b"\n" + payload).hexdigest()
 
 
-def save(index: SearchIndex, folder: Path, origin: IndexOrigin) -> None:
+def save(index: SearchIndex, folder: Path, origin: SavedIndex) -> None:
     """Write the index as `folder`; the one before it goes when the new one is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh, old = folder.with_suffix(".new"), folder.with_suffix(".old")
@@ -73,7 +73,7 @@ def save(index: SearchIndex, folder: Path, origin: IndexOrigin) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load(folder: Path, shard: str, model: str) -> tuple[SearchIndex, IndexOrigin]:
+def load(folder: Path, shard: str, model: str) -> tuple[SearchIndex, SavedIndex]:
     """Return the index in `folder`, and what it stands for. Raises IndexRefused.
 
     Whether the log still holds the message at its sequence is for the caller to see.

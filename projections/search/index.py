@@ -37,7 +37,7 @@ class Measured(NamedTuple):
     vector: Vectors
 
 
-class KindTable:
+class KindOfThings:
     """All versions of the things of one kind, in the order in which they were measured."""
 
     def __init__(self, kind: Kind) -> None:
@@ -178,7 +178,7 @@ class SearchIndex:
     """A table for each kind. `sequence` is that of the last message that was folded."""
 
     def __init__(self) -> None:
-        self.tables = {kind: KindTable(kind) for kind in KINDS}
+        self.tables = {kind: KindOfThings(kind) for kind in KINDS}
         self.sequence = 0
 
     def __len__(self) -> int:

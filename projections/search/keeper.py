@@ -15,7 +15,7 @@ from projections.limits import (
     SEARCH_WAIT_S,
     SEARCHES_WAITING,
 )
-from projections.search.files import IndexOrigin, IndexRefused, load, message_hash, save
+from projections.search.files import IndexRefused, SavedIndex, load, message_hash, save
 from projections.search.index import Measured, SearchIndex
 from projections.search.vectors import Vectors, vector_of
 from schemas import subjects
@@ -78,14 +78,14 @@ class SearchKeeper:
         return {"phase": phase, "sequence": self.index.sequence, **kinds}
 
     async def open(self) -> None:
-        """Take what was saved, if it is of this log; otherwise begin anew."""
+        """Take what was saved, if it is of this log; otherwise begin again."""
         try:
             index, origin = await asyncio.to_thread(load, self._folder, self._log.shard, self.model)
             stored = await self._log.get(origin.sequence)
             if stored is None or origin.message_hash != message_hash(*stored[1:]):
                 raise IndexRefused("the log does not hold what it stands for")
         except IndexRefused as refused:
-            _log.info("search index built anew", reason=str(refused))
+            _log.info("search index refused", reason=str(refused))
             return
         self.index, self._last, self._saved_rows = index, stored, len(index)
 
@@ -119,7 +119,7 @@ class SearchKeeper:
             return
         last = self._last
         known = message_hash(last.subject, last.payload)
-        origin = IndexOrigin(self._log.shard, self.model, self.index.sequence, known)
+        origin = SavedIndex(self._log.shard, self.model, self.index.sequence, known)
         try:
             async with self._turn:
                 await asyncio.to_thread(save, self.index, self._folder, origin)

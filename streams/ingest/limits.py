@@ -91,7 +91,7 @@ TEXTS_EVERY_S: Final = 2
 EMBEDS_WAITING: Final = 8
 """Questions that wait for the model; one more is told that it is busy."""
 EMBED_WAIT_S: Final = 2
-"""How long a question may wait for its turn. Whoever asked has given up by then."""
+"""How long a question may wait for its turn. The asker has given up by then."""
 MEASURE_ACK_S: Final = 60
 """How long a batch may go without a sign of life before another measurer gets it."""
 

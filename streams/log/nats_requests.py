@@ -1,7 +1,7 @@
 """Questions between processes of the venue, over core NATS: no stream keeps them.
 
-An asker has a connection of its own, whose inbox is under `subjects.answers`, so that whoever
-answers can put nothing where the log's acknowledgements come. The number of questions that
+An asker has a connection of its own, whose inbox is under `subjects.answers`, so that an
+answer can be put nowhere near the log's acknowledgements. The number of questions that
 wait is bounded, and so is the time: a question that nobody waits for any more is not answered.
 """
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import psutil
 
-from projections.search.files import IndexOrigin, load, save
+from projections.search.files import SavedIndex, load, save
 from projections.search.index import Measured, SearchIndex
 from schemas.limits import EMBEDDING_DIMENSIONS
 from streams.ingest.measuring.vectors import Vector, quantise
@@ -28,7 +28,7 @@ STORY: Final = 5
 LATENT: Final = 64
 """Dimensions that made-up embeddings vary in: texts are not spread over all 384."""
 NEAREST: Final = 10
-ORIGIN: Final = IndexOrigin("main", "made-up", 1, "")
+ORIGIN: Final = SavedIndex("main", "made-up", 1, "")
 
 
 def stories(count: int, asked: int) -> tuple[list[Vector], list[Vector]]:

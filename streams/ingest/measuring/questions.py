@@ -1,4 +1,4 @@
-"""Embeddings of questions: whoever searches by meaning asks the measurer, which has the model."""
+"""Embeddings of questions: a search by meaning asks the measurer, which has the model."""
 
 import asyncio
 from typing import Final

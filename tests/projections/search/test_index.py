@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projections.search import index as module
-from projections.search.files import IndexOrigin, IndexRefused, load, save
+from projections.search.files import IndexRefused, SavedIndex, load, save
 from projections.search.index import Measured, SearchIndex
 from projections.search.vectors import similarities_bp, vector_of
 from schemas.asks import KINDS, SimilarThing
@@ -17,7 +17,7 @@ from streams.ingest.measuring.vectors import similarity_bp, squares
 from tests.fuzz.budget import examples
 from tests.projections.search.measured import MODEL, thing, vector
 
-ORIGIN = IndexOrigin("main", MODEL, 40, "hash")
+ORIGIN = SavedIndex("main", MODEL, 40, "hash")
 NAMES = ("a", "b", "c", "d", "e", "f")
 DRAWN = st.lists(
     st.tuples(st.sampled_from(KINDS), st.sampled_from(NAMES), st.integers(0, 30)), max_size=40

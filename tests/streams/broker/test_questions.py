@@ -100,7 +100,7 @@ async def test_who_is_too_many_is_told_at_once() -> None:
 
 async def test_who_waits_too_long_is_told() -> None:
     slow = responder(seconds=0.5, waiting=5, wait_s=0.1)
-    assert await asyncio.gather(slow.answer(b"a"), slow.answer(b"b")) == [b"A", b"busy"]
+    assert list(await asyncio.gather(*map(slow.answer, (b"a", b"b")))) == [b"A", b"busy"]
 
 
 def test_the_bounds_fit_into_one_another() -> None:
