@@ -130,11 +130,11 @@ def delivered(stored: Stored | None, attempt: int = 1) -> Delivery:
 
 
 def measured(messages: Sequence[Stored | None]) -> list[SignalsMeasured]:
-    """Return the signals among `messages`."""
+    """Return the signals of articles among `messages`."""
     found = []
     for stored in messages:
         if stored is not None and stored.subject == signals(DEFAULT_SHARD):
             observation = OBSERVATIONS.decode(stored.payload)
-            assert isinstance(observation, SignalsMeasured)
-            found.append(observation)
+            if isinstance(observation, SignalsMeasured):
+                found.append(observation)
     return found
