@@ -27,7 +27,7 @@ from streams.broker.config import permissions
 from streams.broker.jwt import KeyKind, check, is_key, issue
 
 FEEDS: Final = "feeds"
-_CONNECTION_KINDS: Final = frozenset({"ConnectingClient"})
+_CONNECTION_KINDS: Final = frozenset({"Client"})
 _CONNECTION_TYPES: Final = frozenset({"nats", ""})
 """Plain NATS only: `allowed_connection_types` in an answer is not enforced by the server."""
 _REQUEST_AUDIENCE: Final = "nats-authorization-request"
