@@ -55,3 +55,35 @@ HISTORY_LOOK_MS: Final = 50
 """and how often it looks."""
 HISTORIES_KEPT: Final = 2
 """The live one and the one before it."""
+
+# -- search by meaning -----------------------------------------------------------------
+SEARCH_FORMAT: Final = 1
+"""The version of the index's files. Files of another version are built again."""
+SEARCH_EXACT_ROWS: Final = 4_096
+"""So many things of one kind are compared one by one; beyond that a graph is searched."""
+SEARCH_GRAPH_LINKS: Final = 16
+SEARCH_GRAPH_BUILD: Final = 120
+"""Candidates looked at for each thing that is added,"""
+SEARCH_GRAPH_LOOK: Final = 160
+"""and for each question. The more, the better the graph and the slower."""
+SEARCH_CHUNK_ROWS: Final = 64
+"""Things that are added at once: a question waits for so many at most."""
+SEARCH_SAVE_ROWS: Final = 2_000
+SEARCH_SAVE_SHARE: Final = 10
+"""Saved again after SEARCH_SAVE_ROWS more things, but not below a tenth of all."""
+SEARCHES_WAITING: Final = 16
+"""Questions that wait for the index; one more is told that it is busy."""
+SEARCH_WAIT_S: Final = 2
+"""How long a question may wait for its turn,"""
+SEARCH_EMBED_S: Final = 2
+"""then for its embedding,"""
+SEARCH_ANSWER_S: Final = 5
+"""and how long the gateway waits for all of it before it goes by words alone."""
+SEARCHES_PER_MINUTE: Final = 30
+"""Questions of one network."""
+SEARCH_WORD_ROWS: Final = 100
+"""Things of one kind that match by words and are ranked."""
+SEARCH_RANK_CONSTANT: Final = 60
+"""Of reciprocal rank fusion: the first places differ little."""
+SEARCH_FLOOR_BP: Final = 2_000
+"""Less similar things are not like it."""

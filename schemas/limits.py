@@ -44,6 +44,17 @@ MAX_LANGUAGE_CHARS: Final = 35
 """A language tag, as RFC 5646 bounds it in practice."""
 JOBS_DEDUPE_S: Final = 3_600
 
+EMBEDDING_DIMENSIONS: Final = 384
+"""Signed bytes of an embedding, which stands on the log as their base64."""
+
+# -- search by meaning -----------------------------------------------------------------
+MAX_QUESTION_CHARS: Final = 500
+"""Length of a question in words."""
+MAX_SIMILAR: Final = 50
+"""Things that one answer lists."""
+MAX_ASK_BYTES: Final = 8 * 1024
+"""Size of a question between processes."""
+
 # -- the reality engine ----------------------------------------------------------------
 MAX_NEIGHBOURS: Final = 10
 MAX_WINDOW_ARTICLES: Final = 200_000

@@ -169,6 +169,30 @@ class SignalsMeasured(Message, tag="signals_measured/1", frozen=True, kw_only=Tr
     measured_ns: int
 
 
+TextKind = Literal["market", "event"]
+
+
+class TextMeasured(Message, tag="text_measured/1", frozen=True, kw_only=True):
+    """The embedding of a market's or an event's text, by which it is found.
+
+    `id` is the symbol or the event's id, `text_hash` the SHA-256 of the text. The text is that
+    of the message at log sequence `of`: a market's names and description as a record of
+    governance has them, a final event's summary as the LLM called it, or else its first
+    article's title and excerpt. `embedding` is as in SignalsMeasured, empty if the model failed;
+    `model` is what measured. `signals` is the sequence of the last SignalsMeasured that was known,
+    0 for none. It stands on the subject of the signals, but is nothing that can be judged.
+    """
+
+    kind: TextKind
+    id: str
+    of: int
+    text_hash: str
+    embedding: str
+    model: str
+    signals: int
+    measured_ns: int
+
+
 class LlmAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A valid answer (EM-80..86). It suggests; it never writes state (EM-15)."""
 
@@ -213,7 +237,13 @@ class LlmAvailability(Message, tag="llm_availability/1", frozen=True, kw_only=Tr
 
 
 Observation = (
-    ArticleObserved | SourceFetched | SourceListed | SignalsMeasured | LlmCalled | LlmAvailability
+    ArticleObserved
+    | SourceFetched
+    | SourceListed
+    | SignalsMeasured
+    | TextMeasured
+    | LlmCalled
+    | LlmAvailability
 )
 
 OBSERVATIONS: Codec[Observation] = Codec(Observation)

@@ -75,7 +75,7 @@ def articles(shard: str) -> str:
 
 
 def signals(shard: str) -> str:
-    """Return where SignalsMeasured stands."""
+    """Return where SignalsMeasured and TextMeasured stand."""
     return f"{shard}.obs.signals"
 
 
@@ -92,6 +92,20 @@ def fetches(shard: str, source: str) -> str:
 def listings(shard: str, source: str) -> str:
     """Return where SourceListed of `source` stands: the last one says what was seen."""
     return f"{shard}.obs-listing.{source}"
+
+
+def ask(shard: str, service: str) -> str:
+    """Return where `service` (`search`, `embed`) is asked; on no stream."""
+    return f"ask.{shard}.{service}"
+
+
+def answers(shard: str, service: str) -> str:
+    """Return the prefix under which the answers of `service` come, and nobody else's.
+
+    An answer to an asker's own inbox would need the right to publish there, where also the
+    log's acknowledgements come.
+    """
+    return f"answer.{shard}.{service}"
 
 
 def jobs_stream(shard: str) -> str:

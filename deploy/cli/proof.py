@@ -189,17 +189,26 @@ def rebuild(
     force: Annotated[bool, typer.Option(help="Switch even if tables differ.")] = False,
     rollback: Annotated[bool, typer.Option(help="Go back to the model before the switch.")] = False,
     table: Annotated[str | None, typer.Option(help="Build and compare this table alone.")] = None,
+    search: Annotated[bool, typer.Option(help="Build the index of the search anew.")] = False,
     as_json: Json = False,
 ) -> None:
     """Build the read model again from the log beside the live one and compare every table.
 
     With --table only that table is built from the log; a switch then takes over the others
     as they stand. Exit code 0: all tables are equal (or new in this version). 1: some differ.
+
+    With --search the index of the search by meaning is built from the log instead, and saved
+    where the search process takes it when it starts next.
     """
     if rollback:
-        if switch or force or table:
+        if switch or force or table or search:
             raise InputError("--rollback goes with no other option")
         _roll_back(as_json)
+        return
+    if search:
+        if switch or force or table:
+            raise InputError("--search goes with no other option")
+        _rebuild_search(as_json)
         return
     report = asyncio.run(_rebuild(switch, force, table, quiet=as_json))
     tables = [
@@ -245,6 +254,36 @@ async def _rebuild(switch: bool, force: bool, table: str | None, quiet: bool) ->
                 table=table,
                 progress=lambda at: update(at.sequence, at.target),
             )
+    finally:
+        await log.close()
+
+
+def _rebuild_search(as_json: bool) -> None:
+    status = asyncio.run(_built_search(quiet=as_json))
+    if as_json:
+        document(status)
+    else:
+        counts = ", ".join(f"{status[name]:,} {name}" for name in ("articles", "events", "markets"))
+        say(f"at message {status['sequence']}: {counts}")
+
+
+async def _built_search(quiet: bool) -> dict[str, Any]:
+    from deploy.venue import news
+    from deploy.venue.paths import VenuePaths
+
+    news.require()
+    if not news.has_index():
+        raise news.NewsNotInstalled("hnswlib is not installed: there is no index to build")
+    from deploy.processes.search import new_keeper
+
+    paths = VenuePaths(Settings())
+    log = await paths.log("replay")
+    try:
+        keeper = new_keeper(paths, log)
+        with bar("rebuilding", quiet) as update:
+            await keeper.build(update)
+        await keeper.save()
+        return keeper.status()
     finally:
         await log.close()
 

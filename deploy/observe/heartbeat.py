@@ -33,6 +33,22 @@ async def quiet_connection(place: VenuePaths, role: str) -> Client:
     )
 
 
+async def question_connection(
+    place: VenuePaths, role: str, answers_under: str | None = None
+) -> Client:
+    """Return a connection for questions; answers come `answers_under`, or to the role's inbox.
+
+    Raises LogUnavailable when the first connection cannot be made.
+    """
+    login = place.login(role)
+    return await nats_client.connect(
+        place.settings.broker_url,
+        name=f"{role}.questions",
+        seed=login["seed"],
+        inbox_prefix=answers_under or login["inbox_prefix"],
+    )
+
+
 @contextlib.asynccontextmanager
 async def heartbeat(
     place: VenuePaths, role: str, status: Callable[[], dict[str, Any]]

@@ -79,6 +79,10 @@ def _ingest_run(name: str) -> Run:
             from deploy.processes import llm
 
             return llm.run
+        case "search":
+            from deploy.processes import search
+
+            return search.run
         case _:
             from deploy.processes import fetcher
 

@@ -8,16 +8,20 @@ from typing import Any, Final
 
 import uvicorn
 
-from deploy.observe.heartbeat import quiet_connection
+from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
 from deploy.venue import keys
 from deploy.venue.paths import VenuePaths
+from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.state_service import StateService
 from projections.api import create_read_router, create_status_router
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router
+from projections.limits import SEARCHES_PER_MINUTE
+from schemas import subjects
+from schemas.asks import SEARCH
 from schemas.errors import EverythingError
 from streams.broker import callout
 from streams.broker.keyring import ISSUER
@@ -25,6 +29,7 @@ from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
+from streams.gateway.rate_limiter import RateLimiter
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
@@ -37,6 +42,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Serve until `stop`, or until the gateway can no longer trust the log."""
     log, feed = await paths.log("gateway"), await paths.feed("gateway")
     news = await quiet_connection(paths, "gateway")
+    questions = await question_connection(paths, "gateway", subjects.answers(paths.shard, SEARCH))
     failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def on_halt(error: EverythingError) -> None:
@@ -52,12 +58,19 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
     )
+    search_rate = RateLimiter(context.clock, "this network searches too often")
     account_of, state_service = account_by_token(context), StateService(log)
     try:
         board = await status_board(news, paths.shard)
         async with _answering_logins(paths, context):
             routers = [
-                create_read_router(paths.database_url, account_of, state_service),
+                create_read_router(
+                    paths.database_url,
+                    account_of,
+                    state_service,
+                    similar_to=SearchService(questions, paths.shard),
+                    admit_search=partial(search_rate.admit, SEARCHES_PER_MINUTE),
+                ),
                 create_feed_router(NatsFeed(feed), account_of),
                 create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
@@ -75,6 +88,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         await log.close()
         await feed.close()
         await news.close()
+        await questions.close()
     if failed.done():
         failed.result()
 

@@ -11,6 +11,7 @@
 | browser           | fetches what needs a browser; not started without one    |
 | measurer          | measures the articles                                    |
 | llm               | asks the LLM, or says why it cannot be asked             |
+| search            | says which articles, events and markets are alike        |
 | archiver          | copies what is sealed into the archive                   |
 | historian         | keeps what the tables once said, for reads of the past   |
 """
@@ -23,12 +24,12 @@ from schemas import subjects
 
 CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
 """What it takes to trade, in the order in which they start."""
-INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm")
+INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm", "search")
 """What brings in the news. They need the extra `news`, and load large models."""
 KEEPING: Final = ("archiver", "historian")
 """What nothing waits for."""
 NAMES: Final = (*CORE, *INGEST, *KEEPING)
-HARD_WORKERS: Final = ("browser", "measurer", "llm", "archiver", "historian")
+HARD_WORKERS: Final = ("browser", "measurer", "llm", "search", "archiver", "historian")
 """What computes for long, and must not keep an order waiting for a processor."""
 NICENESS: Final = 10
 """How much those give way."""
@@ -40,6 +41,9 @@ def not_started(settings: Settings) -> dict[str, str]:
         return dict.fromkeys(INGEST, "EVERYTHING_INGEST is off")
     if not news.is_installed():
         return dict.fromkeys(INGEST, news.NOT_INSTALLED)
+    missing = {}
     if settings.browser is None:
-        return {"browser": "no Chromium is found: set EVERYTHING_CHROMIUM"}
-    return {}
+        missing["browser"] = "no Chromium is found: set EVERYTHING_CHROMIUM"
+    if not news.has_index():
+        missing["search"] = "hnswlib is not installed: search goes by words alone"
+    return missing

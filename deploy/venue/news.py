@@ -47,6 +47,11 @@ def is_installed() -> bool:
     return all(find_spec(name) is not None for name in MODULES)
 
 
+def has_index() -> bool:
+    """Return whether hnswlib can be found, which the index of the search by meaning needs."""
+    return find_spec("hnswlib") is not None
+
+
 def require() -> None:
     """Raise NewsNotInstalled unless the extra is installed."""
     if not is_installed():

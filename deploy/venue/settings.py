@@ -194,6 +194,11 @@ class Home:
         return self.root / "snapshots"
 
     @property
+    def search(self) -> Path:
+        """The index of the search by meaning, by shard: it can be thrown away."""
+        return self.root / "search"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 

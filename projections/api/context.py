@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response
 
 from projections.api.at import AtResolver
+from projections.api.similar_port import AdmitSearch, SimilarPort, admit_all
 from projections.api.store import NOW, At, ReadStore
 from projections.http import AccountByToken, Credentials
 from schemas.http import AtText, WaitFor
@@ -21,6 +22,9 @@ class ReadContext:
     store: ReadStore
     resolver: AtResolver
     account_of: AccountByToken
+    similar: SimilarPort | None = None
+    """None: search goes by words alone."""
+    admit_search: AdmitSearch = admit_all
 
 
 async def _context_of(request: Request) -> ReadContext:

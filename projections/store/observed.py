@@ -23,6 +23,7 @@ from schemas.observations import (
     SignalsMeasured,
     SourceFetched,
     SourceListed,
+    TextMeasured,
 )
 from schemas.stored import Stored
 from schemas.subjects import is_source
@@ -79,7 +80,7 @@ def _time_of(observation: Observation) -> int:
             return observation.ended_ns
         case SourceListed():
             return observation.listed_ns
-        case SignalsMeasured():
+        case SignalsMeasured() | TextMeasured():
             return observation.measured_ns
         case _:
             assert_never(observation)

@@ -55,7 +55,11 @@ TABLE = Table(
         **SEQUENCE,
     },
     key=("article",),
-    indexes=("(source, article)", "(cluster) WHERE cluster IS NOT NULL"),
+    indexes=(
+        "(source, article)",
+        "(cluster) WHERE cluster IS NOT NULL",
+        "USING gin (to_tsvector('english', title))",
+    ),
 )
 """`status` is observed, grouped or dropped.
 

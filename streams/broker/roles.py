@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas import subjects
+from schemas.asks import EMBED, SEARCH
 
 LOG: Final = "LOG"
 TRADERS: Final = "TRADERS"
@@ -92,7 +93,8 @@ def engine(shard: str, name: str) -> Role:
 def gateway(shard: str) -> Role:
     """The gateway: appends commands, and articles that sources push; asks for pages.
 
-    All for those whom it has authenticated. It has no heartbeat; it answers over HTTP.
+    All for those whom it has authenticated. It asks for what is alike for anyone. It has no
+    heartbeat; it answers over HTTP.
     """
     log = subjects.log_stream(shard)
     return Role(
@@ -102,11 +104,12 @@ def gateway(shard: str) -> Role:
             f"{shard}.cmd.>",
             subjects.articles(shard),
             subjects.jobs(shard, "page"),
+            subjects.ask(shard, SEARCH),
             _info(subjects.jobs_stream(shard)),
             *reads(log),
             *reads(subjects.feed_stream(shard)),
         ),
-        subscribe=(subjects.status(shard, "*"),),
+        subscribe=(subjects.status(shard, "*"), f"{subjects.answers(shard, SEARCH)}.>"),
         never_publish=(*NEVER, *foreign(log, "gateway")),
     )
 
@@ -151,12 +154,25 @@ def browser(shard: str) -> Role:
 
 
 def measurer(shard: str) -> Role:
-    """Says what was measured of the articles."""
+    """Says what was measured of the articles and texts, and answers with embeddings."""
     return _log_role(
         shard,
         "measurer",
         subjects.signals(shard),
         *consumes(subjects.log_stream(shard), "measurer", subjects.articles(shard)),
+        f"{subjects.answers(shard, EMBED)}.>",
+        subscribe=(subjects.ask(shard, EMBED),),
+    )
+
+
+def search(shard: str) -> Role:
+    """Answers what is alike; asks for the embeddings of questions. Says nothing on the log."""
+    return _log_role(
+        shard,
+        "search",
+        subjects.ask(shard, EMBED),
+        f"{subjects.answers(shard, SEARCH)}.>",
+        subscribe=(subjects.ask(shard, SEARCH), f"{subjects.answers(shard, EMBED)}.>"),
     )
 
 
@@ -298,6 +314,7 @@ def services(shard: str) -> tuple[Role, ...]:
         browser(shard),
         measurer(shard),
         llm(shard),
+        search(shard),
         projector(shard),
         historian(shard),
         feeds(shard),
@@ -311,13 +328,14 @@ def services(shard: str) -> tuple[Role, ...]:
     )
 
 
-def _log_role(shard: str, name: str, *publish: str) -> Role:
+def _log_role(shard: str, name: str, *publish: str, subscribe: tuple[str, ...] = ()) -> Role:
     """A process of the venue: reads the log, has a heartbeat, and may publish `publish`."""
     log = subjects.log_stream(shard)
     return Role(
         name=name,
         account=LOG,
         publish=(*publish, subjects.status(shard, name), *reads(log)),
+        subscribe=subscribe,
         never_publish=(*NEVER, *foreign(log, name)),
     )
 

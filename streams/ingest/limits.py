@@ -76,7 +76,6 @@ MAX_SENTENCE_CHARS: Final = 500
 """A longer sentence is measured in parts: VADER's cost grows with the square of its length."""
 MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
-EMBEDDING_DIMENSIONS: Final = 384
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
 """With this bound a source that floods cannot hide the articles of the others."""
 NEIGHBOUR_FLOOR_BP: Final = 5_000
@@ -85,6 +84,14 @@ MAX_KEYWORDS_LISTED: Final = 20
 MAX_ENTITIES_LISTED: Final = 20
 MAX_ENTITY_CHARS: Final = 100
 MEASURE_ATTEMPTS: Final = 3
+TEXT_BATCH: Final = 4
+"""Texts of markets and events that are measured and appended together: articles wait meanwhile."""
+TEXTS_EVERY_S: Final = 2
+"""How often it is looked for new texts once all are measured."""
+EMBEDS_WAITING: Final = 8
+"""Questions that wait for the model; one more is told that it is busy."""
+EMBED_WAIT_S: Final = 2
+"""How long a question may wait for its turn. The asker has given up by then."""
 MEASURE_ACK_S: Final = 60
 """How long a batch may go without a sign of life before another measurer gets it."""
 

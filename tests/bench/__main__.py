@@ -23,6 +23,7 @@ MODULES = (
     "travel",
     "book",
     "measuring",
+    "search",
     "reality",
 )
 WITHIN_S = 1_800

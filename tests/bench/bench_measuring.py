@@ -18,8 +18,8 @@ import numpy.typing as npt
 import psutil
 import structlog
 
-from schemas.limits import MAX_EXCERPT_CHARS, MAX_NEIGHBOURS
-from streams.ingest.limits import EMBEDDING_DIMENSIONS, MEASURE_BATCH
+from schemas.limits import EMBEDDING_DIMENSIONS, MAX_EXCERPT_CHARS, MAX_NEIGHBOURS
+from streams.ingest.limits import MEASURE_BATCH
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.measurer import Measurer, load
 from streams.ingest.measuring.vectors import Vector, quantise

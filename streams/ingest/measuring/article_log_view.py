@@ -12,7 +12,7 @@ import msgspec
 from schemas import subjects
 from schemas.errors import InputError, UnknownRecord
 from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
-from schemas.observations import OBSERVATIONS, SignalsMeasured
+from schemas.observations import OBSERVATIONS, SignalsMeasured, TextMeasured
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
@@ -22,6 +22,8 @@ from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 from streams.log.venue_view import VenueView
 
+_TEXT: Final = b'{"type":"text_measured/1"'
+"""How a TextMeasured begins: it need not be decoded to tell."""
 _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
 """How far apart the clocks of the writers of times on the log may be."""
 
@@ -89,12 +91,23 @@ class ArticleLogView:
         await self._decided.open(0)
         await self._decided.catch_up()
         now_ns = self._clock.now_ns()
-        last = await self._log.last(subjects.signals(self._log.shard))
+        last = await self._last_signals()
         if last is not None:
             now_ns = min(now_ns, _signals(last).observed_ns)
         start_ns = now_ns - self._window.span_ns - _CLOCKS_NS
         await self._signals.open(await behind_which(self._log, start_ns))
         await self._signals.catch_up()
+
+    async def _last_signals(self) -> Stored | None:
+        """Return the last message with an article's signals; a text names the one before it."""
+        last = await self._log.last(subjects.signals(self._log.shard))
+        if last is None or not is_text(last):
+            return last
+        try:
+            text = OBSERVATIONS.decode(last.payload)
+        except InputError as error:
+            raise UnknownRecord(f"no text at {last.sequence}") from error
+        return await self._log.get(text.signals) if isinstance(text, TextMeasured) else None
 
     async def catch_up(self) -> None:
         """Fold what has come since."""
@@ -123,6 +136,8 @@ class ArticleLogView:
             self._window.span_ns = self._venue.policy.rules().reality.vector_window_ns
 
     def _fold_signals(self, stored: Stored) -> None:
+        if is_text(stored):
+            return
         signals = _signals(stored)
         self.note(signals.article)
         if not signals.unfit:
@@ -131,6 +146,11 @@ class ArticleLogView:
             except ValueError as error:
                 raise UnknownRecord(f"no embedding at {stored.sequence}") from error
             self._window.add(signals.article, signals.source, signals.observed_ns, vector)
+
+
+def is_text(stored: Stored) -> bool:
+    """Tell whether a message on the subject of the signals is a measured text."""
+    return stored.payload.startswith(_TEXT)
 
 
 def _signals(stored: Stored) -> SignalsMeasured:

@@ -7,12 +7,13 @@ the same time, the engine drops the second result.
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 
 from schemas import subjects
+from schemas.asks import EMBED
 from schemas.codec import encode
 from schemas.errors import InputError, OperatingError
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
@@ -25,17 +26,18 @@ from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
 from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.sentiment import Sentiment
+from streams.ingest.measuring.texts import Aside, TextMeasurer
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.ports import Clock, Log
+from streams.log.tasks import run_until_first_exits
 
 DURABLE: Final = "measurer"
 
 _log = structlog.get_logger(__name__)
 
 LoadTools = Callable[[], Tools]
-Aside = Callable[[Callable[[], list[SignalsMeasured]]], Awaitable[list[SignalsMeasured]]]
-"""Runs work that blocks outside of the event loop, which has heartbeats to send."""
 
 
 def load(pipeline: str = "", threads: int = 1) -> Tools:
@@ -174,23 +176,33 @@ class MeasuringService:
         self._load = load
         self._ack_wait_s = ack_wait_s
         self._measurer: Measurer | None = None
+        self._texts: TextMeasurer | None = None
 
     def status(self) -> dict[str, Any]:
         """Return what a heartbeat says."""
-        return {"phase": "loading"} if self._measurer is None else self._measurer.status()
+        if self._measurer is None or self._texts is None:
+            return {"phase": "loading"}
+        return {**self._measurer.status(), "texts": self._texts.measured}
 
     async def run(self, bus: Bus, stop: asyncio.Event) -> None:
         """Measure until `stop`. Raises a Halt, among them ModelMismatch, or OperatingError."""
-        measurer = Measurer(self._log, self._clock, await asyncio.to_thread(self._load))
+        tools = await asyncio.to_thread(self._load)
+        measurer = Measurer(self._log, self._clock, tools)
+        texts = TextMeasurer(self._log, self._clock, tools.embedding, aside=asyncio.to_thread)
+        questions = embed_responder(tools.embedding)
         try:
             await measurer.open()
-            self._measurer = measurer
+            await texts.open()
+            self._measurer, self._texts = measurer, texts
             bus.consume_batches(
                 consumer(self._log.shard, self._ack_wait_s),
                 measurer.handle,
                 size=MEASURE_BATCH,
                 linger_s=MEASURE_LINGER_MS / 1000,
             )
-            await bus.serve(stop)
+            await questions.serve(bus.client, subjects.ask(self._log.shard, EMBED))
+            await run_until_first_exits(bus.serve(stop), texts.run())
         finally:
+            await questions.close()
+            await texts.close()
             await measurer.close()

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from schemas.limits import EMBEDDING_DIMENSIONS
 from schemas.units import WEIGHT_ONE_BP
-from streams.ingest.limits import EMBEDDING_DIMENSIONS
 
 Vector = npt.NDArray[np.int8]
 Numbers = npt.NDArray[np.float64]

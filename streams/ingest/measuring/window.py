@@ -15,10 +15,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from schemas.limits import MAX_NEIGHBOURS, MAX_WINDOW_ARTICLES
+from schemas.limits import EMBEDDING_DIMENSIONS, MAX_NEIGHBOURS, MAX_WINDOW_ARTICLES
 from schemas.observations import Neighbour
 from streams.ingest.limits import (
-    EMBEDDING_DIMENSIONS,
     MAX_NEIGHBOURS_PER_SOURCE,
     NEIGHBOUR_FLOOR_BP,
 )

@@ -77,6 +77,14 @@ def test_without_a_browser_that_process_is_absent_and_said_to_be(tmp_path: Path)
     assert names.not_started(settings) == {}
 
 
+def test_without_hnswlib_the_search_is_absent_and_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "chromium").touch()
+    monkeypatch.setattr(news, "has_index", lambda: False)
+    assert set(names.not_started(Settings(chromium=tmp_path / "chromium"))) == {"search"}
+
+
 def test_without_ingest_nothing_of_it_is_started() -> None:
     assert set(names.not_started(Settings(ingest=False))) == {*names.INGEST}
 

@@ -28,7 +28,7 @@ from schemas.events.reality import (
     ScoreChanged,
     ScoreClosed,
 )
-from schemas.observations import LlmCalled
+from schemas.observations import LlmCalled, TextMeasured
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.reality.venue import (
     START_NS,
@@ -111,6 +111,24 @@ def test_unreadable_observations_are_answered() -> None:
     assert isinstance(dropped, ArticleDropped) and dropped.reason == "unreadable"
     (dropped,) = venue.measure(article=venue.driver.sequence + 1)
     assert isinstance(dropped, ArticleDropped) and dropped.reason == "unreadable"
+    venue.check()
+
+
+def test_texts_are_nothing_to_judge() -> None:
+    """A measured text has the outcome that v0.1.0 gives it, and no say in what comes later."""
+    venue, other = RealityVenue(), RealityVenue()
+    text = TextMeasured(
+        kind="market", id="RAIN", of=1, text_hash="0" * 64, embedding="AA==", model="words",
+        signals=0, measured_ns=1,
+    )  # fmt: skip
+    for _ in range(3):
+        (dropped,) = venue.driver.feed(("main.obs.signals", encode(text)))
+        assert isinstance(dropped, ArticleDropped)
+        assert (dropped.reason, dropped.article, dropped.source) == ("unreadable", 0, "")
+        other.driver.feed(("main.obs.signals", b"what only takes a sequence"))
+    assert venue.engine.dump(venue.state) == other.engine.dump(other.state)
+    assert venue.measure() == other.measure()
+    assert venue.engine.dump(venue.state) == other.engine.dump(other.state)
     venue.check()
 
 

@@ -13,7 +13,7 @@ from streams.broker import roles
 from tests.streams.broker.venue import SHARD, BrokerVenue, Raw
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
-INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm"})
+INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm", "search"})
 FETCHERS = frozenset({"fetcher", "browser"})
 KEEPERS = frozenset({"archiver", "historian", "restorer"})
 LOG_READERS = ENGINES | INGEST | KEEPERS | {"gateway", "projector", "feeds", "replay"}
@@ -68,6 +68,14 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$O.raw-main.M.x": FETCHERS,
     "$O.raw-main.x": NOBODY,
     "$O.raw-other.C.x": NOBODY,
+    # questions, and answers to nobody's inbox
+    "ask.main.search": only("gateway"),
+    "ask.main.embed": only("search"),
+    "ask.main.other": NOBODY,
+    "ask.other.search": NOBODY,
+    "answer.main.search.x": only("search"),
+    "answer.main.embed.x": only("measurer"),
+    "answer.main.embed": NOBODY,
     # feeds
     "feed.main.market.ABC.trades": only("feeds"),
     "feed.main.account.alice.orders": only("feeds"),
@@ -216,6 +224,14 @@ MAY_SUBSCRIBE: dict[str, frozenset[str]] = {
     "status.>": NOBODY,
     "status.main.*": only("gateway"),
     "status.main.feeds": only("gateway"),
+    "ask.>": NOBODY,
+    "ask.main.*": NOBODY,
+    "ask.main.search": only("search"),
+    "ask.main.embed": only("measurer"),
+    "answer.>": NOBODY,
+    "answer.main.>": NOBODY,
+    "answer.main.search.>": only("gateway"),
+    "answer.main.embed.>": only("search"),
     "live.>": NOBODY,
     "live.main.market.ABC.trades": NOBODY,
     "feed.>": NOBODY,
@@ -242,6 +258,8 @@ MAY_JOIN_QUEUES: dict[str, frozenset[str]] = {
     "feed.main.account.alice.>": NOBODY,
     "main.cmd.>": NOBODY,
     "jobs.main.source": NOBODY,
+    "ask.main.search": only("search"),
+    "ask.main.embed": only("measurer"),
     "$SYS.REQ.USER.AUTH": only("door"),
 }
 

@@ -6,7 +6,7 @@ import pytest
 from schemas.codec import encode
 from schemas.errors import LogUnavailable, UnknownRecord
 from schemas.events.governance import MarketClosed, MarketEdited, PolicySet
-from schemas.observations import SignalsMeasured
+from schemas.observations import SignalsMeasured, TextMeasured
 from schemas.policy import Policy, RealityPolicy
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
@@ -14,10 +14,19 @@ from schemas.units import HOUR_NS, SECOND_NS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
 from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.vectors import to_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log import cursor
 from tests.simulated.log import SimulatedLog, SimulatedReader, SimulatedServer
-from tests.streams.ingest.measuring.world import NOW_NS, article, listed, observed, record, tools
+from tests.streams.ingest.measuring.world import (
+    NOW_NS,
+    WordEmbedding,
+    article,
+    listed,
+    observed,
+    record,
+    tools,
+)
 
 
 class StillClock:
@@ -49,6 +58,21 @@ def measured(sequence: int, observed_ns: int) -> tuple[str, bytes]:
     done: SignalsMeasured = ArticleAnalyzer(its, EmbeddingWindow(HOUR_NS)).measure(told)
     assert done.unfit == ""
     return signals(DEFAULT_SHARD), encode(done)
+
+
+def text_of_a_market(signals_at: int) -> tuple[str, bytes]:
+    """Return a measured text, to be appended."""
+    text = TextMeasured(
+        kind="market",
+        id="ACME",
+        of=1,
+        text_hash="",
+        embedding=to_text(WordEmbedding().of("Acme")),
+        model="words",
+        signals=signals_at,
+        measured_ns=NOW_NS,
+    )
+    return signals(DEFAULT_SHARD), encode(text)
 
 
 def edited(symbol: str, name: str) -> MarketEdited:
@@ -111,6 +135,26 @@ async def test_after_a_long_silence_it_reaches_back_from_the_last_that_was_measu
     await reading.view.open()
     assert 1 in reading.window
     assert 2 in reading.window
+
+
+async def test_texts_do_not_move_the_window() -> None:
+    server = SimulatedServer()
+    for number in (1, 2):
+        server.store([measured(number, NOW_NS - 30 * HOUR_NS)])
+    server.store([text_of_a_market(signals_at=2)])
+    reading = ViewedLog(server)
+    await reading.view.open()
+    assert 1 in reading.window
+    assert 2 in reading.window
+    assert len(reading.window) == 2
+
+
+async def test_texts_alone_are_no_articles() -> None:
+    server = SimulatedServer()
+    server.store([text_of_a_market(signals_at=0)])
+    reading = ViewedLog(server)
+    await reading.view.open()
+    assert len(reading.window) == 0
 
 
 async def test_behind_which_needs_few_looks_and_skips_nothing() -> None:

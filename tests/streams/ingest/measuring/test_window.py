@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.limits import MAX_NEIGHBOURS
+from schemas.limits import EMBEDDING_DIMENSIONS, MAX_NEIGHBOURS
 from schemas.observations import Neighbour
 from streams.ingest.limits import (
-    EMBEDDING_DIMENSIONS,
     MAX_NEIGHBOURS_PER_SOURCE,
     NEIGHBOUR_FLOOR_BP,
 )

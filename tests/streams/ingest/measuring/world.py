@@ -11,13 +11,13 @@ from schemas.chain import GENESIS_HASH
 from schemas.codec import encode
 from schemas.events.governance import Event as Decided
 from schemas.events.governance import MarketListed
+from schemas.limits import EMBEDDING_DIMENSIONS
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signals
 from schemas.units import SECOND_NS
 from streams.ingest.jobs.services import Delivery
-from streams.ingest.limits import EMBEDDING_DIMENSIONS
 from streams.ingest.measuring.article_analyzer import Tools
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
@@ -130,11 +130,11 @@ def delivered(stored: Stored | None, attempt: int = 1) -> Delivery:
 
 
 def measured(messages: Sequence[Stored | None]) -> list[SignalsMeasured]:
-    """Return the signals among `messages`."""
+    """Return the signals of articles among `messages`."""
     found = []
     for stored in messages:
         if stored is not None and stored.subject == signals(DEFAULT_SHARD):
             observation = OBSERVATIONS.decode(stored.payload)
-            assert isinstance(observation, SignalsMeasured)
-            found.append(observation)
+            if isinstance(observation, SignalsMeasured):
+                found.append(observation)
     return found
