@@ -13,6 +13,7 @@ from schemas.errors import ModelMismatch
 from schemas.observations import SignalsMeasured
 from streams.ingest.jobs.services import bus
 from streams.ingest.measuring.article_analyzer import Tools
+from streams.ingest.measuring.article_log_view import is_text
 from streams.ingest.measuring.measurer import MeasuringService, load
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -77,6 +78,9 @@ async def test_articles_are_measured_as_they_come(server: TestServer, log: NatsL
     async with working(server):
         await log.append_batch(observed(article("Acme is sued by its own shareholders on Monday")))
         assert len(await signals(log, 4)) == 4
+    stored = [await log.get(number) for number in range(1, await log.last_sequence() + 1)]
+    texts = [one for one in stored if one is not None and is_text(one)]
+    assert len(texts) == 1, "a market's text is measured once, also after a start"
 
 
 async def test_a_wrong_model_stops_it_with_a_reason(server: TestServer, log: NatsLog) -> None:
