@@ -6,7 +6,7 @@ NEWS   ?= on
 VENV   := .venv
 PEERS  := .venv-peers
 BIN    := $(VENV)/bin
-PYTEST := $(BIN)/pytest -q
+PYTEST := $(BIN)/pytest -q -n 2
 # Of llama.cpp only the library is used: its tools, server and eyes take most of the compiling.
 LLAMA  := -DLLAVA_BUILD=OFF -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF \
           -DLLAMA_BUILD_TESTS=OFF -DLLAMA_BUILD_SERVER=OFF -DLLAMA_CURL=OFF

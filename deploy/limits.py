@@ -24,9 +24,9 @@ SCRUB_PAUSE_S: Final = 10
 MAX_STATUS_PROCESSES: Final = 256
 """Processes whose heartbeats are remembered."""
 TRAVEL_MOMENTS_KEPT: Final = 1_000
-"""Answers that the door remembers. They never change, since the log's past does not."""
+"""Answers that the gateway remembers. They never change, since the log's past does not."""
 MAX_TRAVEL_WAITING: Final = 16
 """Questions for states that are not remembered and wait for their turn; one more is refused at
 once. Anyone may ask, and each costs a fold."""
 TRAVEL_ANSWER_S: Final = 20
-"""How long the door waits for a state hash that has to be folded first."""
+"""How long the gateway waits for a state hash that has to be folded first."""

@@ -5,9 +5,9 @@ The line is the first one of the function's docstring, which a test compares.
 
 from typing import Final
 
-from deploy.cli.lazy_group import Command, Group, Table
+from deploy.cli.lazy_group import Command, CommandGroup, Table
 
-ACCOUNT: Final = Group(
+ACCOUNT: Final = CommandGroup(
     "Open accounts and look at them.",
     {
         "new": Command(
@@ -22,7 +22,7 @@ ACCOUNT: Final = Group(
     },
 )
 
-ADMIN: Final = Group(
+ADMIN: Final = CommandGroup(
     "Sign decisions: markets, credits, keys, policy.",
     {
         "list-market": Command(
@@ -89,7 +89,7 @@ ADMIN: Final = Group(
     },
 )
 
-SERVICE_KEY: Final = Group(
+SERVICE_KEY: Final = CommandGroup(
     "Secrets for programs that ask for pages.",
     {
         "new": Command(

@@ -18,14 +18,14 @@ class Command(NamedTuple):
     help: str
 
 
-class Group(NamedTuple):
+class CommandGroup(NamedTuple):
     """A command that has commands of its own."""
 
     help: str
     commands: Mapping[str, Command]
 
 
-Table = Mapping[str, Command | Group]
+Table = Mapping[str, Command | CommandGroup]
 
 
 def load(name: str, command: Command) -> TyperCommand:
@@ -61,7 +61,7 @@ class LazyGroup(TyperGroup):
         return name, command, rest
 
 
-def _entry(name: str, entry: Command | Group) -> TyperCommand | LazyGroup:
+def _entry(name: str, entry: Command | CommandGroup) -> TyperCommand | LazyGroup:
     if isinstance(entry, Command):
         return _Unloaded(name, entry)
     return LazyGroup(

@@ -191,7 +191,7 @@ def rebuild(
     table: Annotated[str | None, typer.Option(help="Build and compare this table alone.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Build the read model anew from the log beside the live one and compare every table.
+    """Build the read model again from the log beside the live one and compare every table.
 
     With --table only that table is built from the log; a switch then takes over the others
     as they stand. Exit code 0: all tables are equal (or new in this version). 1: some differ.

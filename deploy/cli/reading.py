@@ -75,7 +75,7 @@ def describe_mode(mode: dict[str, Any] | None) -> str:
 def state(at: At = None, as_json: Json = False) -> None:
     """Show what each engine's state hashes to, now or at any moment of the log.
 
-    Whoever folds the log's records up to that message gets the same hashes.
+    Anyone who folds the log's records up to that message gets the same hashes.
     """
     answer = Client().get("/state", at=at)
     if as_json:

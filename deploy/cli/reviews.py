@@ -100,7 +100,7 @@ def find(client: Client, prefix: str) -> dict[str, Any]:
     review = found[0]
     if review["status"] != "open":
         raise InputError(f"this review is over: it was {review['status']}")
-    # What is shown must be what is signed, whoever answers for the API.
+    # What is shown must be what is signed, even if the API lies.
     if digest(review["proposal"].encode()) != review["proposal_hash"]:
         raise InputError("the proposal is not the one that its hash says")
     return review

@@ -57,7 +57,7 @@ class ServiceKeyFolder:
         except KeyMissing:
             return found
         except InputError as error:
-            # no word of it to whoever asks, who may be anyone
+            # no word of it in the answer: anyone may ask
             _log.error("service key unreadable", key_id=key_id, reason=str(error))
             return found
         return [*found, *(ServiceSecret(one.secret, one.lapses_ns) for one in held.secrets)]

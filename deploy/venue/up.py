@@ -233,9 +233,9 @@ class Venue:
         self._awaits_news = True
         command = self._settings.news_install
         if command is None:
-            self._say(f"{news.NOT_INSTALLED}: nothing is fetched yet; {news.HOW_TO_INSTALL}")
+            self._say(f"{news.NOT_INSTALLED}, so nothing is fetched; {news.HOW_TO_INSTALL}")
             return
-        self._say(f"{news.NOT_INSTALLED}: it is installed now, while the venue runs")
+        self._say(f"{news.NOT_INSTALLED} yet; installing it now, while the venue runs")
         log_path = self._home.logs / "news-install.log"
         self._installation = news.NewsInstallation(command, log_path, self._say)
         self._installation.start()

@@ -1,4 +1,4 @@
-"""The native door's desk: answers nats-server's auth callout on a connection of its own.
+"""The auth responder: answers nats-server's auth callout on a connection of its own.
 
 Several may run, in as many gateways: they share the questions. While none runs no trader
 can log in; those who are in stay in, and the venue's own processes need no desk.
@@ -42,12 +42,12 @@ class Callout:
                 _log.warning("a login question that no server asked", bytes=len(message.data))
             else:
                 await self._connection.publish(message.reply, answer)
-        except Exception:  # a lookup that fails must cost one login, not the door
+        except Exception:  # a lookup that fails must cost one login, not all
             _log.exception("a login could not be judged")
 
 
 async def start(url: str, seed: str, logins: Logins) -> Callout:
-    """Connect as the role `door`, whose seed this is, and begin to answer.
+    """Connect with the auth responder's seed and begin to answer.
 
     Raises LogUnavailable when the server cannot be reached or does not know the key.
     """
@@ -72,9 +72,9 @@ async def start(url: str, seed: str, logins: Logins) -> Callout:
             await connection.flush(limits.LOGIN_TIMEOUT_S)
     except (NatsError, OSError, TimeoutError) as error:
         await connection.close()
-        raise LogUnavailable(f"the native door cannot reach the broker: {error}") from error
+        raise LogUnavailable(f"the auth responder cannot reach the broker: {error}") from error
     return callout
 
 
 async def _on_error(error: Exception) -> None:
-    _log.warning("native door", error=str(error))
+    _log.warning("auth responder", error=str(error))

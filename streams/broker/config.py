@@ -64,7 +64,7 @@ _OPERATORS_OWN: Final = frozenset(
     ]
 )
 """Top-level keys that an operator may set or change. Any other must be as it is here: some
-(`no_auth_user`, `websocket`, `leafnodes`) open doors."""
+(`no_auth_user`, `websocket`, `leafnodes`) let strangers in."""
 _HEADING: Final = f"""\
 # nats.conf: what this venue's nats-server runs with.
 #
@@ -170,7 +170,7 @@ def filled(where: ListenConfig, shard: str, keyring: Keyring) -> str:
     """Return nats.conf with every variable filled in, for a server of somebody's own.
 
     Raises ConfigDrift for a listener beyond loopback: session tokens would travel in the
-    clear. Such a server needs a file with TLS that includes this one.
+    clear. For that listener write a file with TLS that includes this one.
     """
     conf = _resolved(template(shard), environment(where, shard, keyring))
     _check_listener(conf)
@@ -255,7 +255,7 @@ def _account_differences(
 
 
 def _users(account: Conf) -> dict[str, Conf]:
-    """Return an account's users by key; whoever has none by all that is said of him."""
+    """Return an account's users by key, and one without a key by the fields that it has."""
     found = {}
     for user in account.get("users") or []:
         shown = user if isinstance(user, dict) else {"?": user}

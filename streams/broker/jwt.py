@@ -3,7 +3,7 @@
     base64url({"typ":"JWT","alg":"ed25519-nkey"}) . base64url(claims) . base64url(signature)
 
 The signature is over the first two parts with their dot. Source: NATS ADR-14 and
-nats-io/jwt v2. PyJWT knows no such algorithm and no such keys, hence this module.
+nats-io/jwt v2. PyJWT knows neither the algorithm nor the form of the keys, so this module does it.
 """
 
 import base64

@@ -1,4 +1,4 @@
-"""The bounds of the broker and its native door, by name."""
+"""The bounds of the broker and of native connections, by name."""
 
 from typing import Final
 
@@ -12,11 +12,11 @@ MAX_CONF_DIFFERENCES: Final = 10
 MAX_CONF_DEPTH: Final = 4
 """Files that include one another, at most so deep."""
 
-# -- the broker and its native door ----------------------------------------------------
+# -- the broker and native connections -------------------------------------------------
 MAX_HEADER_BYTES: Final = 4 * 1024
 """Headers that a trader's message may carry on top of MAX_COMMAND_BYTES."""
 MAX_CONNECTIONS: Final = 8_192
-"""Connections that the server takes in all; the doors' own bounds are below it."""
+"""Connections that the server takes in all; the bounds of each NATS account are below it."""
 MAX_TRADER_CONNECTIONS: Final = 4_096
 MAX_READER_CONNECTIONS: Final = 2_048
 MAX_AUDITOR_CONNECTIONS: Final = 64
@@ -31,7 +31,7 @@ a lower one would let fewer of them stop the batches of others."""
 OPEN_BATCH_LIFE_S: Final = 1
 """The server forgets a batch that has been silent for this long (10 s by default)."""
 REPLY_LIFE_S: Final = 5
-"""How long the door keeps the way back for an answer that does not come."""
+"""How long the server keeps the way back for an answer that does not come."""
 LOGIN_TIMEOUT_S: Final = 5
 LOGIN_LIFE_S: Final = 3_600
 """A native connection must log in again after this; so long may a rotated key linger."""

@@ -1,4 +1,4 @@
-"""Who somebody is: the judgement behind the native door, without any I/O.
+"""Who somebody is: the judgement behind native logins, without any I/O.
 
 The server asks with a signed JWT that holds what the client sent (nats-server's auth
 callout); the answer is a signed JWT that holds either the user's permissions or an error.
@@ -45,7 +45,7 @@ class Server(msgspec.Struct):
     id: str
 
 
-class Client(msgspec.Struct):
+class ConnectingClient(msgspec.Struct):
     kind: str = ""
     type: str = ""
     name: str = ""
@@ -64,7 +64,7 @@ class Asked(msgspec.Struct):
 
     server_id: Server
     user_nkey: str
-    client_info: Client
+    client_info: ConnectingClient
     connect_opts: ConnectOptions
 
 
@@ -143,7 +143,7 @@ class Logins:
 
     def _by_key(self, given: ConnectOptions, nonce: str) -> str:
         account = given.user or given.auth_token or self._account_of(given.nkey)
-        # The name becomes part of subjects, so its form is checked whoever it came from.
+        # The name becomes part of subjects, so its form is always checked.
         if account is None or not subjects.is_account(account):
             raise Denied("unknown key")
         if self._key_of(account) != given.nkey:

@@ -5,7 +5,7 @@ Nobody may subscribe to `>` or to another's replies: each user's replies come un
 inbox prefix of its own.
 
 Permissions look at the subject of a message, never at the subject it names for the
-reply. Whoever shares an account with JetStream can therefore have an answer, which is a
+reply. A user who shares an account with JetStream can therefore have an answer, which is a
 message like any other, put on any subject: on the log, into a feed, into the JetStream
 API. So strangers never share one. Each kind of stranger has a NATS account of its own,
 from which a few subjects are imported as services; the server then replaces the reply
@@ -15,7 +15,7 @@ subject on the way in, and an answer can only end in the stranger's own account.
     TRADERS    may send order commands; hear the answers
     READERS    may hear feeds; may send nothing at all
     AUDITORS   may read the log by direct get
-    DOOR       where the server asks who somebody is (auth callout)
+    DOOR       the auth responder, whom the server asks who somebody is
     SYS        the server's own account: monitoring
 """
 
@@ -90,7 +90,7 @@ def engine(shard: str, name: str) -> Role:
 
 
 def gateway(shard: str) -> Role:
-    """The door: appends commands, and articles that sources push; asks for pages.
+    """The gateway: appends commands, and articles that sources push; asks for pages.
 
     All for those whom it has authenticated. It has no heartbeat; it answers over HTTP.
     """

@@ -1,12 +1,12 @@
 """Who is asking: the account of the request's session, never one that the body names."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
-from fastapi import Depends, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from streams.gateway.context import Context, GatewayContext
+from streams.gateway.context import GatewayContext, context_of
 from streams.gateway.errors import Unauthorized
 
 _BEARER: Final = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="session")
@@ -20,18 +20,29 @@ def _account_of(context: GatewayContext, credentials: HTTPAuthorizationCredentia
     return context.sessions.account(credentials.credentials)
 
 
-async def _session_account(context: Context, credentials: Credentials) -> str:
-    return _account_of(context, credentials)
+class Caller(NamedTuple):
+    """The account that a request's session is of, and the context of its app."""
+
+    context: GatewayContext
+    account: str
 
 
-SessionAccount = Annotated[str, Depends(_session_account)]
-"""The parameter that gives a route the session's account; Unauthorized or SessionExpired."""
+async def _caller(request: Request, credentials: Credentials) -> Caller:
+    context = context_of(request)
+    return Caller(context, _account_of(context, credentials))
+
+
+SessionCaller = Annotated[Caller, Depends(_caller)]
+"""The parameter that gives a route its caller; raises Unauthorized or SessionExpired.
+
+It brings the context along: every dependency costs an order some 15 microseconds.
+"""
 
 
 def account_by_token(
     context: GatewayContext,
 ) -> Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]:
-    """Return how the other rooms' routes learn whose session it is. Raises as SessionAccount."""
+    """Return how the other rooms' routes learn whose session it is. Raises as SessionCaller."""
 
     async def account_of(credentials: HTTPAuthorizationCredentials | None) -> str:
         return _account_of(context, credentials)

@@ -63,10 +63,15 @@ class GatewayContext:
             raise Starting("the door has not read the log to its end yet")
 
 
-async def _context_of(request: Request) -> GatewayContext:
+def context_of(request: Request) -> GatewayContext:
+    """Return the context of the app that a request came to."""
     context: GatewayContext = request.app.state.gateway
     return context
 
 
-Context = Annotated[GatewayContext, Depends(_context_of)]
+async def _context(request: Request) -> GatewayContext:
+    return context_of(request)
+
+
+Context = Annotated[GatewayContext, Depends(_context)]
 """The parameter by which a route gets the context of the app that it is mounted in."""

@@ -1,5 +1,6 @@
 """The directory: the venue view of the gateway, with who holds which account."""
 
+from dataclasses import dataclass, field
 from typing import Final
 
 from schemas.events.exchange import AccountOpened
@@ -10,13 +11,12 @@ from streams.log.venue_view import VenueView
 _OPENED: Final = b'"account_opened/1"'
 
 
+@dataclass
 class Directory(VenueView):
     """What the gateway must know to refuse a request that the engines would refuse as well."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._key_of: dict[str, str] = {}
-        self._account_of: dict[str, str] = {}
+    _key_of: dict[str, str] = field(default_factory=dict)
+    _account_of: dict[str, str] = field(default_factory=dict)
 
     def key_of(self, account: str) -> str | None:
         """Return the public key that controls `account`."""

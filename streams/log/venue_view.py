@@ -5,7 +5,7 @@ what exists. It is never authority: it lags the log a little, and the engines ju
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, assert_never
 
 from schemas.decisions import Role
@@ -45,19 +45,19 @@ class MarketNames(NamedTuple):
     aliases: tuple[str, ...]
 
 
+@dataclass
 class VenueView:
     """A fold of governance's records. `position` is the sequence of the last one."""
 
-    def __init__(self) -> None:
-        self.position = 0
-        self.venue: VenueIdentity | None = None
-        self.policy: Policy | None = None
-        self.policy_version = 0
-        self.keys: dict[str, KeyHolder] = {}
-        self.markets: dict[str, MarketStatus] = {}
-        self.sources: dict[str, Source] = {}
-        self.quarantined_until_ns: dict[str, int] = {}
-        self._names: dict[str, list[MarketNames]] = {}
+    position: int = 0
+    venue: VenueIdentity | None = None
+    policy: Policy | None = None
+    policy_version: int = 0
+    keys: dict[str, KeyHolder] = field(default_factory=dict)
+    markets: dict[str, MarketStatus] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    quarantined_until_ns: dict[str, int] = field(default_factory=dict)
+    _names: dict[str, list[MarketNames]] = field(default_factory=dict)
 
     def names_of(self, symbol: str) -> MarketNames:
         """Return the names of a market that was listed."""

@@ -46,7 +46,7 @@ SCRUBS = {"engine-notary"}
 HALTS = {LogDiverged.exit_code: LogDiverged.code, LogGap.exit_code: LogGap.code}
 HALTED = re.compile(r"(\S+) halted: (\w+) \(exit (\d+)\)")
 NOTICED_WITHIN_S = 60
-PLACE = re.compile(r"sequences? \d+|ends at \d+|messages up to sequence \d+")
+PLACE = re.compile(r"sequences?(?:\": | )\d+|ends at \d+|messages up to sequence \d+")
 ENOUGH_MESSAGES = 3_000
 
 

@@ -32,7 +32,7 @@ from tests.support.postgres import PostgresServer
 
 WITHIN_S = 10
 JSON = {"content-type": "application/json"}
-HEALTHY = {"there is no history yet", "states cannot be folded here"}
+HEALTHY = {"the history has not caught up yet", "states cannot be folded here"}
 """What `store_unavailable` may say in a house without a historian and its states."""
 BOUNDED = {"busy", "tables_behind"}
 """Codes of bounds that a request may reach; the log here is not the one that was projected."""

@@ -217,7 +217,7 @@ TIMES: Final = [
     ),
     ("HOST_BACKOFF_MS <= HOST_BACKOFF_MAX_MS", "pauses grow"),
     (
-        "HOST_BACKOFF_MAX_MS * 1_000_000 < OFFICE_SETTLED_NS",
+        "HOST_BACKOFF_MAX_MS * 1_000_000 < LEADERSHIP_SETTLED_NS",
         "an office that counts as a success was longer than any pause before it",
     ),
     ("SEAL_AFTER_NS < SEGMENT_AFTER_NS", "a quiet segment is sealed before it is due"),

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from tests.support.postgres import lay_out
 from tests.support.waiting import wait_for
 
 READY_WITHIN_S = 90
+_START_SERVERS = ("up", "restore", "upgrade")
 
 
 class Venue:
@@ -162,8 +164,14 @@ class Venue:
         return (self.home / "up.log").read_text()
 
     def run(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `everything` with `arguments`."""
-        done = subprocess.run(
+        """Run `everything` with `arguments`, as a process."""
+        done = self._run(*arguments)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
+        return done
+
+    def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             [sys.executable, "-P", "-m", "deploy.cli", *arguments],
             env=self.environment,
             capture_output=True,
@@ -171,9 +179,6 @@ class Venue:
             timeout=300,
             check=False,
         )
-        if check and done.returncode != 0:
-            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
 
     def invoke(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run `everything` with `arguments` in this process: for what starts nothing of its own.
@@ -196,8 +201,13 @@ class Venue:
         return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
 
     def json(self, *arguments: str) -> Any:
-        """Run `everything … --json`, in this process, and return its document."""
-        done = self.invoke(*arguments, "--json")
+        """Run `everything … --json` and return its document.
+
+        In this process where that can be: what starts servers takes the signals of a process.
+        """
+        inside = threading.current_thread() is threading.main_thread()
+        run = self.invoke if inside and arguments[0] not in _START_SERVERS else self._run
+        done = run(*arguments, "--json")
         assert done.returncode == 0, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return json.loads(done.stdout)
 

@@ -9,8 +9,7 @@ from schemas.codec import encode
 from schemas.commands import OrderCommand, PlaceOrder, PlaceOrders
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.subjects import EXCHANGE, order_command
-from streams.gateway.auth import SessionAccount
-from streams.gateway.context import Context, GatewayContext
+from streams.gateway.auth import Caller, SessionCaller
 from streams.gateway.models import (
     BatchedAck,
     CancelAck,
@@ -84,9 +83,8 @@ router: Final = APIRouter(tags=["orders"])
     response_model=OrderAck | OrdersAck,
     responses=_PLACED,
 )
-async def place(
-    context: Context, body: OrdersIn, account: SessionAccount, wait: Wait = None
-) -> Response:
+async def place(caller: SessionCaller, body: OrdersIn, wait: Wait = None) -> Response:
+    context = caller.context
     context.check_ready()
     markets, now_ns = context.directory.markets, context.clock.now_ns()
     command: PlaceOrder | PlaceOrders
@@ -94,7 +92,7 @@ async def place(
         command = place_order(body, markets, now_ns)
     else:
         command = place_orders(body, markets, now_ns)
-    sequence, outcome = await _submit(context, account, command, wait is not None)
+    sequence, outcome = await _submit(caller, command, wait is not None)
     if outcome is None:
         return reply(202, _ack(command, sequence))
     orders = order_outcomes(command, sequence, outcome.events)
@@ -111,21 +109,19 @@ async def place(
     response_model=CancelAck,
     responses=_CANCELLED,
 )
-async def cancel_orders(
-    context: Context, body: CancelIn, account: SessionAccount, wait: Wait = None
-) -> Response:
+async def cancel_orders(caller: SessionCaller, body: CancelIn, wait: Wait = None) -> Response:
+    context = caller.context
     context.check_ready()
     client_id = body.client_id or uuid.uuid4().hex
     command = cancel(body, context.directory.markets, client_id, context.clock.now_ns())
-    sequence, outcome = await _submit(context, account, command, wait is not None)
+    sequence, outcome = await _submit(caller, command, wait is not None)
     if outcome is None:
         return reply(202, CancelAck(sequence=sequence, client_id=client_id))
     return reply(200, cancel_outcome(client_id, sequence, outcome.events))
 
 
-async def _submit(
-    context: GatewayContext, account: str, command: OrderCommand, wait: bool
-) -> tuple[int, Outcome | None]:
+async def _submit(caller: Caller, command: OrderCommand, wait: bool) -> tuple[int, Outcome | None]:
+    context, account = caller
     if wait:
         context.outcomes.admit()
     subject = order_command(context.log.shard, account)

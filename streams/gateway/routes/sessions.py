@@ -11,7 +11,7 @@ from schemas.errors import Refusal
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.sessions import opening_text
 from schemas.signatures import verify
-from streams.gateway.auth import SessionAccount
+from streams.gateway.auth import SessionCaller
 from streams.gateway.context import Context, GatewayContext
 from streams.gateway.errors import RefusedAt
 from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
@@ -69,10 +69,10 @@ async def open_session(context: Context, body: SessionIn) -> Response:
     response_model=WhoAmI,
     responses=errors(*COMMAND_ERRORS, 401, 404, 409),
 )
-async def who_am_i(context: Context, account: SessionAccount) -> WhoAmI:
+async def who_am_i(caller: SessionCaller) -> WhoAmI:
     """Return the session's account."""
-    _, key = _venue_and_key(context, account)
-    return WhoAmI(account=account, public_key=key)
+    _, key = _venue_and_key(*caller)
+    return WhoAmI(account=caller.account, public_key=key)
 
 
 def _venue_and_key(context: GatewayContext, account: str) -> tuple[str, str]:
