@@ -159,7 +159,7 @@ EVERYTHING: Final[Table] = {
     ),
     "upgrade": Command(
         "upgrade:upgrade",
-        "Show which tables another release made, wait for new ones, compare, and switch if asked to.",
+        "Show which tables another release made, compare them with new ones, and switch if asked.",
     ),
     "why": Command(
         "why:why", "Say why a price is what it is, from the log alone, and add it up again."

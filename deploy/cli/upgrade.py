@@ -28,7 +28,7 @@ def upgrade(
     force: Annotated[bool, typer.Option(help="Switch even if tables differ.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Show which tables another release made, wait for new ones, compare, and switch if asked to.
+    """Show which tables another release made, compare them with new ones, and switch if asked.
 
     The running venue builds; this command shows how far it is and compares every table. Trading
     never waits, and reads go on from the old tables. Exit code 0: nothing to do, or done. 1: some

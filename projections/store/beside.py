@@ -159,11 +159,10 @@ async def switch_beside(
     Tables that differ keep it from that, unless it may be `even_if_different`. Raises
     StoreUnavailable while it is not built.
     """
-    async with only_rebuild(dsn) as control:
-        versions = await find_table_versions(control, projections)
-        own = versions.own
-        if own is None or not versions.is_built or not versions.needs_upgrade:
-            raise StoreUnavailable("this release's tables are not built yet")
+    # Asked before the lock, too: taking it would clear away what is half built.
+    begun = _require_built(await table_versions(dsn, projections))
+    async with only_rebuild(dsn, keep=begun.model) as control:
+        own = _require_built(await find_table_versions(control, projections))
         report = UpgradeReport(await _compare(control, projections), switched=False)
         if report.differing and not even_if_different:
             return report
@@ -173,6 +172,13 @@ async def switch_beside(
                 await CONTROL.record_switch(control, own.model, _SWITCHED, own.sequence)
             await drop_old(control)
         return report._replace(switched=True)
+
+
+def _require_built(versions: Versions) -> ModelStatus:
+    own = versions.own
+    if own is None or not versions.is_built or not versions.needs_upgrade:
+        raise StoreUnavailable("this release's tables are not built yet, or live already")
+    return own
 
 
 async def roll_back_upgrade(dsn: str, projections: Sequence[Projection] = PROJECTIONS) -> Live:

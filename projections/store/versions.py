@@ -99,6 +99,10 @@ async def _own(connection: Connection, family: ModelFamily, digest: str) -> Mode
 
 async def _status(connection: Connection, family: ModelFamily, number: int) -> ModelStatus | None:
     schema = f"{family.prefix}{number}"
+    # A model is noted before its tables are made: who was killed in between left none.
+    there = "SELECT 1 FROM pg_tables WHERE schemaname = $1 AND tablename = $2"
+    if await connection.fetchval(there, schema, family.position.name) is None:
+        return None
     row = await connection.fetchrow(
         f"SELECT digest, state FROM {family.registry.schema}.models WHERE number = $1", number
     )
