@@ -12,6 +12,12 @@ NEWS_LOOK_S: Final = 5
 """From one look whether the extra `news` is installed by now to the next."""
 NEWS_PROGRESS_S: Final = 5
 """Between two lines that say how its installation goes."""
+UPGRADE_LOOK_MS: Final = 500
+"""How often `everything upgrade` looks how far the tables are that the venue builds,"""
+UPGRADE_PATIENCE_S: Final = 60
+"""and how long they may stand still before it gives up."""
+UPGRADE_NOTE_S: Final = 5
+"""How often `everything up` looks whether they are built, to say so."""
 SCRUB_PAUSE_S: Final = 10
 """From the end of one walk along the log to the next."""
 

@@ -44,6 +44,8 @@ READ_MODELS_KEPT: Final = 2
 """The live one and the one before it, for a rollback; older ones are dropped by a rebuild."""
 CATCH_UP_ROUNDS: Final = 20
 """Times that a rebuild runs after the live model before it asks that to hold still."""
+BESIDE_LOOK_S: Final = 1
+"""How often the projector looks whether the tables that it built beside others are live now."""
 
 # -- history ---------------------------------------------------------------------------
 HISTORY_BATCH_MESSAGES: Final = 200

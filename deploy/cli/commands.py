@@ -157,6 +157,10 @@ EVERYTHING: Final[Table] = {
         "proof:rebuild",
         "Build the read model again from the log beside the live one and compare every table.",
     ),
+    "upgrade": Command(
+        "upgrade:upgrade",
+        "Show which tables another release made, compare them with new ones, and switch if asked.",
+    ),
     "why": Command(
         "why:why", "Say why a price is what it is, from the log alone, and add it up again."
     ),

@@ -7,16 +7,16 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 from deploy import http
-from deploy.limits import NEWS_LOOK_S
+from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
 from deploy.processes.names import CORE, INGEST, KEEPING, not_started
-from deploy.venue import keys, news
+from deploy.venue import keys, news, upgrading
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
 from deploy.venue.supervisor import (
@@ -27,6 +27,7 @@ from deploy.venue.supervisor import (
     Supervisor,
     python,
 )
+from schemas.errors import StoreUnavailable
 from streams.broker import config
 from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
@@ -61,6 +62,9 @@ class Venue:
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
+        self._reads_other_tables = False
+        self._upgrade: upgrading.Upgrade | None = None
+        self._look_for_upgrade_again = 0.0
 
     def start(self) -> None:
         """Start everything, in the order in which one needs the other.
@@ -78,6 +82,7 @@ class Venue:
                 self._start_postgres()
         self._home.database_url.write_text(self._database_url)
         self._home.database_url.chmod(0o600)
+        self._look_for_upgrade()
         for name in CORE:
             self._start_child(name)
         with self._begun("waiting for the gateway"):
@@ -108,6 +113,7 @@ class Venue:
         while not supervisor.stopping.wait(WATCH_EVERY_S):
             supervisor.look()
             self._look_for_news()
+            self._look_whether_upgrade_is_ready()
             self._write_pids()
             self._note_founding()
 
@@ -249,6 +255,36 @@ class Venue:
             self._say("news is installed: its processes start")
             self._start_ingest()
 
+    def _look_for_upgrade(self) -> None:
+        """Say which tables another release made, before this one's are built beside them."""
+        # Postgres may still be away where it is not ours: the projector waits for it.
+        with suppress(StoreUnavailable):
+            found = asyncio.run(upgrading.look(self._database_url))
+            for line in upgrading.notice(found):
+                self._say(line)
+            self._upgrade = found if found.is_needed and not found.is_ready else None
+            self._reads_other_tables = found.is_needed
+
+    def _look_whether_upgrade_is_ready(self) -> None:
+        """Say once that this release's tables are built and can be made live."""
+        if self._upgrade is None or time.monotonic() < self._look_for_upgrade_again:
+            return
+        self._look_for_upgrade_again = time.monotonic() + UPGRADE_NOTE_S
+        with suppress(StoreUnavailable):
+            found = asyncio.run(upgrading.look(self._database_url))
+            if found.is_ready:
+                command = f"`{upgrading.COMMAND} --switch`"
+                self._say(f"this release's tables are built: {command} makes them live")
+            if found.is_ready or not found.is_needed:
+                self._upgrade = None
+
+    def _gateway_answers(self) -> bool:
+        """Tell whether the gateway answers; another release's tables may not name the venue."""
+        answer = http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S)
+        return not answer.is_error or (
+            self._reads_other_tables and StoreUnavailable.code.encode() in answer.body
+        )
+
     def _wait_for_gateway(self) -> None:
         end = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < end:
@@ -259,7 +295,7 @@ class Venue:
             if halted:
                 raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
             try:
-                if not http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).is_error:
+                if self._gateway_answers():
                     return
             except http.FAILURES:
                 pass

@@ -1,11 +1,14 @@
 """Consistent views of the live read model, over a pool of connections.
 
+Another release may have made it. Then it is read all the same, as far as this code's queries
+fit it, until `everything upgrade` has made one that fits.
+
 As of an earlier sequence (see `api.at`) the same queries read the history's views instead.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 import asyncpg
@@ -21,7 +24,7 @@ from projections.store.projection import Projection
 from projections.store.registry import ModelRegistry
 from projections.store.schemas import CHECKPOINT, CONTROL, Live, model_digest
 from projections.tables import PROJECTIONS
-from schemas.errors import StoreUnavailable
+from schemas.errors import EverythingError, StoreUnavailable
 
 _MILLISECONDS: Final = 1000
 
@@ -114,9 +117,11 @@ class ReadStore:
         """
         async with self._transaction() as connection:
             if at.sequence is None:
-                yield await self._view(connection)
+                view = await self._view(connection)
             else:
-                yield await self._view_at(connection, at.sequence)
+                view = await self._view_at(connection, at.sequence)
+            with self._what_it_cannot_say(view):
+                yield view
 
     async def reached(self) -> Reached:
         """Return how far the live tables are. Raises StoreUnavailable if there are none."""
@@ -127,7 +132,29 @@ class ReadStore:
     async def history(self) -> AsyncIterator[ReadView]:
         """Give the history itself, as far as it is. Raises StoreUnavailable if there is none."""
         async with self._transaction() as connection:
-            yield await self._history(connection)
+            view = await self._history(connection)
+            with self._what_it_cannot_say(view):
+                yield view
+
+    @contextmanager
+    def _what_it_cannot_say(self, view: ReadView) -> Iterator[None]:
+        """Turn what goes wrong over another release's tables into StoreUnavailable.
+
+        They may lack a table or a column, or a row may say less than this code expects. It is
+        no halt: the process that reads also takes orders, which need no tables.
+        """
+        try:
+            yield
+        except EverythingError:
+            raise
+        except Exception as error:
+            fits = view.live.digest in (self._digest, self._history_digest)
+            if fits or (isinstance(error, DRIVER_ERRORS) and may_pass(error)):
+                raise
+            raise StoreUnavailable(
+                f"{view.live.schema} was made by another release and does not say this; "
+                "`everything upgrade` builds what does"
+            ) from error
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[PooledConnection]:
@@ -149,16 +176,11 @@ class ReadStore:
     async def _view(self, connection: PooledConnection) -> ReadView:
         row = await _live(connection, CONTROL, "nothing has been projected yet")
         live = Live(*row)
-        if live.digest != self._digest:
-            # Not a halt: the process that reads also takes orders, which need no tables.
-            raise StoreUnavailable(f"the read model {live.schema} is of another version")
         return await _reading(connection, live, CHECKPOINT)
 
     async def _history(self, connection: PooledConnection) -> ReadView:
         row = await _live(connection, HISTORY, "the history has not caught up yet")
         live = LiveHistory(*row)
-        if live.digest != self._history_digest:
-            raise StoreUnavailable(f"{live.schema} is of another version")
         return await _reading(connection, live, PROGRESS)
 
     async def _view_at(self, connection: PooledConnection, sequence: int) -> ReadView:

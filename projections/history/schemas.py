@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from projections.history.versions import (
+    PROGRESS,
     history_ddl,
     history_digest,
     history_schema,
@@ -19,6 +20,7 @@ from projections.limits import HISTORIES_KEPT
 from projections.store.postgres import Connection, transaction, typed_errors
 from projections.store.projection import Projection
 from projections.store.registry import ModelRegistry
+from projections.store.versions import ModelFamily, Versions, find_versions
 
 HISTORY: Final = ModelRegistry("history")
 
@@ -40,6 +42,16 @@ class LiveHistory(NamedTuple):
     @property
     def views(self) -> str:
         return views_schema(self.model)
+
+
+_HISTORIES: Final = ModelFamily(HISTORY, PROGRESS, history_schema(0).removesuffix("0"))
+
+
+async def find_history_versions(
+    connection: Connection, projections: Sequence[Projection]
+) -> Versions:
+    """Return the versions of the histories."""
+    return await find_versions(connection, _HISTORIES, history_digest(projections))
 
 
 async def ensure_history(connection: Connection, projections: Sequence[Projection]) -> int:

@@ -49,9 +49,10 @@ class LeaseTable(NamedTuple):
     def read(self) -> str:
         return f"SELECT epoch, {', '.join(self.position)} FROM {self.name}"
 
-    def how_far(self) -> str:
-        """Return the query for the first column of the position."""
-        return f"SELECT {next(iter(self.position))} FROM {self.name}"
+    def how_far(self, schema: str | None = None) -> str:
+        """Return the query for the first column of the position, in `schema` or the current one."""
+        table = self.name if schema is None else f"{schema}.{self.name}"
+        return f"SELECT {next(iter(self.position))} FROM {table}"
 
     def take(self) -> str:
         return (

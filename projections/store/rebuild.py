@@ -117,7 +117,7 @@ async def rebuild(
     NotFound for a table that there is not.
     """
     made = projections if table is None else feeding(projections, table)
-    async with _only_rebuild(dsn) as control:
+    async with only_rebuild(dsn) as control:
         live = await _require_live(control)
         if table is not None:
             check_digest(live, model_digest(projections))
@@ -130,7 +130,7 @@ async def rebuild(
             number = await make_model(control, projections)
         switched = False
         try:
-            builder = await _Builder.open(log, dsn, number, made, progress)
+            builder = await Builder.open(log, dsn, number, made, progress)
             try:
                 await builder.build(target.sequence)
                 fresh_hashes = await hash_model(builder.connection, number, made)
@@ -140,7 +140,7 @@ async def rebuild(
                     live_schema=live.schema,
                     fresh_schema=schema_name(number),
                     same_version=live.digest == model_digest(projections),
-                    tables=_compare(live_hashes, fresh_hashes, table),
+                    tables=compare_tables(live_hashes, fresh_hashes, table),
                     chain_equal=built == target,
                     switched=False,
                     records=builder.records,
@@ -151,7 +151,7 @@ async def rebuild(
                     if table is not None:
                         await _copy_others(control, live, builder, projections, table)
                         await builder.close()
-                        builder = await _Builder.open(log, dsn, number, projections, None)
+                        builder = await Builder.open(log, dsn, number, projections, None)
                     await builder.analyze(projections)
                     await _switch(control, live, builder, _reason(table))
                     switched = True
@@ -164,13 +164,14 @@ async def rebuild(
         return report._replace(switched=switched, seconds=time.monotonic() - started)
 
 
-async def rollback(dsn: str, *, reason: str = "rollback") -> Live:
+async def rollback(dsn: str, *, reason: str = "rollback", other_than: str | None = None) -> Live:
     """Make the read model live again that was before the last switch.
 
-    Its checkpoint is where it was left; the projector goes on from there.
+    With a digest in `other_than`, the last one of another version. Its checkpoint is where it
+    was left; the projector goes on from there.
     Raises SchemaDrift when there is none to go back to.
     """
-    async with _only_rebuild(dsn) as control:
+    async with only_rebuild(dsn) as control:
         live = await _require_live(control)
         with typed_errors("roll back"):
             async with transaction(control):
@@ -178,8 +179,10 @@ async def rollback(dsn: str, *, reason: str = "rollback") -> Live:
                 row = await control.fetchrow(
                     "SELECT m.number FROM control.switches s "
                     "JOIN control.models m ON m.number = s.model "
-                    "WHERE m.state = 'ready' AND m.number <> $1 ORDER BY s.number DESC LIMIT 1",
+                    "WHERE m.state = 'ready' AND m.number <> $1 "
+                    "AND m.digest IS DISTINCT FROM $2::text ORDER BY s.number DESC LIMIT 1",
                     live.model,
+                    other_than,
                 )
                 if row is None:
                     raise SchemaDrift("there is no earlier read model to roll back to")
@@ -221,9 +224,10 @@ def _reason(table: str | None) -> str:
     return _REBUILT_WHOLE if table is None else f"{_REBUILT_WHOLE} of {table}"
 
 
-def _compare(
-    live: dict[str, TableHash], fresh: dict[str, TableHash], table: str | None
+def compare_tables(
+    live: dict[str, TableHash], fresh: dict[str, TableHash], table: str | None = None
 ) -> list[TableReport]:
+    """Put the hashes of two models side by side, of `table` alone if it is given."""
     wanted = fresh if table is None else {table: fresh[table]}
     return [TableReport(name, live.get(name), hash_) for name, hash_ in wanted.items()]
 
@@ -231,7 +235,7 @@ def _compare(
 async def _copy_others(
     control: Connection,
     live: Live,
-    builder: "_Builder",
+    builder: "Builder",
     projections: Sequence[Projection],
     table: str,
 ) -> None:
@@ -252,22 +256,29 @@ async def _copy_others(
 
 
 @asynccontextmanager
-async def _only_rebuild(dsn: str) -> AsyncIterator[Connection]:
-    """Give the connection of the one rebuild that may run, and clear what a dead one left."""
+async def only_rebuild(dsn: str, *, keep: int | None = None) -> AsyncIterator[Connection]:
+    """Give the connection of the one rebuild that may run, and clear what a dead one left.
+
+    The unfinished model `keep` stays. Raises StoreUnavailable when another rebuild is running.
+    """
     connection = await connect(dsn, "rebuild")
     try:
         with typed_errors("begin a rebuild"):
             if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _REBUILDING):
                 raise StoreUnavailable("another rebuild is running")
             if await find_live(connection) is not None:
-                await _drop_leftovers(connection)
+                await _drop_leftovers(connection, keep)
         yield connection
     finally:
         await disconnect(connection)
 
 
-async def _drop_leftovers(connection: Connection) -> None:
-    rows = await connection.fetch("SELECT number FROM control.models WHERE state = 'building'")
+async def _drop_leftovers(connection: Connection, keep: int | None) -> None:
+    rows = await connection.fetch(
+        "SELECT number FROM control.models WHERE state = 'building' "
+        "AND number IS DISTINCT FROM $1::bigint",
+        keep,
+    )
     for (number,) in rows:
         await drop_model(connection, number)
 
@@ -284,8 +295,8 @@ async def _snapshot(dsn: str) -> AsyncIterator[Connection]:
         await disconnect(connection)
 
 
-class _Builder:
-    """Builds one fresh model from the log's start."""
+class Builder:
+    """Builds one model from the log's start, or from where an earlier builder left it."""
 
     def __init__(
         self, log: Log, connection: Connection, model: Model, progress: Callable[[Progress], None]
@@ -307,11 +318,14 @@ class _Builder:
         number: int,
         projections: Sequence[Projection],
         progress: Callable[[Progress], None] | None,
-    ) -> "_Builder":
+        *,
+        writer: str = _REBUILT_WHOLE,
+    ) -> "Builder":
+        """Open the model `number` to go on with it. Raises as `Model.open` does."""
         connection = await connect(dsn, "rebuild writer")
         model = Model(connection, number, projections)
         try:
-            await model.open("rebuild")
+            await model.open(writer)
         except BaseException:
             await disconnect(connection)
             raise
@@ -349,7 +363,7 @@ class _Builder:
         await disconnect(self.connection)
 
 
-async def _switch(control: Connection, live: Live, builder: _Builder, reason: str) -> None:
+async def _switch(control: Connection, live: Live, builder: Builder, reason: str) -> None:
     """Bring the fresh model to where the live one is, and make it live at that moment."""
     for _ in range(CATCH_UP_ROUNDS):
         there = (await read_checkpoint(control, live.model)).sequence
@@ -363,14 +377,14 @@ async def _switch(control: Connection, live: Live, builder: _Builder, reason: st
             await builder.build(at.sequence)
             await CONTROL.finish(control, builder.number)
             await CONTROL.record_switch(control, builder.number, reason, at.sequence)
-        await _drop_old(control)
+        await drop_old(control)
 
 
-async def _drop_old(control: Connection) -> None:
-    """Drop the models that were live longest ago, all but READ_MODELS_KEPT."""
+async def drop_old(control: Connection) -> None:
+    """Drop the models that were live longest ago, or never, all but READ_MODELS_KEPT."""
     rows = await control.fetch(
-        "SELECT m.number FROM control.models m JOIN control.switches s ON s.model = m.number "
-        "WHERE m.state = 'ready' GROUP BY m.number ORDER BY max(s.number) DESC"
+        "SELECT m.number FROM control.models m LEFT JOIN control.switches s ON s.model = m.number "
+        "WHERE m.state = 'ready' GROUP BY m.number ORDER BY max(s.number) DESC NULLS LAST"
     )
     for (number,) in rows[READ_MODELS_KEPT:]:
         await drop_model(control, number)

@@ -359,11 +359,17 @@ async def test_before_there_is_anything_to_read(dsn: str) -> None:
         assert (await ok(api, "/markets"))["markets"]
 
 
-async def test_another_version_is_not_read(dsn: str) -> None:
+async def test_tables_of_another_release_are_read_as_far_as_they_can_say_it(dsn: str) -> None:
     await project_all(told(seed=1).scribe.server, dsn)
     async with reading_from(dsn) as api:
+        before = await ok(api, "/markets")
         execute(dsn, "UPDATE control.models SET digest = 'another'")
+        assert await ok(api, "/markets") == before
+        execute(dsn, "ALTER TABLE rm_1.stocks DROP COLUMN region")
         assert await refused(api, "/markets") == (503, "store_unavailable")
+        told_why = (await api.get("/markets")).json()["error"]["message"]
+        assert "`everything upgrade`" in told_why
+        assert (await ok(api, "/projection"))["version"] == "another"
 
 
 async def test_reads_go_on_across_a_switch_and_never_go_back(dsn: str) -> None:

@@ -1,0 +1,142 @@
+"""A home whose tables another release made is opened, upgraded and rolled back, as a person would.
+
+The tables of v0.1.0 have this release's digest, so the test writes another one into the home.
+"""
+
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from typing import Any, Final
+
+import pytest
+
+from deploy import http
+from deploy.venue.postgres import Postgres
+from tests.support.postgres import fetch, run
+from tests.support.venue import Venue
+from tests.support.waiting import wait_for
+from tests.upgrade.released import ReleasedVenue
+
+pytestmark = pytest.mark.slow
+
+READS: Final = ("/venue", "/markets", "/articles", "/sources", "/score-changes", "/reviews")
+SAID: Final = "the tables (rm_1) were made by another release"
+READY: Final = "this release's tables are built"
+
+
+@pytest.fixture(scope="module")
+def home(venue: ReleasedVenue, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Venue]:
+    """Return a home with the venue of the release, which nothing runs in."""
+    folder = tmp_path_factory.mktemp(f"upgraded-{venue.release}")
+    shutil.copytree(venue.keys, folder / "keys")
+    opened = Venue(folder, ingest=False)
+    opened.json("restore", "--from", str(venue.archive_folder), "--key", venue.expected["root_key"])
+    yield opened
+    if opened.leftovers():
+        opened.stop()
+
+
+def read(home: Venue, path: str, **query: Any) -> Any:
+    answer = http.request("GET", f"{home.url}/api/v1{path}", query=query)
+    assert not answer.is_error, (path, query, answer.body)
+    return answer.json()
+
+
+def reads(home: Venue, **query: Any) -> dict[str, Any]:
+    """Return what people read, without how far the tables are: engines go on by themselves."""
+    found = {path: read(home, path, **query) for path in READS}
+    for answer in found.values():
+        answer.pop("sequence", None)
+    return found
+
+
+def has_history(home: Venue, sequence: int) -> None:
+    """Wait until `?at=` is answered at `sequence`."""
+    url = f"{home.url}/api/v1/markets"
+
+    def is_answered() -> bool:
+        return not http.request("GET", url, query={"at": sequence}, timeout_s=20).is_error
+
+    wait_for(f"?at={sequence} is answered", is_answered, 90)
+
+
+def follows(home: Venue, sequence: int) -> None:
+    """Wait until the tables are at `sequence` at least."""
+    wait_for("the tables follow", lambda: read(home, "/projection")["sequence"] >= sequence, 60)
+
+
+def states_are_as_the_release_said(home: Venue, venue: ReleasedVenue) -> None:
+    for sequence, told in venue.expected["states"].items():
+        assert read(home, "/state", at=sequence)["state_hash"] == told["state_hash"]
+
+
+def say_that_another_release_made_it(home: Venue) -> None:
+    """Change the digests that the home, in which nothing runs, says its tables are of."""
+    postgres = Postgres(home.home / "postgres")
+    postgres.start()
+    try:
+        for registry in ("control", "history"):
+            run(postgres.url, f"UPDATE {registry}.models SET digest = 'f' || substr(digest, 2)")
+    finally:
+        postgres.stop()
+
+
+def kill_the_builder_once(home: Venue) -> None:
+    """Kill the projector as soon as it builds; `everything up` starts it again."""
+    dsn = home.place.home.database_url.read_text()
+    query = "SELECT 1 FROM models WHERE state = 'building'"
+    wait_for("the projector builds", lambda: fetch(dsn, query, schema="control"), 60)
+    pid = home.pids()["projector"]
+    os.kill(pid, signal.SIGKILL)
+    home.restarted("projector", pid)
+
+
+def test_a_home_of_another_release_is_upgraded_and_rolled_back(
+    venue: ReleasedVenue, home: Venue
+) -> None:
+    end = venue.expected["end"]
+    home.start()
+    follows(home, venue.expected["tables_at"])
+    has_history(home, end)
+    done = home.run("upgrade")
+    assert done.stdout.startswith("nothing to do: rm_1")
+    before, past = reads(home), reads(home, at=2000)
+    states_are_as_the_release_said(home, venue)
+    assert home.stop() == 0
+    say_that_another_release_made_it(home)
+
+    home.launch()
+    ready = home.home / "run" / "ready"
+    wait_for("it says what it found", lambda: SAID in home.up_log(), 60)
+    kill_the_builder_once(home)
+    wait_for("the venue is ready", ready.exists, 90)
+    wait_for("it says that the tables are built", lambda: READY in home.up_log(), 90)
+    assert "halted" not in home.up_log()
+    assert reads(home) == before
+    assert read(home, "/projection")["schema_name"] == "rm_1"
+    assert reads(home, at=2000) == past
+    assert home.json("account", "new", "henry")["account"] == "henry"
+
+    has_history(home, end)
+    told = home.json("upgrade")
+    assert (told["needed"], told["ready"], told["switched"]) == (True, True, False)
+    assert set(told["tables"]["compared"].values()) == {"equal"}
+    assert home.run("upgrade", "--switch", check=False).returncode == 1  # nobody says yes
+    assert home.json("upgrade", "--switch", "--yes")["switched"]
+    own = told["tables"]["own"]["schema"]
+    assert read(home, "/projection")["schema_name"] == own
+    follows(home, end + 1)
+    assert reads(home) == before
+    assert reads(home, at=2000) == past
+    states_are_as_the_release_said(home, venue)
+    assert home.json("verify")["exit_code"] == 0
+
+    assert home.json("upgrade", "--rollback", "--yes")["live_schema"] == "rm_1"
+    assert reads(home) == before
+    assert home.run("upgrade", "--rollback", "--yes", check=False).returncode != 0
+    assert home.json("upgrade", "--switch", "--yes")["switched"]
+    assert read(home, "/projection")["schema_name"] == own
+    assert home.run("upgrade").stdout.startswith("nothing to do")
+    assert home.stop() == 0
+    assert "halted" not in home.up_log()
