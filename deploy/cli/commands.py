@@ -155,7 +155,7 @@ EVERYTHING: Final[Table] = {
     ),
     "rebuild": Command(
         "proof:rebuild",
-        "Build the read model anew from the log beside the live one and compare every table.",
+        "Build the read model again from the log beside the live one and compare every table.",
     ),
     "upgrade": Command(
         "upgrade:upgrade",
