@@ -4,18 +4,15 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import typer
 from rich.console import Console
 
 from deploy.cli.client import Client
-from deploy.cli.errors import GatewayError
 from deploy.cli.output import say
 from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.up import Venue, lock
-from schemas.errors import StoreUnavailable
 
 _console = Console(highlight=False, soft_wrap=True)
 
@@ -50,12 +47,11 @@ def _step(what: str) -> Iterator[None]:
 
 
 def _welcome(paths: VenuePaths) -> None:
+    client = Client(paths.settings)
+    venue = client.get("/venue")
     home = paths.home
-    venue = _venue(paths)
     say("")
-    if venue is None:
-        say("Everything Market is running; what it is called stands in tables that are built now")
-    elif venue["founded"]:
+    if venue["founded"]:
         say(f"{venue['name']} is open")
     else:
         say("Everything Market is running; this venue is not founded yet")
@@ -64,22 +60,11 @@ def _welcome(paths: VenuePaths) -> None:
     say(f"  keys    {home.keys}")
     say(f"  logs    {home.logs}")
     say("")
-    founded = venue is None or bool(venue["founded"])
-    say("Try next, in another terminal:" if founded else "Next, in another terminal:")
-    for line in _next_steps(founded):
+    say("Try next, in another terminal:" if venue["founded"] else "Next, in another terminal:")
+    for line in _next_steps(bool(venue["founded"])):
         say(f"  {line}")
     say("")
     say("Ctrl-C stops everything.")
-
-
-def _venue(paths: VenuePaths) -> Any:
-    """Return what the gateway says of the venue, None if another release's tables cannot."""
-    try:
-        return Client(paths.settings).get("/venue")
-    except GatewayError as error:
-        if error.answer_code != StoreUnavailable.code:
-            raise
-        return None
 
 
 def _next_steps(founded: bool) -> list[str]:

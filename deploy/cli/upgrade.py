@@ -71,7 +71,10 @@ async def _built(quiet: bool) -> "Upgrade":
     from deploy.venue.upgrading import look
 
     dsn = VenuePaths(Settings()).database_url
-    found = await look(dsn)
+    try:
+        found = await look(dsn)
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{error}: does `everything up` run here?") from error
     with bar("building the tables", quiet) as update:
         seen, since = -1, time.monotonic()
         while (left := _left_to_build(found)) is not None:

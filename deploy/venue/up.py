@@ -62,7 +62,6 @@ class Venue:
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
-        self._reads_other_tables = False
         self._upgrade: upgrading.Upgrade | None = None
         self._look_for_upgrade_again = 0.0
 
@@ -263,7 +262,6 @@ class Venue:
             for line in upgrading.notice(found):
                 self._say(line)
             self._upgrade = found if found.is_needed and not found.is_ready else None
-            self._reads_other_tables = found.is_needed
 
     def _look_whether_upgrade_is_ready(self) -> None:
         """Say once that this release's tables are built and can be made live."""
@@ -278,13 +276,6 @@ class Venue:
             if found.is_ready or not found.is_needed:
                 self._upgrade = None
 
-    def _gateway_answers(self) -> bool:
-        """Tell whether the gateway answers; another release's tables may not name the venue."""
-        answer = http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S)
-        return not answer.is_error or (
-            self._reads_other_tables and StoreUnavailable.code.encode() in answer.body
-        )
-
     def _wait_for_gateway(self) -> None:
         end = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < end:
@@ -295,7 +286,7 @@ class Venue:
             if halted:
                 raise StartFailed(f"{halted[0].name} halted: {halted[0].halted}")
             try:
-                if self._gateway_answers():
+                if not http.request("GET", self._venue_url, timeout_s=GATEWAY_ANSWER_S).is_error:
                     return
             except http.FAILURES:
                 pass

@@ -116,7 +116,11 @@ def test_a_home_of_another_release_is_upgraded_and_rolled_back(
     assert reads(home) == before
     assert read(home, "/projection")["schema_name"] == "rm_1"
     assert reads(home, at=2000) == past
-    assert home.json("account", "new", "henry")["account"] == "henry"
+    home.run("account", "new", "henry")
+    symbol = next(
+        one["symbol"] for one in read(home, "/markets")["markets"] if one["status"] == "open"
+    )
+    assert home.json("order", "henry", "buy", symbol, "1", "--price", "1")["status"] == "placed"
 
     has_history(home, end)
     told = home.json("upgrade")
