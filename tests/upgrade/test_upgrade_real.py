@@ -1,6 +1,6 @@
 """A home whose tables another release made is opened, upgraded and rolled back, as a person would.
 
-The tables of v0.1.0 have this release's digest, so the test writes another one into the home.
+A home restored from the log has tables of this release, so the test writes another digest into it.
 """
 
 import os
