@@ -96,6 +96,9 @@ async def main(given: argparse.Namespace) -> int:
         elif given.last:
             question = {"last_by_subj": given.last}
         message = await get(auditor, question)
+        while message and given.type and json.loads(message.payload)["type"] != given.type:
+            question["seq"] = message.sequence + 1
+            message = await get(auditor, question)
         if message is None:
             print("no such message", file=sys.stderr)
             return 1
@@ -110,6 +113,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("sequence", type=int, nargs="?", default=1)
     parser.add_argument("--next", metavar="SUBJECT")
+    parser.add_argument("--type", metavar="TYPE", help="with --next: the first of this type")
     parser.add_argument("--last", metavar="SUBJECT")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--home", type=Path, default=Path("data"), help="the venue's folder")

@@ -22,6 +22,7 @@ _DECISION_OUTCOMES = (
     gov.DecisionCoSigned,
     gov.DecisionRefused,
 )
+_TEXT = b'{"type":"text_measured/'
 _MEASURED_OUTCOMES = (reality.ArticleDropped, reality.ClusterOpened, reality.ArticleGrouped)
 _BATCH_TAG = b'"place_orders/1"'
 
@@ -50,7 +51,10 @@ class Accounting:
         elif message.subject.startswith(self._decisions):
             self.account.decisions += 1
         elif message.subject == self._signals:
-            self.account.measured += 1
+            if _is_text(message):
+                self.account.texts += 1
+            else:
+                self.account.measured += 1
 
     def take(self, sequence: int, record: Record, inputs: list[Stored]) -> None:
         """Add up one record of any engine."""
@@ -126,7 +130,10 @@ class Accounting:
         self._check_left_over(sequence, record, causes)
 
     def _take_reality(self, sequence: int, record: Record, inputs: list[Stored]) -> None:
-        """A measured article is dropped, or grouped, or opens a cluster: just one of these."""
+        """A measured article is dropped, or grouped, or opens a cluster: just one of these.
+
+        A measured text of a market or an event cannot be judged, so it is always dropped.
+        """
         causes: dict[int, int] = {}
         for event in record.events:
             if isinstance(event, _MEASURED_OUTCOMES):
@@ -135,7 +142,7 @@ class Accounting:
             if message.subject != self._signals:
                 continue
             given = causes.pop(message.sequence, 0)
-            self.account.judged += bool(given)
+            self.account.judged += bool(given) and not _is_text(message)
             if given == 1:
                 continue
             if given:
@@ -223,6 +230,11 @@ class Accounting:
                 note=note,
             )
         )
+
+
+def _is_text(message: Stored) -> bool:
+    """Tell whether a message among the signals is the text of a market or an event."""
+    return message.payload.startswith(_TEXT)
 
 
 def _orders_in(message: Stored) -> int:

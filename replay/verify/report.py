@@ -68,6 +68,7 @@ class Totals(msgspec.Struct, kw_only=True):
     refused: int = 0
     measured: int = 0
     judged: int = 0
+    texts: int = 0
     trades: int = 0
     events: int = 0
     lost: int = 0

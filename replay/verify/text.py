@@ -15,7 +15,8 @@ def describe(report: Report) -> list[str]:
         f"{account.commands:,} commands and {account.decisions:,} decisions, "
         f"{account.outcomes:,} with their outcome, {account.refused:,} refused, "
         f"{account.lost:,} lost, {account.doubled:,} doubled",
-        f"{account.measured:,} measured articles, {account.judged:,} judged",
+        f"{account.measured:,} measured articles, {account.judged:,} judged, "
+        f"{account.texts:,} texts of markets and events",
         f"{account.orders:,} orders, {account.trades:,} trades, {account.events:,} events",
         f"minted {to_decimal(account.minted_cents)} = cash {to_decimal(account.cash_cents)}"
         f" + reserved {to_decimal(account.reserved_cents)}"
