@@ -27,7 +27,7 @@ define compiler
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run news setup setup-peers test test-fast test-long lint chaos sim fuzz bench models locks release clean
+.PHONY: help run news setup setup-peers test test-fast test-long coverage lint chaos sim fuzz bench models locks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ test-fast: $(VENV)/.installed-dev ## run the tests that take seconds
 
 test-long: $(VENV)/.installed-llama ## run the long tests: the real LLM library, a short chaos, damaged stores, many seeds
 	$(PYTEST) -m long
+
+coverage: $(VENV)/.installed-dev ## print which lines of the pure rooms their tests reach
+	$(PYTEST) -m "not slow and not long" tests/schemas tests/engines \
+	  --cov=schemas --cov=engines --cov-report=term:skip-covered --durations=0 --durations-min=60
 
 lint: $(VENV)/.installed-dev ## format the code and check style and types
 	$(BIN)/ruff format .

@@ -23,7 +23,8 @@ lock() { # NAME, then what pip-compile is to add to it
 
 [ -e requirements/run.lock ] || touch requirements/run.lock
 lock run --build-deps-for editable
-lock news --extra news --constraint requirements/run.lock
-lock dev --extra news --extra dev --constraint requirements/news.lock
-lock peers --extra news --extra dev --extra peers --constraint requirements/dev.lock
+lock news --extra news --constraint requirements/run.lock --constraint requirements/torch.txt
+lock dev --extra news --extra dev --constraint requirements/news.lock --constraint requirements/torch.txt
+lock peers --extra news --extra dev --extra peers --constraint requirements/dev.lock \
+  --constraint requirements/torch.txt
 lock llm --extra llm --constraint requirements/dev.lock
