@@ -33,7 +33,7 @@ ROOMS: Final = (
     "deploy",
     "tests",
 )
-MAX_ROOM_LINES: Final = 24
+MAX_ROOM_LINES: Final = 32
 
 _LINK = re.compile(r"\]\((?!\w+:)([^)#]+)\)")
 _WORD = re.compile(r"`([^`\n]+)`")
