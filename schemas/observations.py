@@ -6,7 +6,7 @@ and, for what a source pushes, by the gateway.
 """
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -191,6 +191,14 @@ class TextMeasured(Message, tag="text_measured/1", frozen=True, kw_only=True):
     model: str
     signals: int
     measured_ns: int
+
+
+_TEXT_MEASURED: Final = b'{"type":"text_measured/1"'
+
+
+def is_measured_text(payload: bytes) -> bool:
+    """Tell whether a message among the signals is a TextMeasured, without decoding it."""
+    return payload.startswith(_TEXT_MEASURED)
 
 
 class LlmAnswer(msgspec.Struct, frozen=True, kw_only=True):

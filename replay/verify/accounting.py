@@ -10,6 +10,7 @@ from schemas.events import exchange as ex
 from schemas.events import governance as gov
 from schemas.events import reality
 from schemas.limits import MAX_BALANCE_ROWS
+from schemas.observations import is_measured_text
 from schemas.records import Record
 from schemas.stored import Stored
 from schemas.units import PAR_TICKS
@@ -22,7 +23,6 @@ _DECISION_OUTCOMES = (
     gov.DecisionCoSigned,
     gov.DecisionRefused,
 )
-_TEXT = b'{"type":"text_measured/'
 _MEASURED_OUTCOMES = (reality.ArticleDropped, reality.ClusterOpened, reality.ArticleGrouped)
 _BATCH_TAG = b'"place_orders/1"'
 
@@ -51,7 +51,7 @@ class Accounting:
         elif message.subject.startswith(self._decisions):
             self.account.decisions += 1
         elif message.subject == self._signals:
-            if _is_text(message):
+            if is_measured_text(message.payload):
                 self.account.texts += 1
             else:
                 self.account.measured += 1
@@ -142,7 +142,7 @@ class Accounting:
             if message.subject != self._signals:
                 continue
             given = causes.pop(message.sequence, 0)
-            self.account.judged += bool(given) and not _is_text(message)
+            self.account.judged += bool(given) and not is_measured_text(message.payload)
             if given == 1:
                 continue
             if given:
@@ -230,11 +230,6 @@ class Accounting:
                 note=note,
             )
         )
-
-
-def _is_text(message: Stored) -> bool:
-    """Tell whether a message among the signals is the text of a market or an event."""
-    return message.payload.startswith(_TEXT)
 
 
 def _orders_in(message: Stored) -> int:

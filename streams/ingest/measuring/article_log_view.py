@@ -12,7 +12,7 @@ import msgspec
 from schemas import subjects
 from schemas.errors import InputError, UnknownRecord
 from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
-from schemas.observations import OBSERVATIONS, SignalsMeasured, TextMeasured
+from schemas.observations import OBSERVATIONS, SignalsMeasured, TextMeasured, is_measured_text
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.names import Names
@@ -22,7 +22,6 @@ from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
 from streams.log.venue_view import VenueView
 
-_TEXT: Final = b'{"type":"text_measured/1"'
 """How a TextMeasured begins: it need not be decoded to tell."""
 _CLOCKS_NS: Final = SERVICE_CLOCK_S * SECOND_NS
 """How far apart the clocks of the writers of times on the log may be."""
@@ -101,7 +100,7 @@ class ArticleLogView:
     async def _last_signals(self) -> Stored | None:
         """Return the last message with an article's signals; a text names the one before it."""
         last = await self._log.last(subjects.signals(self._log.shard))
-        if last is None or not is_text(last):
+        if last is None or not is_measured_text(last.payload):
             return last
         try:
             text = OBSERVATIONS.decode(last.payload)
@@ -136,7 +135,7 @@ class ArticleLogView:
             self._window.span_ns = self._venue.policy.rules().reality.vector_window_ns
 
     def _fold_signals(self, stored: Stored) -> None:
-        if is_text(stored):
+        if is_measured_text(stored.payload):
             return
         signals = _signals(stored)
         self.note(signals.article)
@@ -146,11 +145,6 @@ class ArticleLogView:
             except ValueError as error:
                 raise UnknownRecord(f"no embedding at {stored.sequence}") from error
             self._window.add(signals.article, signals.source, signals.observed_ns, vector)
-
-
-def is_text(stored: Stored) -> bool:
-    """Tell whether a message on the subject of the signals is a measured text."""
-    return stored.payload.startswith(_TEXT)
 
 
 def _signals(stored: Stored) -> SignalsMeasured:

@@ -22,12 +22,13 @@ from schemas.observations import (
     LlmCalled,
     TextKind,
     TextMeasured,
+    is_measured_text,
 )
 from schemas.records import read
 from schemas.stored import Stored
 from streams.ingest.limits import MEASURE_ATTEMPTS, TEXT_BATCH, TEXTS_EVERY_S
 from streams.ingest.measuring.article_analyzer import Embeds
-from streams.ingest.measuring.article_log_view import SubjectFold, is_text
+from streams.ingest.measuring.article_log_view import SubjectFold
 from streams.ingest.measuring.vectors import to_text
 from streams.log.ports import Clock, Log
 
@@ -128,7 +129,7 @@ class TextLogView:
             self._want(key, of, None)
 
     def _fold_signals(self, stored: Stored) -> None:
-        if not is_text(stored):
+        if not is_measured_text(stored.payload):
             self.signals = stored.sequence
             return
         try:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from schemas.errors import ModelMismatch
-from schemas.observations import SignalsMeasured
+from schemas.observations import SignalsMeasured, is_measured_text
 from streams.ingest.jobs.services import bus
 from streams.ingest.measuring.article_analyzer import Tools
-from streams.ingest.measuring.article_log_view import is_text
 from streams.ingest.measuring.measurer import MeasuringService, load
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -79,7 +78,7 @@ async def test_articles_are_measured_as_they_come(server: TestServer, log: NatsL
         await log.append_batch(observed(article("Acme is sued by its own shareholders on Monday")))
         assert len(await signals(log, 4)) == 4
     stored = [await log.get(number) for number in range(1, await log.last_sequence() + 1)]
-    texts = [one for one in stored if one is not None and is_text(one)]
+    texts = [one for one in stored if one is not None and is_measured_text(one.payload)]
     assert len(texts) == 1, "a market's text is measured once, also after a start"
 
 
