@@ -13,6 +13,7 @@
     ├── OperatingError              may pass; retried with a bound
     │   ├── LogUnavailable
     │   ├── AppendFailed            known not to have landed
+    │   │   └── BatchesFull         a batch; each of its messages alone would land
     │   ├── AppendUnknown           may or may not have landed: read the log to know
     │   ├── StoreUnavailable
     │   └── TablesBehind            the read models have not reached a sequence in time
@@ -180,6 +181,12 @@ class LogUnavailable(OperatingError):
 
 class AppendFailed(OperatingError):
     code = "append_failed"
+
+
+class BatchesFull(AppendFailed):
+    """The log has as many batches open as it takes; one message needs none."""
+
+    code = "batches_full"
 
 
 class AppendUnknown(OperatingError):

@@ -14,7 +14,7 @@ subject on the way in, and an answer can only end in the stranger's own account.
     LOG        the streams, and the venue's own processes
     TRADERS    may send order commands; hear the answers
     READERS    may hear feeds; may send nothing at all
-    AUDITORS   may read the log by direct get
+    AUDITORS   may read the log, one message at a time or by batched direct gets
     DOOR       the auth responder, whom the server asks who somebody is
     SYS        the server's own account: monitoring
 """
@@ -48,7 +48,8 @@ NEVER: Final = (
 STREAM.UPDATE nor STREAM.DELETE."""
 
 CALLOUT_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
-
+CENSUS_SUBJECT: Final = "$SYS.REQ.SERVER.*.CONNZ"
+"""Asks the server in the place of `*` who is connected. The auth responder has it imported."""
 
 LOG_DURABLES: Final = ("measurer", "llm")
 """Consumers of the log that remember their place, each named after its one owner."""
@@ -249,7 +250,7 @@ def operator(shard: str) -> Role:
 
 
 def auditor(shard: str) -> Role:
-    """A stranger who checks the log: batched direct gets, through an account of its own.
+    """A stranger who checks the log: gets, single or direct, through an account of its own.
 
     It cannot create consumers: a push consumer names the subject that it delivers to, and
     that would be a way to publish anything anywhere.
@@ -259,13 +260,26 @@ def auditor(shard: str) -> Role:
 
 
 def auditor_services(stream: str) -> tuple[str, ...]:
-    """The subjects of the log's account that auditors may call."""
-    return (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.DIRECT.GET.{stream}")
+    """The subjects of the log's account that auditors may call.
+
+    A direct get is quicker. The other one keeps stored headers apart from the server's words,
+    whatever an auditor's client makes of headers.
+    """
+    return (
+        f"$JS.API.STREAM.INFO.{stream}",
+        f"$JS.API.STREAM.MSG.GET.{stream}",
+        f"$JS.API.DIRECT.GET.{stream}",
+    )
 
 
 def door() -> Role:
-    """Answers the server's question who somebody is."""
-    return Role(name="door", account=DOOR, publish=("$SYS._INBOX.>",), subscribe=(CALLOUT_SUBJECT,))
+    """Answers the server's question who somebody is, and asks it who is connected already."""
+    return Role(
+        name="door",
+        account=DOOR,
+        publish=("$SYS._INBOX.>", CENSUS_SUBJECT),
+        subscribe=(CALLOUT_SUBJECT,),
+    )
 
 
 def monitor() -> Role:

@@ -1,0 +1,198 @@
+"""The front: where strangers connect. It passes bytes on to nats-server and reads none of them.
+
+nats-server has one bound for all connections, counts those that have not logged in, and
+knows no addresses: whoever opens enough sockets and says nothing locks everybody out, the
+venue's own processes too. So a venue that strangers can reach keeps the server's own
+listener to itself, and they come by here, at most `most` of them and `per_address` from one
+address (of IPv6, from one /64). What is left of the server's bound is the venue's.
+
+TLS ends at the server. A side that does not take its bytes stops the other one's, so that
+whoever does not read is the server's to drop, and costs two buffers here.
+"""
+
+import asyncio
+import ipaddress
+import time
+from collections import Counter
+from typing import Final
+
+import structlog
+
+from schemas.errors import LogUnavailable
+from streams.broker import limits
+from streams.broker.logins import Budget
+
+_IPV6_SHARE_BITS: Final = 64
+_log = structlog.get_logger(__name__)
+
+
+class Front:
+    """Listens for strangers until closed."""
+
+    def __init__(
+        self,
+        server_host: str,
+        server_port: int,
+        *,
+        most: int = limits.MAX_STRANGERS,
+        per_address: int = limits.CONNECTIONS_PER_ADDRESS,
+    ) -> None:
+        self.server = (server_host, server_port)
+        self.turned_away = 0
+        self._most = most
+        self._per_address = per_address
+        self._open: Counter[str] = Counter()
+        self._dials = Budget(limits.DIALS_PER_S, per_address)
+        self._sides: set[_Side] = set()
+        self._listener: asyncio.Server | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        assert self._listener is not None
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen on `host` and `port`. Raises LogUnavailable if that is not to be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._listener = await loop.create_server(
+                lambda: _Stranger(self), host, port, backlog=limits.FRONT_BACKLOG
+            )
+        except OSError as error:
+            raise LogUnavailable(f"strangers cannot be heard on {host}:{port}: {error}") from error
+
+    async def close(self) -> None:
+        """Stop listening and hang up on everyone."""
+        if self._listener is not None:
+            self._listener.close()
+        for side in tuple(self._sides):
+            side.hang_up()
+        if self._listener is not None:
+            await self._listener.wait_closed()
+
+    def admit(self, address: str) -> bool:
+        """Count one connection of `address`, and tell whether it may stay."""
+        allowed = (
+            self._dials.take(address, time.monotonic())
+            and self._open.total() < self._most
+            and self._open[address] < self._per_address
+        )
+        if allowed:
+            self._open[address] += 1
+        else:
+            self.turned_away += 1
+        return allowed
+
+    def release(self, address: str) -> None:
+        """Count one connection of `address` less."""
+        self._open[address] -= 1
+        if not self._open[address]:
+            del self._open[address]
+
+    def seen(self, side: "_Side") -> None:
+        """Remember a side, to hang up on it at the end."""
+        self._sides.add(side)
+
+    def gone(self, side: "_Side") -> None:
+        """Forget a side."""
+        self._sides.discard(side)
+
+
+class _Side(asyncio.Protocol):
+    """One of the two sockets of a connection; what it says goes to the `other` one."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self.transport: asyncio.Transport | None = None
+        self.other: _Side | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._front.seen(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.write(data)
+
+    def pause_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.other is not None and self.other.transport is not None:
+            self.other.transport.resume_reading()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._front.gone(self)
+        self.transport = None
+        if self.other is not None:
+            self.other.close()
+
+    def close(self) -> None:
+        """Hang up once the last bytes are out, or at once if they cannot go."""
+        transport = self.transport
+        if transport is None:
+            return
+        transport.close()
+        asyncio.get_running_loop().call_later(limits.WRITE_DEADLINE_S, self.hang_up)
+
+    def hang_up(self) -> None:
+        """Hang up now."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+class _Stranger(_Side):
+    """The stranger's side: it dials the server's once it has been let in."""
+
+    def __init__(self, front: Front) -> None:
+        super().__init__(front)
+        self._address = ""
+        self._dialling: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert self.transport is not None
+        address = _share(transport.get_extra_info("peername"))
+        if not self._front.admit(address):
+            self.transport.abort()
+            return
+        self._address = address
+        self.transport.pause_reading()
+        self._dialling = asyncio.get_running_loop().create_task(self._dial())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._address:
+            self._front.release(self._address)
+        if self._dialling is not None:
+            self._dialling.cancel()
+
+    async def _dial(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
+                _, inside = await loop.create_connection(
+                    lambda: _Side(self._front), *self._front.server
+                )
+        except (OSError, TimeoutError) as error:
+            _log.warning("nats-server cannot be reached", error=str(error))
+            self.hang_up()
+            return
+        self.other, inside.other = inside, self
+        if self.transport is None:
+            inside.hang_up()
+        else:
+            self.transport.resume_reading()
+
+
+def _share(peer: tuple[object, ...]) -> str:
+    """Return what a peer shares its bound with: its IPv4 address, or its IPv6 /64."""
+    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, _IPV6_SHARE_BITS), strict=False))
+    return str(address)
