@@ -117,6 +117,7 @@ async def _answering_logins(paths: VenuePaths, context: GatewayContext) -> Async
         account_of=context.directory.account_of,
         key_of=context.directory.key_of,
         check_token=context.sessions.check_token,
+        seats_of=context.directory.native_connections,
     )
     answering = await callout.start(paths.settings.broker_url, keyring.seed("door"), logins)
     try:

@@ -10,6 +10,7 @@
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
+| EVERYTHING_NATS_FRONT | (none)              | host:port where strangers reach nats-server   |
 | EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
@@ -69,6 +70,13 @@ def _header(text: str) -> str:
     return text
 
 
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        raise ValueError("an address and a port, such as 0.0.0.0:4223")
+    return text
+
+
 Header = Annotated[str, AfterValidator(_header)]
 
 
@@ -99,6 +107,7 @@ class Settings(BaseModel):
     archive: Path | None = None
     relaxed_sync: str | None = None
     nats_conf: Path | None = None
+    nats_front: Annotated[str, AfterValidator(_address)] | None = None
     nats_url: str | None = None
     nats_monitor_url: str | None = None
     database_url: str | None = None

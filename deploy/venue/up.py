@@ -15,7 +15,7 @@ import psutil
 
 from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
-from deploy.processes.names import CORE, INGEST, KEEPING, not_started
+from deploy.processes.names import CORE, FRONT, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
@@ -31,7 +31,7 @@ from schemas.errors import StoreUnavailable
 from streams.broker import config
 from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
-from streams.log.streams import ensure_shard
+from streams.log.streams import check_consumers, ensure_shard
 
 READY_WITHIN_S: Final = 600
 """The gateway folds the log's records before it opens, and a log can be long."""
@@ -88,6 +88,8 @@ class Venue:
             self._wait_for_gateway()
         for name in KEEPING:
             self._start_child(name)
+        if self._settings.nats_front is not None:
+            self._start_child(FRONT)
         self._start_ingest()
         self._note_founding()
         self._ready_file.touch()
@@ -194,6 +196,7 @@ class Venue:
         login = self.paths.login("operator")
         wire = await Wire.open(settings.broker_url, **login)
         try:
+            await check_consumers(wire)
             shard, monitors = self.paths.shard, settings.monitor_urls
             await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
         finally:

@@ -27,7 +27,7 @@ from streams.broker.keyring import Keyring
 from streams.broker.roles import AUDITORS, DOOR, LOG, READERS, SYS, TRADERS, Role
 from streams.log.limits import MAX_STREAM_CONSUMERS
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIX: Final = "EVERYTHING_NATS_"
 _NAME: Final = Variable(f"{_PREFIX}NAME")
 _LISTEN: Final = Variable(f"{_PREFIX}LISTEN")
@@ -204,7 +204,7 @@ def check(path: Path, shard: str, variables: Mapping[str, str]) -> None:
 
 def _check_listener(conf: Conf) -> None:
     host = str(conf.get("listen", "")).rpartition(":")[0].strip("[]")
-    if "tls" not in conf and host not in _LOOPBACK:
+    if "tls" not in conf and host not in LOOPBACK:
         raise ConfigDrift(f"the broker listens on {host or 'all addresses'} only with TLS")
 
 

@@ -16,10 +16,12 @@ import time
 from collections import Counter
 from typing import Final
 
+import msgspec
 import structlog
 
-from schemas.errors import LogUnavailable
+from schemas.errors import ConfigDrift, LogUnavailable
 from streams.broker import limits
+from streams.broker.config import LOOPBACK
 from streams.broker.logins import Budget
 
 _IPV6_SHARE_BITS: Final = 64
@@ -47,13 +49,23 @@ class Front:
         self._listener: asyncio.Server | None = None
 
     @property
+    def connections(self) -> int:
+        """How many strangers are connected, logged in or not."""
+        return self._open.total()
+
+    @property
     def port(self) -> int:
         """The port that it listens on."""
         assert self._listener is not None
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on `host` and `port`. Raises LogUnavailable if that is not to be had."""
+        """Listen on `host` and `port`. Raises LogUnavailable if that is not to be had.
+
+        Raises ConfigDrift for an address beyond loopback before a server without TLS.
+        """
+        if host not in LOOPBACK and not await self._server_has_tls():
+            raise ConfigDrift(f"strangers are heard on {host or 'all addresses'} only with TLS")
         loop = asyncio.get_running_loop()
         try:
             self._listener = await loop.create_server(
@@ -71,11 +83,22 @@ class Front:
         if self._listener is not None:
             await self._listener.wait_closed()
 
+    async def _server_has_tls(self) -> bool:
+        """Ask the server, whose first line says so, if a client must use TLS."""
+        try:
+            async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
+                reader, writer = await asyncio.open_connection(*self.server)
+                line = await reader.readline()
+                writer.close()
+        except (OSError, TimeoutError) as error:
+            raise LogUnavailable(f"nats-server does not say how it listens: {error}") from error
+        return bool(msgspec.json.decode(line.removeprefix(b"INFO ")).get("tls_required"))
+
     def admit(self, address: str) -> bool:
         """Count one connection of `address`, and tell whether it may stay."""
         allowed = (
             self._dials.take(address, time.monotonic())
-            and self._open.total() < self._most
+            and self.connections < self._most
             and self._open[address] < self._per_address
         )
         if allowed:

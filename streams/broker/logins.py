@@ -40,12 +40,11 @@ _CONNECTION_TYPES: Final = frozenset({"nats", ""})
 _REQUEST_AUDIENCE: Final = "nats-authorization-request"
 
 Lookup = Callable[[str], str | None]
-SeatsOf = Callable[[str], int]
+SeatsOf = Callable[[str], int | None]
 
 
-def usual_seats(_account: str) -> int:
-    """Return how many native connections an account has where no quota says so."""
-    return limits.ACCOUNT_CONNECTIONS
+def _no_quota(_account: str) -> None:
+    """Return nothing, for a venue without quotas."""
 
 
 class Denied(InputError):
@@ -107,7 +106,8 @@ class Logins:
 
     `account_of` tells which account a public key holds, `key_of` which key holds an
     account, `check_token` whose session a token is; each returns None where there is none.
-    `seats_of` tells how many connections an account may hold.
+    `seats_of` tells how many connections a quota lets an account hold; where there is none
+    it is ACCOUNT_CONNECTIONS.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Logins:
         account_of: Lookup,
         key_of: Lookup,
         check_token: Lookup,
-        seats_of: SeatsOf = usual_seats,
+        seats_of: SeatsOf = _no_quota,
     ) -> None:
         self._shard = shard
         self._issuer_seed = issuer_seed
@@ -157,7 +157,8 @@ class Logins:
         """
         asked, account, role = login
         wanted = Seat(asked.client_info.id, role.account)
-        seats = self._seats_of(account)
+        quota = self._seats_of(account)
+        seats = limits.ACCOUNT_CONNECTIONS if quota is None else quota
         if not self._seats.take(account, login.server, wanted, live, seats, now_s):
             return self._deny(asked, Denied(f"too many connections of {account}"), now_s)
         return self._respond(asked, now_s, jwt=self._user(asked, role, now_s))

@@ -203,6 +203,11 @@ def feeds(shard: str) -> Role:
     return _log_role(shard, "feeds", f"feed.{shard}.>", *reads(subjects.feed_stream(shard)))
 
 
+def front(shard: str) -> Role:
+    """Where strangers connect: says how it is, and reads nothing."""
+    return Role(name="front", account=LOG, publish=(subjects.status(shard, "front"),))
+
+
 def archiver(shard: str) -> Role:
     """Copies the log elsewhere; says nothing on it."""
     return _log_role(shard, "archiver")
@@ -332,6 +337,7 @@ def services(shard: str) -> tuple[Role, ...]:
         projector(shard),
         historian(shard),
         feeds(shard),
+        front(shard),
         archiver(shard),
         restorer(shard),
         replay(shard),

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec import UNSET
+
 from schemas.events.exchange import AccountOpened
 from schemas.subjects import EXCHANGE, GOVERNANCE
 from streams.gateway.tail import Arrived
@@ -25,6 +27,11 @@ class Directory(VenueView):
     def account_of(self, public_key: str) -> str | None:
         """Return the account that `public_key` controls; the first one, should it have more."""
         return self._account_of.get(public_key)
+
+    def native_connections(self, account: str) -> int | None:
+        """Return how many `account` may hold at the native door, None without a policy on it."""
+        quotas = UNSET if self.policy is None else self.policy.quotas
+        return None if quotas is UNSET else quotas.of(account).native_connections
 
     def take(self, arrived: Arrived) -> None:
         """Fold one record."""

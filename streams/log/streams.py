@@ -218,14 +218,24 @@ async def ensure_shard(
 ) -> None:
     """See to all streams of `shard`. Raises as `ensure_streams` does.
 
-    The server must let a stream have MAX_STREAM_CONSUMERS. A founded venue's log must exist.
-    The other streams are created when they are absent: all that they hold can be made again,
-    and older venues were founded without some of them.
+    A founded venue's log must exist. The other streams are created when they are absent: all
+    that they hold can be made again, and older venues were founded without some of them.
     """
-    await _check_consumers(wire)
     log, others = log_spec(shard), [feed_spec(shard), jobs_spec(shard), raw_spec(shard)]
     await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)
     await ensure_streams(wire, others, monitor_urls, relaxed_sync)
+
+
+async def check_consumers(wire: Wire) -> None:
+    """Raise ConfigDrift unless the account says how many consumers a stream may have.
+
+    A server that is not told takes 1,000, without a word of it in any configuration.
+    Needs `$JS.API.INFO`.
+    """
+    answer = await _ask(wire, "$JS.API.INFO", b"")
+    live = answer.get("limits", {}).get("max_consumers")
+    if live != MAX_STREAM_CONSUMERS:
+        raise ConfigDrift(f"max_consumers is declared {MAX_STREAM_CONSUMERS}, live {live}")
 
 
 def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:
@@ -246,17 +256,6 @@ def _check_peers(spec: StreamSpec, info: dict[str, Any], reports: Sequence[SyncR
     unknown = {str(one) for one in keepers if one} - {report.server_name for report in reports}
     if unknown:
         raise ConfigDrift(f"{spec.name} is kept by {sorted(unknown)}, whose syncing is unknown")
-
-
-async def _check_consumers(wire: Wire) -> None:
-    """Raise ConfigDrift unless the account says how many consumers a stream may have.
-
-    A server that is not told takes 1,000, without a word of it in any configuration.
-    """
-    answer = await _ask(wire, "$JS.API.INFO", b"")
-    live = answer.get("limits", {}).get("max_consumers")
-    if live != MAX_STREAM_CONSUMERS:
-        raise ConfigDrift(f"max_consumers is declared {MAX_STREAM_CONSUMERS}, live {live}")
 
 
 async def _info(wire: Wire, spec: StreamSpec) -> dict[str, Any] | None:

@@ -17,8 +17,10 @@ from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer
+from streams.log import nats_log
+from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
-from streams.log.streams import ensure_shard
+from streams.log.streams import check_consumers, ensure_shard
 from tests.support.ports import free_port
 
 SHARD = "main"
@@ -80,9 +82,9 @@ class Raw:
         self._reader = reader
         self._writer = writer
 
-    async def said(self, line: str) -> str:
+    async def said(self, line: str | bytes) -> str:
         """Send a line and return the server's complaint about it, "" if it has none."""
-        self._writer.write(line.encode() + b"\r\nPING\r\n")
+        self._writer.write((line if isinstance(line, bytes) else line.encode()) + b"\r\nPING\r\n")
         complaint = ""
         while True:
             answer = await asyncio.wait_for(self._reader.readline(), ANSWER_WITHIN_S)
@@ -141,6 +143,7 @@ class BrokerVenue:
             inbox_prefix=roles.inbox("operator"),
         )
         try:
+            await check_consumers(wire)
             await ensure_shard(wire, SHARD, [self.monitor_url], founded=False)
         finally:
             await wire.close()
@@ -219,6 +222,23 @@ class BrokerVenue:
         """Dial as `account`'s program."""
         seed = self.trader(account).seed
         return self.dial(nkeys_seed_str=seed, inbox_prefix=roles.inbox(account), name=name)
+
+    async def log(self, name: str) -> NatsLog:
+        """Open the log as the service role `name`."""
+        return await nats_log.connect(
+            self.server.url,
+            SHARD,
+            name=name,
+            seed=self.keyring.seed(name),
+            inbox_prefix=roles.inbox(name),
+        )
+
+    async def held(self, account: str, name: str) -> int:
+        """Ask the server how many connections `name` has in the NATS account `account`."""
+        question = json.dumps({"acc": account, "user": name}).encode()
+        async with self.service("monitor") as monitor:
+            told = await monitor.ask("$SYS.REQ.SERVER.PING.CONNZ", question)
+        return int(told["data"]["num_connections"])
 
     async def stored(self, after: int = 0) -> list[tuple[str, bytes]]:
         """Return subject and payload of all that stands on the log behind `after`."""

@@ -16,6 +16,7 @@ from streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
     SyncReport,
+    check_consumers,
     check_stream,
     check_sync,
     ensure_shard,
@@ -37,6 +38,13 @@ async def declare(server: TestServer, *, founded: bool = False) -> None:
         await ensure_shard(wire, "main", [server.monitor_url], founded=founded)
     finally:
         await wire.close()
+
+
+async def test_a_server_that_is_not_told_how_many_consumers_is_refused(server: TestServer) -> None:
+    wire = await server.wire("operator")
+    with pytest.raises(ConfigDrift, match="max_consumers is declared 1500, live -1"):
+        await check_consumers(wire)
+    await wire.close()
 
 
 async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
