@@ -4,7 +4,10 @@ Several may run, in as many gateways: they share the questions. While none runs 
 can log in; those who are in stay in, and the venue's own processes need no desk.
 
 Whoever has proved to be an account is let in if the account has a connection left. The
-server that asks is asked back which ones it has: only who holds a key can cause that.
+server that asks is asked back how many it has: only who holds a key can cause that. One
+question is answered after the other on one connection, so the server has let the one in
+before it counts for the next. Two desks that answer for one account at the same moment may
+each give away its last connection; the bound is one server's.
 """
 
 import asyncio
@@ -21,23 +24,19 @@ from schemas.codec import encode
 from schemas.errors import LogUnavailable
 from streams.broker import limits, roles
 from streams.broker.logins import Login, Logins
-from streams.broker.seats import Seat
 from streams.log import nats_client, nats_requests
 
 _QUEUE: Final = "door"
 _RECONNECT_EVERY_S: Final = 0.1
 """Short: who asks while the desk is away is kept waiting for LOGIN_TIMEOUT_S, and then denied."""
 _MOST_SEATS: Final = 1_024
-"""Connections of one account that the server is asked to name: more than any may have."""
+"""Connections of one account that the server is asked to count: more than any may have."""
+_STRANGERS: Final = (roles.TRADERS, roles.READERS)
 _log = structlog.get_logger(__name__)
 
 
-class _Connection(msgspec.Struct):
-    cid: int
-
-
 class _Connections(msgspec.Struct):
-    connections: list[_Connection]
+    num_connections: int
 
 
 class _Census(msgspec.Struct):
@@ -74,20 +73,18 @@ class Callout:
         login = self._logins.judge(question, time.time())
         if not isinstance(login, Login):
             return login
-        held = await asyncio.gather(
-            *(self._held(login, account) for account in (roles.TRADERS, roles.READERS))
-        )
-        return self._logins.seat(login, [*held[0], *held[1]], time.time())
+        held = {account: await self._held(login, account) for account in _STRANGERS}
+        return self._logins.seat(login, held, time.time())
 
-    async def _held(self, login: Login, account: str) -> list[Seat]:
-        """Ask the server of `login` for who logs in's connections in one NATS account.
+    async def _held(self, login: Login, account: str) -> int:
+        """Ask the server of `login` how many connections who logs in has in one NATS account.
 
         Without the account's name it would count whoever only says that name and waits.
         """
         subject = roles.CENSUS_SUBJECT.replace("*", login.server)
         question = encode({"acc": account, "user": login.account, "limit": _MOST_SEATS})
         told = await nats_requests.ask(self._connection, subject, question, limits.CENSUS_WITHIN_S)
-        return [Seat(one.cid, account) for one in _decode_census(told).data.connections]
+        return _decode_census(told).data.num_connections
 
 
 async def start(url: str, seed: str, logins: Logins) -> Callout:

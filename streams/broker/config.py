@@ -407,7 +407,7 @@ _COMMENTS: Final = {
     LOG: "The streams, and the venue's own processes.",
     TRADERS: "Strangers who send order commands. They share no account with JetStream (0007).",
     READERS: "Strangers who hear feeds and send nothing.",
-    AUDITORS: "Strangers who read the log, by gets alone (0010).",
+    AUDITORS: "Strangers who read the log by direct get (0010).",
     DOOR: "Where the server asks who somebody is.",
     SYS: "The server's own account: monitoring.",
     "authorization": "Everyone who is not a role of the venue is judged by the auth callout.",

@@ -88,8 +88,11 @@ class Front:
         try:
             async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
                 reader, writer = await asyncio.open_connection(*self.server)
-                line = await reader.readline()
-                writer.close()
+                try:
+                    line = await reader.readline()
+                finally:
+                    writer.close()
+                    await writer.wait_closed()
         except (OSError, TimeoutError) as error:
             raise LogUnavailable(f"nats-server does not say how it listens: {error}") from error
         return bool(msgspec.json.decode(line.removeprefix(b"INFO ")).get("tls_required"))

@@ -20,7 +20,7 @@ forgets the JWT before it reads `subs` and `payload`). Those two stand in nats.c
 accounts of traders and of readers.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -31,7 +31,6 @@ from schemas.signatures import verify
 from streams.broker import limits, roles
 from streams.broker.config import permissions
 from streams.broker.jwt import KeyKind, check, is_key, issue
-from streams.broker.seats import Seat, Seats
 
 FEEDS: Final = "feeds"
 _CONNECTION_KINDS: Final = frozenset({"Client"})
@@ -47,6 +46,11 @@ def _no_quota(_account: str) -> None:
     """Return nothing, for a venue without quotas."""
 
 
+def reader_seats(seats: int) -> int:
+    """Return how many of an account's `seats` may listen to feeds: 2 of 5, at least one."""
+    return max(1, seats * limits.ACCOUNT_READERS // limits.ACCOUNT_CONNECTIONS)
+
+
 class Denied(InputError):
     """The login is refused; the text goes to the server's log, the client learns nothing."""
 
@@ -58,7 +62,6 @@ class Server(msgspec.Struct):
 
 
 class ConnectingClient(msgspec.Struct):
-    id: int = 0
     kind: str = ""
     type: str = ""
     name: str = ""
@@ -126,7 +129,6 @@ class Logins:
         self._key_of = key_of
         self._check_token = check_token
         self._seats_of = seats_of
-        self._seats = Seats()
         self._refusals = Budget(limits.REFUSALS_PER_S, limits.REFUSALS_BURST)
         self._per_account = Budget(
             limits.LOGINS_PER_ACCOUNT_PER_HOUR / 3_600, limits.LOGINS_PER_ACCOUNT_BURST
@@ -150,16 +152,19 @@ class Logins:
             return self._deny(asked, error, now_s)
         return Login(asked, account, self._role(account, asked.client_info.name))
 
-    def seat(self, login: Login, live: Iterable[Seat], now_s: float) -> bytes | None:
+    def seat(self, login: Login, held: Mapping[str, int], now_s: float) -> bytes | None:
         """Return the signed answer to `login`, None for a refusal beyond the bound.
 
-        `live` are the account's connections, as the server that asks has just told them.
+        `held` says how many connections the account has by NATS account, as the server that
+        asks has just told it.
         """
         asked, account, role = login
-        wanted = Seat(asked.client_info.id, role.account)
         quota = self._seats_of(account)
         seats = limits.ACCOUNT_CONNECTIONS if quota is None else quota
-        if not self._seats.take(account, login.server, wanted, live, seats, now_s):
+        full = sum(held.values()) >= seats or (
+            role.account == roles.READERS and held[roles.READERS] >= reader_seats(seats)
+        )
+        if full:
             return self._deny(asked, Denied(f"too many connections of {account}"), now_s)
         return self._respond(asked, now_s, jwt=self._user(asked, role, now_s))
 

@@ -1,7 +1,7 @@
 """Logging in on a real server."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import pytest
@@ -11,7 +11,7 @@ from schemas.errors import LogUnavailable
 from streams.broker import callout, limits, logins
 from streams.broker.jwt import issue
 from streams.broker.roles import TRADERS, inbox
-from tests.streams.broker.venue import BrokerVenue, new_trader
+from tests.streams.broker.venue import BrokerVenue, Dialled, new_trader
 from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
@@ -126,6 +126,21 @@ async def test_an_account_has_so_many_connections_and_no_more(venue: BrokerVenue
             assert await again.sync() == []
 
 
+async def test_logins_at_the_same_moment_share_the_connections(venue: BrokerVenue) -> None:
+    async with AsyncExitStack() as stack:
+        tried = await asyncio.gather(
+            *(stack.enter_async_context(venue.native("carol")) for _ in range(20)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(one, Dialled) for one in tried) == limits.ACCOUNT_CONNECTIONS
+
+
+async def test_who_comes_and_goes_quickly_is_let_in_each_time(venue: BrokerVenue) -> None:
+    for _ in range(4 * limits.ACCOUNT_CONNECTIONS):
+        async with venue.native("carol") as carol:
+            assert await carol.sync() == []
+
+
 async def test_desks_know_of_the_connections_that_others_let_in(broker: BrokerVenue) -> None:
     async with AsyncExitStack() as stack:
         async with broker.desk():
@@ -159,7 +174,9 @@ async def test_who_only_says_a_name_takes_none_of_its_seats(venue: BrokerVenue) 
     async with venue.native("carol") as carol:
         assert await carol.sync() == []
     for writer in writers:
-        writer.close()
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
 
 
 async def test_the_server_keeps_no_limit_that_a_login_sets(

@@ -3,7 +3,6 @@
 import base64
 import json
 import secrets
-from collections.abc import Sequence
 from typing import Any
 
 import nkeys
@@ -14,9 +13,8 @@ from hypothesis import strategies as st
 from schemas import signatures
 from streams.broker import limits
 from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
-from streams.broker.logins import Budget, Login, Logins, SeatsOf
+from streams.broker.logins import Budget, Login, Logins, SeatsOf, reader_seats
 from streams.broker.roles import READERS, TRADERS
-from streams.broker.seats import Seat
 
 NOW = 1_700_000_000.0
 SERVER = seed_of(KeyKind.SERVER, bytes(range(32)))
@@ -69,10 +67,13 @@ def by_key(seed: str = ALICE, **opts: Any) -> dict[str, Any]:
     return {"nkey": signatures.public_key(seed), "sig": signed(seed), **opts}
 
 
-def answer(desk: Logins, asked: bytes, now_s: float, live: Sequence[Seat] = ()) -> bytes | None:
-    """Return what the desk answers when the server names `live` as the account's connections."""
+def answer(
+    desk: Logins, asked: bytes, now_s: float, traders: int = 0, readers: int = 0
+) -> bytes | None:
+    """Return what the desk answers when the server counts so many connections already."""
     judged = desk.judge(asked, now_s)
-    return desk.seat(judged, live, now_s) if isinstance(judged, Login) else judged
+    held = {TRADERS: traders, READERS: readers}
+    return desk.seat(judged, held, now_s) if isinstance(judged, Login) else judged
 
 
 def answered(data: bytes | None) -> dict[str, Any]:
@@ -191,21 +192,37 @@ def test_one_account_cannot_log_in_without_bound() -> None:
     assert user(answer(desk, question(by_key()), later))["name"] == "alice"
 
 
-def test_an_account_has_so_many_connections() -> None:
-    live = [Seat(number, TRADERS) for number in range(limits.ACCOUNT_CONNECTIONS)]
-    desk = logins()
-    assert "too many connections of alice" in error(
-        answer(desk, question(by_key(), {"id": 9}), NOW, live)
-    )
-    assert user(answer(desk, question(by_key(), {"id": 9}), NOW, live[1:]))["name"] == "alice"
-    assert user(answer(desk, question(by_key(BOB), {"id": 10}), NOW))["name"] == "bob"
+@pytest.mark.parametrize(
+    ("name", "traders", "readers", "admitted"),
+    [
+        ("orders", 4, 0, True),
+        ("orders", 5, 0, False),
+        ("orders", 3, 2, False),
+        ("orders", 2, 2, True),
+        ("feeds", 3, 1, True),
+        ("feeds", 0, 2, False),
+        ("feeds", 4, 1, False),
+    ],
+)
+def test_an_account_has_five_connections_of_which_two_may_listen(
+    name: str, traders: int, readers: int, admitted: bool
+) -> None:
+    found = answer(logins(), question(by_key(), {"name": name}), NOW, traders, readers)
+    if admitted:
+        assert user(found)["name"] == "alice"
+    else:
+        assert error(found) == "too many connections of alice"
 
 
 def test_a_quota_says_how_many() -> None:
-    live = [Seat(number, TRADERS) for number in range(limits.ACCOUNT_CONNECTIONS)]
-    desk = logins({"alice": limits.ACCOUNT_CONNECTIONS + 1, "bob": 0}.get)
-    assert user(answer(desk, question(by_key(), {"id": 9}), NOW, live))["name"] == "alice"
+    desk = logins({"alice": 6, "bob": 0}.get)
+    assert user(answer(desk, question(by_key()), NOW, 5))["name"] == "alice"
     assert "too many connections" in error(answer(desk, question(by_key(BOB)), NOW))
+
+
+@pytest.mark.parametrize(("seats", "readers"), [(1, 1), (2, 1), (5, 2), (10, 4), (50, 20)])
+def test_the_share_of_readers_grows_with_the_quota(seats: int, readers: int) -> None:
+    assert reader_seats(seats) == readers
 
 
 def test_a_login_has_no_limits_of_its_own() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -202,6 +202,7 @@ class BrokerVenue:
                 "lang": "test",
                 "version": "1",
                 "protocol": 1,
+                "headers": True,
                 "name": name,
                 "nkey": signatures.public_key(seed),
                 "sig": signatures.sign(seed, info["nonce"].encode()),
@@ -211,7 +212,8 @@ class BrokerVenue:
             yield connection
         finally:
             writer.close()
-            await writer.wait_closed()
+            with suppress(OSError):  # the server may have hung up on it
+                await writer.wait_closed()
 
     def service(self, name: str) -> AbstractAsyncContextManager[Dialled]:
         """Dial as the service role `name`."""
