@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import nkeys
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas import signatures
 from streams.broker import limits
 from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
-from streams.broker.logins import Budget, Login, Logins, SeatsOf, reader_seats
+from streams.broker.logins import Budget, Login, Logins, reader_seats
 from streams.broker.roles import READERS, TRADERS
 
 NOW = 1_700_000_000.0
@@ -30,7 +31,7 @@ KEYS = {
 NONCE = "n0nceFromTheServer"
 
 
-def logins(seats_of: SeatsOf = {}.get) -> Logins:
+def logins(seats: Mapping[str, int] | None = None) -> Logins:
     accounts = {key: account for account, key in reversed(KEYS.items())}
     return Logins(
         shard="main",
@@ -38,7 +39,7 @@ def logins(seats_of: SeatsOf = {}.get) -> Logins:
         account_of=accounts.get,
         key_of=KEYS.get,
         check_token={"good": "bob", "odd": "no.such>name"}.get,
-        seats_of=seats_of,
+        seats_of=(seats or {}).get,
     )
 
 
@@ -215,7 +216,7 @@ def test_an_account_has_five_connections_of_which_two_may_listen(
 
 
 def test_a_quota_says_how_many() -> None:
-    desk = logins({"alice": 6, "bob": 0}.get)
+    desk = logins({"alice": 6, "bob": 0})
     assert user(answer(desk, question(by_key()), NOW, 5))["name"] == "alice"
     assert "too many connections" in error(answer(desk, question(by_key(BOB)), NOW))
 
