@@ -11,20 +11,18 @@ whoever does not read is the server's to drop, and costs two buffers here.
 """
 
 import asyncio
-import ipaddress
 import time
 from collections import Counter
-from typing import Final
 
 import msgspec
 import structlog
 
 from schemas.errors import ConfigDrift, LogUnavailable
+from schemas.networks import client_share
 from streams.broker import limits
 from streams.broker.config import LOOPBACK
 from streams.broker.logins import Budget
 
-_IPV6_SHARE_BITS: Final = 64
 _log = structlog.get_logger(__name__)
 
 
@@ -181,7 +179,7 @@ class _Stranger(_Side):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
-        address = _share(transport.get_extra_info("peername"))
+        address = client_share(str(transport.get_extra_info("peername")[0]))
         if not self._front.admit(address):
             self.transport.abort()
             return
@@ -212,13 +210,3 @@ class _Stranger(_Side):
             inside.hang_up()
         else:
             self.transport.resume_reading()
-
-
-def _share(peer: tuple[object, ...]) -> str:
-    """Return what a peer shares its bound with: its IPv4 address, or its IPv6 /64."""
-    address = ipaddress.ip_address(str(peer[0]).partition("%")[0])
-    if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, _IPV6_SHARE_BITS), strict=False))
-    return str(address)

@@ -94,7 +94,8 @@ def engine(shard: str, name: str) -> Role:
 def gateway(shard: str) -> Role:
     """The gateway: appends commands, and articles that sources push; asks for pages.
 
-    All for those whom it has authenticated. It asks for what is alike for anyone. It has no
+    All for those whom it has authenticated. It says which nonces were used, and asks for what
+    is alike for anyone. It has no
     heartbeat; it answers over HTTP.
     """
     log = subjects.log_stream(shard)
@@ -106,6 +107,7 @@ def gateway(shard: str) -> Role:
             subjects.articles(shard),
             subjects.jobs(shard, "page"),
             subjects.ask(shard, SEARCH),
+            subjects.nonce(shard, "*", "*"),
             _info(subjects.jobs_stream(shard)),
             *reads(log),
             *reads(subjects.feed_stream(shard)),
@@ -242,6 +244,7 @@ def operator(shard: str) -> Role:
         subjects.feed_stream(shard),
         subjects.jobs_stream(shard),
         subjects.raw_stream(shard),
+        subjects.nonces_stream(shard),
     )
     return Role(
         name="operator",

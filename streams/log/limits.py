@@ -9,6 +9,11 @@ from schemas.units import DAY_NS, SECOND_NS
 MAX_RAW_BYTES: Final = 1024 * 1024 * 1024
 """Of all objects in the bucket. A full bucket keeps nothing more until objects expire. The
 server reserves this much of its disk."""
+MAX_NONCE_BYTES: Final = 64 * 1024 * 1024
+"""Of all nonces in the bucket, each some 200 bytes. A full bucket lets nobody in until some
+expire."""
+MAX_NONCE_MESSAGE_BYTES: Final = 1_024
+"""A nonce is a subject without a payload; its headers count."""
 JOB_LIFE_S: Final = 86_400
 MAX_JOBS: Final = 100_000
 FEED_MAX_AGE_NS: Final = 7 * DAY_NS

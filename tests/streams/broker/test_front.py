@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
 from schemas.errors import ConfigDrift, LogUnavailable
-from streams.broker.front import Front, _share
+from streams.broker.front import Front
 from streams.broker.roles import inbox
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
@@ -147,16 +147,3 @@ async def test_a_port_that_is_taken_is_said(venue: BrokerVenue) -> None:
     front = Front("127.0.0.1", venue.server.port)
     with pytest.raises(LogUnavailable, match="cannot be heard"):
         await front.start("127.0.0.1", venue.server.port)
-
-
-@pytest.mark.parametrize(
-    ("peer", "share"),
-    [
-        ("192.0.2.7", "192.0.2.7"),
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-    ],
-)
-def test_what_shares_a_bound(peer: str, share: str) -> None:
-    assert _share((peer, 1)) == share

@@ -24,11 +24,13 @@ from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.gateway.app import create_app, server_config
 from streams.gateway.context import GatewayContext
+from streams.gateway.nonces import NatsNonces
 from streams.host.host import EngineHost
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
+from streams.log.nats_client import connect
 from streams.log.ports import Log
-from tests.streams.gateway.house import SYMBOL, House, SetClock
+from tests.streams.gateway.house import SYMBOL, UNBOUNDED, House, SetClock
 from tests.support.nats import TestServer, nats_server
 from tests.support.waiting import wait_until
 
@@ -79,11 +81,19 @@ async def real_house(folder: Path) -> AsyncIterator[tuple[House, TestServer]]:
         stack.callback(stop.set)
         log = await server.connect("gateway")
         stack.push_async_callback(log.close)
+        plain = await connect(server.url, name="gateway")
+        stack.push_async_callback(plain.close)
         halts: list[EverythingError] = []
         appender = Appender(log)
         stack.push_async_callback(appender.close)
         context = GatewayContext(
-            log, appender, SystemClock(), secrets.token_bytes(32), halts.append
+            log,
+            appender,
+            SystemClock(),
+            secrets.token_bytes(32),
+            halts.append,
+            nonces=NatsNonces(plain, log.shard),
+            sign_up_bounds=UNBOUNDED,
         )
         url = await stack.enter_async_context(served(context))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
