@@ -13,6 +13,7 @@ whoever does not read is the server's to drop, and costs two buffers here.
 import asyncio
 import time
 from collections import Counter
+from typing import cast
 
 import msgspec
 import structlog
@@ -132,21 +133,26 @@ class _Side(asyncio.Protocol):
         self.other: _Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         self._front.seen(self)
 
+    @property
+    def _across(self) -> asyncio.Transport | None:
+        """The other side's transport, None once it is closing."""
+        transport = None if self.other is None else self.other.transport
+        return None if transport is None or transport.is_closing() else transport
+
     def data_received(self, data: bytes) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.write(data)
+        if (across := self._across) is not None:
+            across.write(data)
 
     def pause_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.pause_reading()
+        if (across := self._across) is not None:
+            across.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.other is not None and self.other.transport is not None:
-            self.other.transport.resume_reading()
+        if (across := self._across) is not None:
+            across.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._front.gone(self)
@@ -174,17 +180,19 @@ class _Stranger(_Side):
     def __init__(self, front: Front) -> None:
         super().__init__(front)
         self._address = ""
+        self._early: list[bytes] = []
+        """What it said before the server's side was there: one read, then it has to wait."""
         self._dialling: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         assert self.transport is not None
-        address = client_share(str(transport.get_extra_info("peername")[0]))
+        peer = transport.get_extra_info("peername") or ("gone",)
+        address = client_share(str(peer[0]))
         if not self._front.admit(address):
             self.transport.abort()
             return
         self._address = address
-        self.transport.pause_reading()
         self._dialling = asyncio.get_running_loop().create_task(self._dial())
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -194,19 +202,30 @@ class _Stranger(_Side):
         if self._dialling is not None:
             self._dialling.cancel()
 
+    def data_received(self, data: bytes) -> None:
+        if self.other is not None:
+            super().data_received(data)
+            return
+        self._early.append(data)
+        if self.transport is not None:
+            self.transport.pause_reading()
+
     async def _dial(self) -> None:
         loop = asyncio.get_running_loop()
+        inside = _Side(self._front)
+        inside.other = self  # the server speaks first, before the dial returns
         try:
             async with asyncio.timeout(limits.LOGIN_TIMEOUT_S):
-                _, inside = await loop.create_connection(
-                    lambda: _Side(self._front), *self._front.server
-                )
+                await loop.create_connection(lambda: inside, *self._front.server)
         except (OSError, TimeoutError) as error:
             _log.warning("nats-server cannot be reached", error=str(error))
             self.hang_up()
             return
-        self.other, inside.other = inside, self
-        if self.transport is None:
+        self.other = inside
+        if self.transport is None or self.transport.is_closing():
             inside.hang_up()
-        else:
-            self.transport.resume_reading()
+            return
+        for data in self._early:
+            super().data_received(data)
+        self._early.clear()
+        self.transport.resume_reading()

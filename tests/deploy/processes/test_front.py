@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -19,7 +20,12 @@ from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
 
-async def test_the_front_process_lets_strangers_in_and_says_how_many(tmp_path: Path) -> None:
+def test_the_front_process_lets_strangers_in_and_says_how_many(tmp_path: Path) -> None:
+    """On the loop that processes run on: its transports are not asyncio's."""
+    uvloop.run(let_in(tmp_path))
+
+
+async def let_in(tmp_path: Path) -> None:
     venue, port, stop = BrokerVenue(tmp_path / "broker"), free_port(), asyncio.Event()
     paths = VenuePaths(
         Settings(home=tmp_path, nats_front=f"127.0.0.1:{port}", nats_url=venue.server.url)

@@ -90,6 +90,27 @@ async def test_who_does_not_read_holds_two_buffers_here_and_no_more() -> None:
     await server.wait_closed()
 
 
+async def test_what_is_said_before_the_server_is_there_is_kept() -> None:
+    """A client that begins with TLS speaks first."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readexactly(10))
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with fronted(server.sockets[0].getsockname()[1]) as front:
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("127.0.0.1", front.port)
+            writer.write(b"at ")
+            await asyncio.sleep(0)
+            writer.write(b"once...")
+            assert await asyncio.wait_for(heard.get(), 10) == b"at once..."
+            await gone(writer)
+    server.close()
+    await server.wait_closed()
+
+
 async def test_it_hangs_up_when_the_server_does(venue: BrokerVenue) -> None:
     async with fronted(venue.server.port) as front:
         reader, writer = await asyncio.open_connection("127.0.0.1", front.port)
