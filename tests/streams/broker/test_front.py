@@ -152,7 +152,8 @@ async def lets_in(venue: BrokerVenue, front: Front) -> bool:
         )
     except (NatsError, OSError):
         return False
-    await client.close()
+    finally:
+        await client.close()
     return True
 
 
