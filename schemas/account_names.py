@@ -1,6 +1,6 @@
 """Names that no stranger may take: they would be taken for the venue's own.
 
-The exchange opens whatever name is free, as it always has; the doors refuse these.
+The exchange opens whatever name is free, as it always has; the gateway refuses these.
 """
 
 from typing import Final

@@ -1,4 +1,4 @@
-"""The network of a client: what the doors count strangers by.
+"""The network of a client: what the HTTP rooms and the front count strangers by.
 
 An address costs nothing where a provider hands out a /64 to each line, and next to nothing in
 a /24. So budgets are per network, never per address. Connections that stand are counted by

@@ -108,7 +108,7 @@ class GovernancePolicy(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Quota(msgspec.Struct, kw_only=True, frozen=True):
-    """What one account may ask of the doors; the defaults are a trader's.
+    """What one account may ask of the gateway and the broker; the defaults are a trader's.
 
     A command is one message, of one order or of a hundred. `command_burst` may come at once
     after a quiet time.
@@ -241,7 +241,7 @@ _QUOTA_RANGES: Final = {
 
 
 def _quotas_problem(quotas: QuotasPolicy | UnsetType) -> str | None:
-    """Return what is wrong with the doors' section, or None."""
+    """Return what is wrong with the quotas, or None."""
     if isinstance(quotas, UnsetType):
         return None
     for whose, quota in (

@@ -1,4 +1,4 @@
-"""How many orders of an account rest, for whoever lets it place more."""
+"""How many orders of an account rest, for the part that lets it place more."""
 
 from projections.api.store import NOW, ReadStore
 

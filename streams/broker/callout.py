@@ -3,7 +3,7 @@
 Several may run, in as many gateways: they share the questions. While none runs no trader
 can log in; those who are in stay in, and the venue's own processes need no desk.
 
-Whoever has proved to be an account is let in if the account has a connection left. The
+A client that has proved to be an account is let in if the account has a connection left. The
 server that asks is asked back how many it has: only who holds a key can cause that. One
 question is answered after the other on one connection, so the server has let the one in
 before it counts for the next. Two desks that answer for one account at the same moment may
@@ -23,7 +23,7 @@ from nats.errors import Error as NatsError
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
 from streams.broker import limits, roles
-from streams.broker.logins import Login, Logins
+from streams.broker.logins import Claimant, Logins
 from streams.log import nats_client, nats_requests
 
 _QUEUE: Final = "door"
@@ -71,15 +71,15 @@ class Callout:
 
     async def _answer(self, question: bytes) -> bytes | None:
         login = self._logins.judge(question, time.time())
-        if not isinstance(login, Login):
+        if not isinstance(login, Claimant):
             return login
         held = {account: await self._held(login, account) for account in _STRANGERS}
         return self._logins.seat(login, held, time.time())
 
-    async def _held(self, login: Login, account: str) -> int:
+    async def _held(self, login: Claimant, account: str) -> int:
         """Ask the server of `login` how many connections who logs in has in one NATS account.
 
-        Without the account's name it would count whoever only says that name and waits.
+        Without the account's name it would count clients that only say that name and wait.
         """
         subject = roles.CENSUS_SUBJECT.replace("*", login.server)
         question = encode({"acc": account, "user": login.account, "limit": _MOST_SEATS})

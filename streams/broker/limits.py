@@ -36,7 +36,7 @@ TRADER_SUBSCRIPTIONS: Final = 4
 """Subscriptions of one connection that sends orders: one hears all its answers."""
 READER_SUBSCRIPTIONS: Final = 10
 """Subscriptions of one connection that hears feeds. Each is one more copy of what it matches;
-wildcards are for whoever follows more channels. Two readers and three traders make 32."""
+wildcards are for those who follow more channels. Two readers and three traders make 32."""
 MAX_CONNECTION_SUBSCRIPTIONS: Final = 256
 """Subscriptions of one connection of the venue's own."""
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024

@@ -92,7 +92,7 @@ class Request(msgspec.Struct):
 _decode_request = msgspec.json.Decoder(Request).decode
 
 
-class Login(NamedTuple):
+class Claimant(NamedTuple):
     """Who has proved to be whom, and has no seat yet."""
 
     asked: Asked
@@ -134,7 +134,7 @@ class Logins:
             limits.LOGINS_PER_ACCOUNT_PER_HOUR / 3_600, limits.LOGINS_PER_ACCOUNT_BURST
         )
 
-    def judge(self, question: bytes, now_s: float) -> Login | bytes | None:
+    def judge(self, question: bytes, now_s: float) -> Claimant | bytes | None:
         """Return who asks to be let in, or the signed denial, or None for no answer at all.
 
         None is for what is no question by a server at all, and for refusals beyond their
@@ -150,9 +150,9 @@ class Logins:
             account = self._judge(asked, now_s)
         except Denied as error:
             return self._deny(asked, error, now_s)
-        return Login(asked, account, self._role(account, asked.client_info.name))
+        return Claimant(asked, account, self._role(account, asked.client_info.name))
 
-    def seat(self, login: Login, held: Mapping[str, int], now_s: float) -> bytes | None:
+    def seat(self, login: Claimant, held: Mapping[str, int], now_s: float) -> bytes | None:
         """Return the signed answer to `login`, None for a refusal beyond the bound.
 
         `held` says how many connections the account has by NATS account, as the server that

@@ -1,7 +1,7 @@
 """Sign-ins and sign-ups: how many of them one network may ask for.
 
 Anyone may ask, so no key and no name can be what is counted. The venue as a whole has a budget
-too, for whoever has many networks.
+too, for those who have many networks.
 """
 
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ MAX_GROUP_BYTES: Final = MAX_PAYLOAD_BYTES
 async def append_all(log: Log, messages: Sequence[tuple[str, bytes]]) -> None:
     """Append `messages` as one batch, or one by one while the log has no room for a batch.
 
-    Strangers at the native door can open batches, too, and must not stop ours. Raises what
+    Strangers can open batches, too, and must not stop ours. Raises what
     `ports.Log.append_batch` raises but BatchesFull. One by one they are stored in their order, and
     an error leaves some of them on the log: for messages whose readers know doubles.
     """

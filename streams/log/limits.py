@@ -23,7 +23,7 @@ DEDUPE_WINDOW_NS: Final = SECOND_NS
 that a trader sends for this long, and one trader's id shadows another's."""
 MAX_STREAM_CONSUMERS: Final = 1_500
 """On one stream: a thousand readers of feeds, and as many again as a half for the venue's own
-processes and whoever checks it. nats.conf says so; a server left to itself refuses the 1,001st."""
+processes and checks of it. nats.conf says so; a server left to itself refuses the 1,001st."""
 MONITOR_TIMEOUT_S: Final = 5
 
 # -- records and the engine host -------------------------------------------------------

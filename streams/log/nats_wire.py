@@ -47,7 +47,7 @@ _OUR_SID: Final = b"e"
 class Reply(NamedTuple):
     """The answer to a request; `status` is 0 unless the server answered with one alone.
 
-    A direct get answers with the header that is stored, and whoever may append chose that:
+    A direct get answers with the header that is stored, and its sender chose that:
     its first line, too. The server adds its own lines at the end. So what it says of a
     message it has found counts before a status, and a name's last line before others.
     """

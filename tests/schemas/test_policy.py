@@ -21,6 +21,7 @@ from schemas.policy import (
     RealityPolicy,
     problem,
 )
+from tests.support.policies import widened
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -43,7 +44,7 @@ def test_presets(name: str) -> None:
         ("reality", RealityPolicy(tau_ns=-1)),
         ("reality", RealityPolicy(points_scale_e2=2**64)),
         *(
-            ("quotas", QuotasPolicy(**{whose: Quota(**{field: value})}))
+            ("quotas", msgspec.structs.replace(QuotasPolicy(), **{whose: Quota(**{field: value})}))
             for whose in ("trader", "maker")
             for field in Quota.__struct_fields__
             for value in (0, 2**31)
@@ -80,6 +81,10 @@ def test_the_most_makers_fit_into_a_signed_decision() -> None:
     assert problem(policy) is None
     decision = SetPolicy(venue_id="v", counter=1, expires_ns=1, policy=policy, reason="more makers")
     assert len(encode(decision)) < MAX_DECISION_BYTES // 2
+
+
+def test_the_widest_quotas_are_good() -> None:
+    assert problem(widened(SEED_PLAN)) is None
 
 
 def test_an_account_has_the_quota_of_what_it_is() -> None:

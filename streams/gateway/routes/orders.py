@@ -127,8 +127,8 @@ async def _submit(caller: Caller, command: OrderCommand, wait: bool) -> tuple[in
         context.outcomes.admit()
     payload = encode(command)
     with context.quotas.request(account):
-        await context.quotas.admit_orders(account, may_rest(command))
         context.quotas.admit_command(account, len(payload))
+        await context.quotas.admit_orders(account, may_rest(command))
         subject = order_command(context.log.shard, account)
         sequence = await context.appender.append(subject, payload)
         return sequence, await context.outcomes.wait(EXCHANGE, sequence) if wait else None

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas import signatures
 from streams.broker import limits
 from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
-from streams.broker.logins import Budget, Login, Logins, reader_seats
+from streams.broker.logins import Budget, Claimant, Logins, reader_seats
 from streams.broker.roles import READERS, TRADERS
 
 NOW = 1_700_000_000.0
@@ -74,7 +74,7 @@ def answer(
     """Return what the desk answers when the server counts so many connections already."""
     judged = desk.judge(asked, now_s)
     held = {TRADERS: traders, READERS: readers}
-    return desk.seat(judged, held, now_s) if isinstance(judged, Login) else judged
+    return desk.seat(judged, held, now_s) if isinstance(judged, Claimant) else judged
 
 
 def answered(data: bytes | None) -> dict[str, Any]:

@@ -68,6 +68,14 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$O.raw-main.M.x": FETCHERS,
     "$O.raw-main.x": NOBODY,
     "$O.raw-other.C.x": NOBODY,
+    # what was used once
+    "$KV.once-main.challenge.x": only("gateway"),
+    "$KV.once-main.service.x": only("gateway"),
+    "$KV.once-main.x": NOBODY,
+    "$KV.once-other.challenge.x": NOBODY,
+    "$JS.API.STREAM.CREATE.KV_once-main": only("operator"),
+    "$JS.API.STREAM.MSG.GET.KV_once-main": NOBODY,
+    "$JS.API.DIRECT.GET.KV_once-main": NOBODY,
     # questions, and answers to nobody's inbox
     "ask.main.search": only("gateway"),
     "ask.main.embed": only("search"),
