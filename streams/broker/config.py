@@ -399,7 +399,7 @@ _COMMENTS: Final = {
     "listen": "Beyond loopback only with TLS: session tokens would travel in the clear.",
     "http": "Monitoring tells who is connected, so it is never offered beyond this machine.",
     "max_payload": "The largest record that an engine may append.",
-    "write_deadline": "A connection that takes nothing for so long is dropped, as is one that answers no ping.",
+    "write_deadline": "A connection that takes nothing for so long is dropped.",
     "max_consumers": "Of one stream. Left unsaid, the server takes 1000.",
     "max_pending": "Bytes held for a connection that does not read; then it is dropped.",
     "sync_interval": "always: an acknowledged message is on the disk (decision 0019).",

@@ -1,10 +1,10 @@
 """The front: where strangers connect. It passes bytes on to nats-server and reads none of them.
 
 nats-server has one bound for all connections, counts those that have not logged in, and
-knows no addresses: enough sockets that say nothing lock everybody out, the
-venue's own processes too. So a venue that strangers can reach keeps the server's own
-listener to itself, and they come by here, at most `most` of them and `per_address` from one
-address (of IPv6, from one /64). What is left of the server's bound is the venue's.
+knows no addresses: enough sockets that say nothing lock everybody out, the venue's own
+processes too. So a venue that strangers can reach keeps the server's own listener to itself,
+and they come by here, at most `most` of them and `per_address` from one address (of IPv6,
+from one /64). What is left of the server's bound is the venue's.
 
 TLS ends at the server. A side that does not take its bytes stops the other one's, so that
 a stranger who does not read is the server's to drop, and costs two buffers here.
