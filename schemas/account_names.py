@@ -15,7 +15,7 @@ RESERVED: Final = frozenset(
         *("bank", "cash", "clearing", "escrow", "fee", "fees", "fund", "house", "insurance"),
         *("mint", "payout", "payouts", "reserve", "settlement", "treasury"),
         # its engines and processes
-        *("answers", "archiver", "auditor", "browser", "broker", "door", "engine", "feed"),
+        *("answers", "archiver", "auditor", "browser", "broker", "door", "engine", "feed", "front"),
         *("feeds", "fetcher", "gateway", "governance", "historian", "llm", "measurer"),
         *("monitor", "notary", "oracle", "people", "pricing", "projector"),
         *("reality", "relay", "replay", "restorer", "scheduler", "search", "judge"),
