@@ -1,10 +1,12 @@
 """Where a request comes from and for which host it was made."""
 
 import ipaddress
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 _LOOPBACK_NAMES: Final = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
+_HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{0,5})?")
 _MAX_SEEN: Final = 64
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -49,9 +51,8 @@ class KnownHosts:
 
 
 def _name_of(host: str) -> str:
-    if host.startswith("["):
-        return host.partition("]")[0] + "]"
-    return host.partition(":")[0].removesuffix(".")
+    parts = _HOST.fullmatch(host)
+    return "" if parts is None else parts[1].removesuffix(".")
 
 
 class TrustedProxies:

@@ -35,9 +35,9 @@ from streams.gateway.limits import (
     CONNECTIONS_LOOK_S,
     MAX_HTTP_HEADER_BYTES,
     MAX_HTTP_HEADERS,
-    MAX_PIPELINED,
     MAX_HTTP_REQUEST_BYTES,
     MAX_HTTP_TARGET_BYTES,
+    MAX_PIPELINED,
 )
 
 _log = structlog.get_logger(__name__)
@@ -46,6 +46,8 @@ KEPT_PATHS: Final = frozenset({"/api/v1/health", "/api/v1/ready", "/api/v1/statu
 """For these, as for signed-in people, places are kept."""
 _HEADER_LINE_BYTES: Final = 4
 """`: ` and the end of the line."""
+_TOO_LARGE: Final = f"headers have at most {MAX_HTTP_HEADER_BYTES} bytes in all"
+_TOO_LONG: Final = f"path and query have at most {MAX_HTTP_TARGET_BYTES} bytes"
 _BEARER: Final = b"bearer "
 
 
@@ -222,8 +224,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Begin a request, or queue it. Raises HeadersTooLarge or MalformedMessage."""
         # what came with the headers may be the body's, so only then it is counted out
         if self._received > MAX_HTTP_HEADER_BYTES and self._header_bytes() > MAX_HTTP_HEADER_BYTES:
-            problem = f"headers have at most {MAX_HTTP_HEADER_BYTES} bytes in all"
-            self._problem = HeadersTooLarge(problem)
+            self._problem = HeadersTooLarge(_TOO_LARGE)
             raise self._problem
         if len(self.pipeline) >= MAX_PIPELINED:
             self._problem = MalformedMessage(f"at most {MAX_PIPELINED} requests wait in a row")
