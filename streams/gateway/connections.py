@@ -131,6 +131,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._has_begun = False
         self._is_refused = False
         self._problem: InputError | None = None
+        self._answering: RequestResponseCycle | None = None
 
     # -- the connection ----------------------------------------------------------------
 
@@ -246,6 +247,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         """Have a request answered: by the app, or by why it is refused."""
+        self._answering = cycle
         scope: Any = cycle.scope
         address = self.share
         if address is None:
@@ -327,16 +329,17 @@ class BoundedHttp(HttpToolsProtocol):
         """Answer what cannot become a request, and read no more of this connection."""
         self._is_refused = True
         self.pipeline.clear()
-        cycle: RequestResponseCycle | None = self.cycle
-        if cycle is not None and self._has_headers:
-            if cycle.response_started:
+        answering = self._answering
+        if answering is not None:
+            is_its_own = self._has_headers and answering is self.cycle
+            if is_its_own and answering.response_started:
                 self.transport.close()
                 return
-            cycle.disconnected = True
-            cycle.message_event.set()
-        elif cycle is not None and not cycle.response_complete:
-            cycle.keep_alive = False  # the answer before it is the last one
-            return
+            if not is_its_own and not answering.response_complete:
+                answering.keep_alive = False  # the answer to one before it is the last
+                return
+            answering.disconnected = True
+            answering.message_event.set()
         response = self._refusal(error, None, self.url.decode("latin-1"))
         headers = [*self.server_state.default_headers, *response.raw_headers]
         lines = [b"%b: %b\r\n" % header for header in (*headers, (b"connection", b"close"))]
