@@ -1,5 +1,6 @@
 """Who may hold a connection and have a request under way, without any sockets."""
 
+from functools import partial
 from itertools import count
 
 import pytest
@@ -98,7 +99,7 @@ def test_known_people_get_what_is_kept_each_a_part() -> None:
 def test_some_places_are_never_held_by_requests() -> None:
     admission = Admission(BOUNDS)
     for number in range(KNOWN):
-        admission.begin(number, f"address {number}", lambda number=number: f"account {number}")
+        admission.begin(number, f"address {number}", partial(str, number))
     with pytest.raises(Busy):
         admission.begin("more", "another", lambda: "health")
 

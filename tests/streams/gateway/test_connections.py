@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from streams.gateway.admission import ConnectionBounds
-from streams.gateway.connections import OpenConnections
+from streams.gateway.connections import BoundedHttp, OpenConnections
 from streams.gateway.limits import (
     MAX_BODY_BYTES,
     MAX_HTTP_HEADER_BYTES,
@@ -158,7 +158,12 @@ async def open_door(bounds: ConnectionBounds = BOUNDS, **options: Any) -> AsyncI
     held = Held()
     with pytest.MonkeyPatch.context() as patch:
         protocol = OpenConnections.protocol
-        patch.setattr(OpenConnections, "protocol", lambda it: found.append(it) or protocol(it))
+
+        def noted(shared: OpenConnections) -> type[BoundedHttp]:
+            found.append(shared)
+            return protocol(shared)
+
+        patch.setattr(OpenConnections, "protocol", noted)
         async with (
             open_house() as house,
             served(house.context, (held.router,), lifespan="off", bounds=bounds, **options) as url,
