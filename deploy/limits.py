@@ -19,7 +19,7 @@ MAX_LOGGED_TRACE_CHARS: Final = 8_000
 LOG_FILE_BYTES: Final = 20 * 1024 * 1024
 LOG_FILES: Final = 5
 """The one that is written, and those before it."""
-LOG_LOOK_S: Final = 0.5
+LOG_LOOK_MS: Final = 500
 """How often `everything up` looks whether a log file is full."""
 GATEWAY_FILES: Final = 16_384
 """Open files that the gateway asks for, if it may: each connection is one."""

@@ -1,4 +1,4 @@
-"""The log files of a venue's processes, each bounded, whoever writes it.
+"""The log files of a venue's processes, each bounded, no matter who writes it.
 
 A process holds its file open and appends to it, nats-server and Postgres as well as ours, and
 also what a library prints. So a full file is copied and emptied; nobody has to be told.
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from deploy.limits import LOG_FILE_BYTES, LOG_FILES, LOG_LOOK_S
+from deploy.limits import LOG_FILE_BYTES, LOG_FILES, LOG_LOOK_MS
 
 _COPY_BYTES: Final = 1024 * 1024
 _NEW: Final = "new"
@@ -45,7 +45,7 @@ class LogFiles:
                 rotate(path)
 
     def _run(self) -> None:
-        while not self._stop.wait(LOG_LOOK_S):
+        while not self._stop.wait(LOG_LOOK_MS / 1e3):
             self.look()
 
     def _paths(self) -> Iterator[Path]:
@@ -56,8 +56,8 @@ class LogFiles:
 def rotate(path: Path, full_bytes: int = LOG_FILE_BYTES, files: int = LOG_FILES) -> bool:
     """Empty a file that is full, once its last `full_bytes` stand in `path`.1; tell whether.
 
-    What was there becomes `path`.2 and so on, up to `files` with the one that is written. Whoever
-    writes must append. Raises OSError.
+    What was there becomes `path`.2 and so on, up to `files` with the one that is written. Its writer
+    must append. Raises OSError.
     """
     # not through a link: the folder of Postgres is another user's
     with open(path, "r+b", opener=_without_links) as log:

@@ -25,7 +25,7 @@ from schemas.errors import EverythingError, InputError, MalformedMessage
 from streams.gateway.addresses import Headers, KnownHosts, TrustedProxies, share_name
 from streams.gateway.admission import Admission, ConnectionBounds, Ticket
 from streams.gateway.errors import (
-    HeadersTooLarge,
+    OversizedHeaders,
     HeaderTimeout,
     TargetTooLong,
     UnknownHost,
@@ -136,7 +136,7 @@ class BoundedHttp(HttpToolsProtocol):
     # -- the connection ----------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a place, which whoever waits longest gives up if there is none."""
+        """Take a place; the one that has waited longest gives up its own if there is none."""
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
         self.share = None if self.shared.proxies.trusts(address) else share_name(address)
@@ -197,7 +197,7 @@ class BoundedHttp(HttpToolsProtocol):
                 self.transport.abort()
         elif self._received > MAX_HTTP_HEADER_BYTES:
             self._refuse(
-                HeadersTooLarge(f"headers have at most {MAX_HTTP_HEADER_BYTES} bytes in all")
+                OversizedHeaders(f"headers have at most {MAX_HTTP_HEADER_BYTES} bytes in all")
             )
         elif not self._has_begun:
             self._has_begun = True
@@ -209,23 +209,21 @@ class BoundedHttp(HttpToolsProtocol):
         """Take a piece of the target. Raises TargetTooLong."""
         self.url += url
         if len(self.url) > MAX_HTTP_TARGET_BYTES:
-            self._problem = TargetTooLong(
-                f"path and query have at most {MAX_HTTP_TARGET_BYTES} bytes"
-            )
+            self._problem = TargetTooLong(_TOO_LONG)
             raise self._problem
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a header, also one behind a body in chunks. Raises HeadersTooLarge."""
+        """Take a header, also one behind a body in chunks. Raises OversizedHeaders."""
         if len(self.headers) >= MAX_HTTP_HEADERS:
-            self._problem = HeadersTooLarge(f"a request has at most {MAX_HTTP_HEADERS} headers")
+            self._problem = OversizedHeaders(f"a request has at most {MAX_HTTP_HEADERS} headers")
             raise self._problem
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin a request, or queue it. Raises HeadersTooLarge or MalformedMessage."""
+        """Begin a request, or queue it. Raises OversizedHeaders or MalformedMessage."""
         # what came with the headers may be the body's, so only then it is counted out
         if self._received > MAX_HTTP_HEADER_BYTES and self._header_bytes() > MAX_HTTP_HEADER_BYTES:
-            self._problem = HeadersTooLarge(_TOO_LARGE)
+            self._problem = OversizedHeaders(_TOO_LARGE)
             raise self._problem
         if len(self.pipeline) >= MAX_PIPELINED:
             self._problem = MalformedMessage(f"at most {MAX_PIPELINED} requests wait in a row")

@@ -138,7 +138,7 @@ class HeaderTimeout(InputError):
     code = "header_timeout"
 
 
-class HeadersTooLarge(InputError):
+class OversizedHeaders(InputError):
     """More or larger headers than a request may have."""
 
     code = "headers_too_large"
@@ -199,7 +199,7 @@ _INPUT_STATUS: Final[Mapping[type[InputError], int]] = {
     TargetTooLong: 414,
     WrongContentType: 415,
     UnknownHost: 421,
-    HeadersTooLarge: 431,
+    OversizedHeaders: 431,
 }
 
 

@@ -15,7 +15,7 @@ OPEN_PERCENT: Final = 75
 """Of these connections, the share in which anyone may have a request under way; the rest is for
 signed-in people and for health."""
 NEWCOMER_PERCENT: Final = 5
-"""The share in which nobody may, so that whoever comes can at least ask."""
+"""The share in which nobody may, so that a newcomer can at least ask."""
 MAX_KEPT_REQUESTS: Final = 10
 """Requests that one account may have under way in what is kept for signed-in people."""
 HEADER_TIMEOUT_S: Final = 5
@@ -32,7 +32,7 @@ MAX_PIPELINED: Final = 8
 UNSENT_TIMEOUT_S: Final = 30
 """How long a client may take to read an answer that is too large for its buffers,"""
 MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024
-"""and what all such clients may hold together."""
+"""and what all who read so slowly may hold together."""
 CONNECTIONS_LOOK_S: Final = 1
 """How often the gateway looks which connections have outlived their time."""
 HTTP_GRACE_S: Final = 2
