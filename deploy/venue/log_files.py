@@ -56,8 +56,8 @@ class LogFiles:
 def rotate(path: Path, full_bytes: int = LOG_FILE_BYTES, files: int = LOG_FILES) -> bool:
     """Empty a file that is full, once its last `full_bytes` stand in `path`.1; tell whether.
 
-    What was there becomes `path`.2 and so on, up to `files` with the one that is written. Its writer
-    must append. Raises OSError.
+    What was there becomes `path`.2 and so on, up to `files` with the one that is written. Its
+    writer must append; a line written between the copy and the emptying is lost. Raises OSError.
     """
     # not through a link: the folder of Postgres is another user's
     with open(path, "r+b", opener=_without_links) as log:

@@ -146,6 +146,9 @@ def test_every_file_of_a_venue_stays_bounded_while_children_flood_them(
     assert most < FLOOD_BYTES // 2, "each file was emptied many times"
     kept = sum(path.stat().st_size for path in folder.iterdir())
     assert kept <= 2 * (LOG_FILES + 1) * FLOOD_BYTES // 20
-    last = (folder / "child.log.1").read_bytes() + (folder / "child.log").read_bytes()
-    assert last.splitlines()[-1] > b"00049900", "the end is there, but for a line or two"
+    names = [f"child.log.{number}" for number in range(LOG_FILES - 1, 0, -1)]
+    lines = b"".join((folder / name).read_bytes() for name in (*names, "child.log")).splitlines()
+    numbers = [int(line[:8]) for line in lines]
+    assert {len(line) for line in lines} == {99}, "lines are whole"
+    assert numbers == sorted(set(numbers)), "in their order, and none twice"
     assert other.stat().st_size <= FLOOD_BYTES // 20
