@@ -25,8 +25,8 @@ from schemas.errors import EverythingError, InputError, MalformedMessage
 from streams.gateway.addresses import Headers, KnownHosts, TrustedProxies, share_name
 from streams.gateway.admission import Admission, ConnectionBounds, Ticket
 from streams.gateway.errors import (
-    OversizedHeaders,
     HeaderTimeout,
+    OversizedHeaders,
     TargetTooLong,
     UnknownHost,
     respond,
