@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import resource
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any, Final
 
 import uvicorn
 
+from deploy.limits import GATEWAY_FILES
 from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
@@ -15,6 +17,7 @@ from deploy.venue import keys
 from deploy.venue.paths import VenuePaths
 from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
+from deploy.venue.settings import listed
 from deploy.venue.state_service import StateService
 from projections.api import create_read_router, create_status_router
 from projections.api.open_orders import count_open_orders
@@ -43,6 +46,7 @@ HTTP_HOST: Final = "127.0.0.1"
 
 async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     """Serve until `stop`, or until the gateway can no longer trust the log."""
+    _allow_open_files()
     log, feed = await paths.log("gateway"), await paths.feed("gateway")
     news = await quiet_connection(paths, "gateway")
     questions = await question_connection(paths, "gateway", subjects.answers(paths.shard, SEARCH))
@@ -82,7 +86,15 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
                 create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
             app = create_app(context, routers)
-            server = _HttpServer(server_config(app, HTTP_HOST, paths.settings.http_port))
+            settings = paths.settings
+            config = server_config(
+                app,
+                HTTP_HOST,
+                settings.http_port,
+                hosts=listed(settings.hosts),
+                proxies=listed(settings.trusted_proxies),
+            )
+            server = _HttpServer(config)
             serving = asyncio.create_task(server.serve())
             stopping = asyncio.create_task(stop.wait())
             ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
@@ -99,6 +111,14 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         await questions.close()
     if failed.done():
         failed.result()
+
+
+def _allow_open_files() -> None:
+    """Raise this process's limit, which is often 1,024 and below what connections need."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = GATEWAY_FILES if hard == resource.RLIM_INFINITY else min(GATEWAY_FILES, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _service_keys(paths: VenuePaths) -> ServiceKeyFolder:

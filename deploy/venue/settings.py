@@ -6,6 +6,8 @@
 | EVERYTHING_SHARD | main                     | which shard's log                             |
 | EVERYTHING_URL   | the address printed      | the gateway, for the CLI                      |
 | EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
+| EVERYTHING_HOSTS | (loopback names only)   | names under which the gateway is reached      |
+| EVERYTHING_TRUSTED_PROXIES | (none)        | whose X-Forwarded-For is believed             |
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
@@ -26,7 +28,9 @@
 | REALITY_API_SECRET | (none)                 | the service key called `default`              |
 """
 
+import ipaddress
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -40,6 +44,7 @@ from schemas.texts import is_line
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAX_HEADER_CHARS: Final = 200
+_HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 _SHARED_NAMES: Final = frozenset(
     {
         "nats_url",
@@ -62,6 +67,23 @@ def _shard(text: str) -> str:
     if not is_shard(text):
         raise ValueError("1 to 16 of a-z, 0-9 and -, beginning with a letter")
     return text
+
+
+def _hosts(text: str) -> str:
+    if not all(map(_HOST.fullmatch, listed(text))):
+        raise ValueError("host names without ports, separated by commas; *.name for all below")
+    return text
+
+
+def _networks(text: str) -> str:
+    for network in listed(text):
+        ipaddress.ip_network(network, strict=False)
+    return text
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _header(text: str) -> str:
@@ -104,6 +126,8 @@ class Settings(BaseModel):
     http_port: int = Field(default=8000, ge=1, le=65_535)
     nats_port: int = Field(default=4222, ge=1, le=65_535)
     monitor_port: int = Field(default=8222, ge=1, le=65_535)
+    hosts: Annotated[str, AfterValidator(_hosts)] = ""
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     archive: Path | None = None
     relaxed_sync: str | None = None
     nats_conf: Path | None = None

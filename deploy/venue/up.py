@@ -17,8 +17,9 @@ from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
 from deploy.processes.names import CORE, FRONT, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
+from deploy.venue.log_files import LogFiles
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
-from deploy.venue.postgres import Postgres
+from deploy.venue.postgres import POSTGRES_LOG, Postgres
 from deploy.venue.supervisor import (
     STOP_AFTER_S,
     WATCH_EVERY_S,
@@ -62,6 +63,7 @@ class Venue:
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
+        self._log_files = LogFiles(self._home.logs, self._home.postgres / POSTGRES_LOG)
         self._upgrade: upgrading.Upgrade | None = None
         self._look_for_upgrade_again = 0.0
 
@@ -134,12 +136,14 @@ class Venue:
         if self._nats is not None:
             with self._step("stopping nats-server"):
                 asyncio.run(self._nats.stop())
+        self._log_files.stop()
 
     def _prepare(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._supervisor.stopping.set())
         with self._begun("keys and folders"):
             self._home.prepare()
+            self._log_files.start()
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
             _ = self.paths.keyring

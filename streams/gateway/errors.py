@@ -162,6 +162,30 @@ class TooManyAccounts(OverQuota):
     code = "account_quota"
 
 
+class HeaderTimeout(InputError):
+    """The request's headers did not arrive in time."""
+
+    code = "header_timeout"
+
+
+class OversizedHeaders(InputError):
+    """More or larger headers than a request may have."""
+
+    code = "headers_too_large"
+
+
+class TargetTooLong(InputError):
+    """A path and query longer than a request may have."""
+
+    code = "target_too_long"
+
+
+class UnknownHost(InputError):
+    """The request was made for another host than this venue's."""
+
+    code = "unknown_host"
+
+
 class Busy(OperatingError):
     """A bound of the gateway is reached; nothing was appended."""
 
@@ -203,6 +227,16 @@ class RefusedOnLog(InputError):
         self.sequence = sequence
 
 
+_INPUT_STATUS: Final[Mapping[type[InputError], int]] = {
+    BodyTimeout: 408,
+    HeaderTimeout: 408,
+    TargetTooLong: 414,
+    WrongContentType: 415,
+    UnknownHost: 421,
+    OversizedHeaders: 431,
+}
+
+
 def envelope(
     status: int,
     code: str,
@@ -228,14 +262,10 @@ def status_of(error: EverythingError) -> int:
             return 400
         case TooLarge():
             return _TOO_LARGE
-        case WrongContentType():
-            return 415
-        case BodyTimeout():
-            return 408
         case OverQuota():
             return _TOO_MANY
         case InputError():
-            return _INVALID
+            return _INPUT_STATUS.get(type(error), _INVALID)
         case OperatingError() | Halt():
             return _UNAVAILABLE
         case _:

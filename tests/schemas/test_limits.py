@@ -114,7 +114,29 @@ COUNTS: Final = [
         "a reader that may be behind finds what it missed, from a full snapshot on",
     ),
     ("FEED_DEPTH_LEVELS <= MAX_SNAPSHOT_LEVELS", "a book asked for shows what the feed shows"),
-    ("MAX_FEED_READERS < MAX_HTTP_CONNECTIONS", "open feeds leave connections for orders"),
+    (
+        "MAX_FEED_READERS < MAX_HTTP_CONNECTIONS * OPEN_PERCENT // 100",
+        "open feeds leave connections for orders",
+    ),
+    ("OPEN_PERCENT + NEWCOMER_PERCENT < 100", "places are kept for signed-in people"),
+    (
+        "2 <= MAX_ADDRESS_CONNECTIONS * NEWCOMER_PERCENT // 100",
+        "also of one address somebody can always ask",
+    ),
+    (
+        "MAX_KEPT_REQUESTS"
+        " <= MAX_ADDRESS_CONNECTIONS * (100 - NEWCOMER_PERCENT - OPEN_PERCENT) // 100",
+        "an account's part of what is kept fits into one address's",
+    ),
+    ("MAX_HTTP_CONNECTIONS < GATEWAY_FILES // 2", "connections leave files for all else"),
+    ("MAX_HTTP_TARGET_BYTES < MAX_HTTP_HEADER_BYTES", "a long target leaves room for headers"),
+    (
+        "6 * MAX_BODY_BYTES + MAX_HTTP_HEADER_BYTES <= MAX_HTTP_REQUEST_BYTES",
+        "the largest body in chunks of one byte is read",
+    ),
+    ("BODY_TIMEOUT_S < UNSENT_TIMEOUT_S", "an answer is larger than a body"),
+    ("2 <= LOG_FILES", "what a full log file said is kept"),
+    ("MAX_LOGGED_CHARS < MAX_LOGGED_TRACE_CHARS", "a traceback says more than a value"),
     (
         "4 * (MAX_TRADER_CONNECTIONS + MAX_READER_CONNECTIONS + MAX_AUDITOR_CONNECTIONS)"
         " <= 4 * MAX_STRANGERS <= 3 * MAX_CONNECTIONS",

@@ -47,15 +47,20 @@ class RealClock(SetClock):
 
 @asynccontextmanager
 async def served(
-    context: GatewayContext, routers: Sequence[APIRouter] = (), *, lifespan: Lifespan = "on"
+    context: GatewayContext,
+    routers: Sequence[APIRouter] = (),
+    *,
+    lifespan: Lifespan = "on",
+    **options: Any,
 ) -> AsyncIterator[str]:
     """Serve the door on a free loopback port and give its address.
 
-    `lifespan` is off for a door whose tail runs already.
+    `lifespan` is off for a door whose tail runs already; `options` are `server_config`'s.
     """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        config = server_config(create_app(context, routers), "127.0.0.1", port)
+        app = create_app(context, routers)
+        config = server_config(app, "127.0.0.1", port, **options)
         config.lifespan = lifespan
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
