@@ -78,7 +78,7 @@ class FetcherService:
         self._resolver = SystemResolver()
         self._reader = DocumentReader()
         self._registry = SourceRegistry(log, clock)
-        self._polite = Polite(agent, self._resolver, clock)
+        self._polite = Polite(agent, self._resolver, clock, self._reader.read_robots)
         self._fetcher: Fetcher | None = None
 
     def status(self) -> dict[str, Any]:
