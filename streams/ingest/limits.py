@@ -11,7 +11,7 @@ MAX_ROBOTS_BYTES: Final = 512 * 1024
 """Size of a robots.txt. RFC 9309 asks for at least 500 KiB; what is beyond is ignored."""
 MAX_ROBOTS_RULES: Final = 10_000
 """Rules for one robot in a robots.txt."""
-MAX_ROBOTS_WILDCARD_OCTETS: Final = 32 * 1024
+MAX_ROBOTS_WILDCARD_OCTETS: Final = 64 * 1024
 """Octets of all its rules with wildcards together: a url is held against each of them."""
 READ_ROBOTS_S: Final = 2
 """Processor seconds that the reader may use for one robots.txt before it is killed."""
