@@ -8,6 +8,16 @@ MAX_SERVICE_SECRETS: Final = 5
 """Secrets of one service key that are accepted at once, after rotations."""
 STOP_PATIENCE_S: Final = 15
 """How long a process that was told to stop may take before it is cancelled."""
+PULSE_EVERY_S: Final = 1
+"""How often a process tells its supervisor that its event loop turns."""
+SILENT_AFTER_S: Final = 20
+"""A process whose loop has not turned for so long is killed and started again. Nothing that a loop
+does in one piece takes a tenth of it."""
+STARTING_S: Final = 120
+"""How long a process may take until its loop turns first: it imports, perhaps from a cold disk."""
+UNWATCHED_S: Final = 5
+"""A supervisor that has not looked for so long was held up itself, perhaps with the whole machine:
+it then listens anew before it judges anyone."""
 NEWS_LOOK_S: Final = 5
 """From one look whether the extra `news` is installed by now to the next."""
 NEWS_PROGRESS_S: Final = 5

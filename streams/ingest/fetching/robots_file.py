@@ -5,7 +5,7 @@ All groups that name a robot count together; those of `*` count where none does.
 match, the one of most octets decides, and allow decides a tie. The RFC is silent where people
 err, so there we read as google/robotstxt does: a byte order mark, a missing colon, known typos.
 
-Whoever wrote the file also chooses the urls that are asked about, so both steps are bounded.
+Who wrote the file also chooses the urls that are asked about, so both steps are bounded.
 Reading keeps nothing of groups for others. Plain rules stand in a table by their octets; the
 octets of all wildcard rules together are bounded, and so is what one url can cost.
 """
