@@ -17,7 +17,7 @@ STARTING_S: Final = 120
 """How long a process may take until its loop turns first: it imports, perhaps from a cold disk."""
 UNWATCHED_S: Final = 5
 """A supervisor that has not looked for so long was held up itself, perhaps with the whole machine:
-it then listens anew before it judges anyone."""
+it then listens once more before it judges anyone."""
 NEWS_LOOK_S: Final = 5
 """From one look whether the extra `news` is installed by now to the next."""
 NEWS_PROGRESS_S: Final = 5

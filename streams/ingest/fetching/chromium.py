@@ -35,8 +35,10 @@ class ChromiumStart:
         self._folder = Path(tempfile.mkdtemp(prefix="everything-chromium-", dir=_place()))
         home = self._folder / "home"
         home.mkdir(mode=0o700)
-        self.environment = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-        self.environment["HOME"] = str(home)
+        self.environment: dict[str, str | float | bool] = {
+            "HOME": str(home),
+            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+        }
         self.program = chromium
         if os.geteuid() == _ROOT:
             uid = _unused_uid()

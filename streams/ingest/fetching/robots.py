@@ -17,7 +17,7 @@ from streams.ingest.fetching.http import Http, HttpResponse
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots_file import RobotsFile
+from streams.ingest.fetching.robots_file import Allowance
 from streams.ingest.limits import (
     MAX_REDIRECTS,
     MAX_REMEMBERED_ROBOTS_RULES,
@@ -31,7 +31,7 @@ from streams.log.ports import Clock
 _TOO_MANY_REQUESTS: Final = 429
 
 
-ReadRobots = Callable[[bytes, str], Awaitable[RobotsFile]]
+ReadRobots = Callable[[bytes, str], Awaitable[Allowance]]
 """Read a robots.txt for the named robot. Raises Unfetched."""
 
 
@@ -39,27 +39,31 @@ class RobotsRules(NamedTuple):
     """What one origin allows us. `hash` is the SHA-256 of its file, empty if none came."""
 
     hash: str
-    file: RobotsFile | None
-    """None: nothing is allowed."""
+    allowance: Allowance | None
+    """None: nothing may be fetched."""
     problem: str
-    """Why there is no file, in our own words."""
+    """Why nothing may be fetched, in our own words."""
     until_ns: int
 
     def refusal(self, url: str) -> str:
         """Return why `url` may not be fetched, empty if it may."""
-        if self.file is None:
+        if self.allowance is None:
             return f"unreadable: {self.problem}"
-        return "" if self.file.allows(url) else "disallowed"
+        return "" if self.allowance.allows(url) else "disallowed"
 
     @property
     def delay_s(self) -> float:
         """The pause between two requests that the origin asks for, within its bound."""
-        return 0.0 if self.file is None else self.file.delay_s
+        return 0.0 if self.allowance is None else self.allowance.delay_s
 
     @property
     def size(self) -> int:
         """How many rules are remembered."""
-        return 0 if self.file is None else len(self.file.prefixes) + len(self.file.wildcards)
+        return (
+            0
+            if self.allowance is None
+            else len(self.allowance.prefixes) + len(self.allowance.wildcards)
+        )
 
 
 class Robots:
@@ -107,10 +111,10 @@ class Robots:
             return self._nothing("", str(error))
         body_hash = digest(body)
         try:
-            file = await self._read(body, self._http.agent.product) if body else RobotsFile()
+            found = await self._read(body, self._http.agent.product) if body else Allowance()
         except Unfetched as error:
             return self._nothing(body_hash, error.detail)
-        return RobotsRules(body_hash, file, "", self._in(ROBOTS_LIFE_S))
+        return RobotsRules(body_hash, found, "", self._in(ROBOTS_LIFE_S))
 
     async def _fetch(self, url: str, own: Endpoint | None) -> HttpResponse:
         """Follow redirects as RFC 9309 asks. Too many of them count as a missing file."""

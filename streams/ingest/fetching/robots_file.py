@@ -69,7 +69,7 @@ class WildcardRule(msgspec.Struct, frozen=True, array_like=True):
         return len(path) - len(last) >= at and path.endswith(last)
 
 
-class RobotsFile(msgspec.Struct, frozen=True):
+class Allowance(msgspec.Struct, frozen=True):
     """What a robots.txt says to one robot."""
 
     prefixes: dict[bytes, bool] = {}
@@ -100,14 +100,14 @@ class RobotsFile(msgspec.Struct, frozen=True):
         return 0, True
 
 
-def read_robots(body: bytes, product: str) -> RobotsFile:
+def read_robots(body: bytes, product: str) -> Allowance:
     """Return what `body` says to the robot `product`, of which letters, `_` and `-` count.
 
     What is beyond MAX_ROBOTS_BYTES is ignored. Raises Unfetched for rules beyond their bounds.
     """
-    ours, everyone = _Rules(), _Rules()
+    ours, everyone = _Collected(), _Collected()
     name = _token(product.encode("utf-8", "replace"))
-    current: list[_Rules] = []
+    current: list[_Collected] = []
     is_naming = False
     is_named = False
     for field, value in _lines(_within_bound(body).lstrip(_MARK)):
@@ -126,10 +126,10 @@ def read_robots(body: bytes, product: str) -> RobotsFile:
             delay_s = _delay_s(value) if field in _CRAWL_DELAY else _rate_s(value)
             for rules in current:
                 rules.delay_s = min(max(rules.delay_s, delay_s), float(MAX_OBEYED_DELAY_S))
-    return (ours if is_named else everyone).file()
+    return (ours if is_named else everyone).allowance()
 
 
-class _Rules:
+class _Collected:
     """The rules of the groups that name one robot, as they are read."""
 
     def __init__(self) -> None:
@@ -160,12 +160,12 @@ class _Rules:
         if self._octets > MAX_ROBOTS_WILDCARD_OCTETS:
             self._too_much = f"more than {MAX_ROBOTS_WILDCARD_OCTETS} octets with wildcards"
 
-    def file(self) -> RobotsFile:
+    def allowance(self) -> Allowance:
         """Return the rules in the order of matching. Raises Unfetched when they are too many."""
         if self._too_much:
             raise Unfetched(FetchProblem.ROBOTS, self._too_much)
         self._wildcards.sort(key=lambda rule: (-rule.octets, not rule.allows))
-        return RobotsFile(self._prefixes, self._wildcards, self.delay_s)
+        return Allowance(self._prefixes, self._wildcards, self.delay_s)
 
 
 def _within_bound(body: bytes) -> bytes:
@@ -187,7 +187,7 @@ def _lines(body: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield words[0].lower(), words[1]
 
 
-def _named(value: bytes, name: bytes, ours: _Rules, everyone: _Rules) -> _Rules | None:
+def _named(value: bytes, name: bytes, ours: _Collected, everyone: _Collected) -> _Collected | None:
     """Return whose rules follow a user-agent line: ours, everyone's, or none that concern us."""
     if value[:1] == b"*" and (len(value) == 1 or value[1:2].isspace()):
         return everyone

@@ -28,7 +28,7 @@ import structlog
 
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots_file import RobotsFile, read_robots
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 from streams.ingest.limits import (
     MAX_FETCH_BYTES,
     MAX_ITEM_CHARS,
@@ -63,7 +63,7 @@ class _ReadRobots(msgspec.Struct, tag=True):
 
 class _Outcome(msgspec.Struct):
     items: list[Item] = []
-    robots: RobotsFile | None = None
+    robots: Allowance | None = None
     problem: str = ""
     detail: str = ""
 
@@ -93,7 +93,7 @@ class DocumentReader:
         """Have the child read. Raises Unfetched, TOO_LARGE when it died of the document."""
         return (await self._outcome(_ReadDocument(reading, document))).items
 
-    async def read_robots(self, body: bytes, product: str) -> RobotsFile:
+    async def read_robots(self, body: bytes, product: str) -> Allowance:
         """Have the child read a robots.txt. Raises Unfetched, TOO_LARGE when it died of it."""
         found = (await self._outcome(_ReadRobots(body, product))).robots
         assert found is not None

@@ -16,7 +16,7 @@ from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import HostBusy, Unfetched
-from streams.ingest.fetching.robots_file import RobotsFile, read_robots
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import (
@@ -49,7 +49,7 @@ class PoliteWorld:
         )
         self.unreadable: Unfetched | None = None
 
-    async def _read_robots(self, body: bytes, product: str) -> RobotsFile:
+    async def _read_robots(self, body: bytes, product: str) -> Allowance:
         if self.unreadable is not None:
             raise self.unreadable
         return read_robots(body, product)

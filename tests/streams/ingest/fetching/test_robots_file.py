@@ -7,14 +7,14 @@ import pytest
 from schemas.limits import MAX_URL_CHARS
 from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
-from streams.ingest.fetching.robots_file import RobotsFile, read_robots
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 from tests.streams.ingest.fetching.web import fails
 
 US: Final = Agent().product
 SITE: Final = "https://pub.example"
 
 
-def rules(text: str | bytes) -> RobotsFile:
+def rules(text: str | bytes) -> Allowance:
     return read_robots(text.encode() if isinstance(text, str) else text, US)
 
 
@@ -162,7 +162,7 @@ def test_rules_for_others_are_not_kept() -> None:
     names = "".join(f"User-agent: bot{chr(97 + n % 26)}\n" for n in range(3_000))
     others = names + "".join(f"Disallow: /{n}\n" for n in range(3_000))
     said = rules(others + "User-agent: *\nDisallow: /mine\n")
-    assert said == RobotsFile({b"/mine": False})
+    assert said == Allowance({b"/mine": False})
 
 
 def test_a_name_said_often_has_its_rules_once() -> None:
