@@ -11,8 +11,8 @@ STOP_PATIENCE_S: Final = 15
 PULSE_EVERY_S: Final = 1
 """How often a process tells its supervisor that its event loop turns."""
 SILENT_AFTER_S: Final = 20
-"""A process whose loop has not turned for so long is killed and started again. Nothing that a loop
-does in one piece takes a tenth of it."""
+"""A process whose loop has not turned for so long is killed and started again. What takes long is
+done in threads, or in pieces between which the loop turns."""
 STARTING_S: Final = 120
 """How long a process may take until its loop turns first: it imports, perhaps from a cold disk."""
 UNWATCHED_S: Final = 5

@@ -59,11 +59,8 @@ class RobotsRules(NamedTuple):
     @property
     def size(self) -> int:
         """How many rules are remembered."""
-        return (
-            0
-            if self.allowance is None
-            else len(self.allowance.prefixes) + len(self.allowance.wildcards)
-        )
+        said = self.allowance
+        return 0 if said is None else len(said.prefixes) + len(said.wildcards)
 
 
 class Robots:
