@@ -175,7 +175,7 @@ class Supervisor:
         child.quick_ends = 0 if steady else child.quick_ends + 1
         pause = 0.0 if child.quick_ends <= 1 else min(MAX_PAUSE_S, 2.0 ** (child.quick_ends - 2))
         when = f" in {pause:.0f} s" if pause else ""
-        child.last_end = f"killed, {child.silenced}" if child.silenced else _reason(code)
+        child.last_end = f"killed: {child.silenced}" if child.silenced else _reason(code)
         self._say(f"{child.name} ended ({child.last_end}); starting it again{when}")
         child.not_before = now + pause if pause else 0.0
         if not pause:

@@ -113,8 +113,8 @@ def test_a_process_whose_loop_stands_still_is_killed_and_started_again(start: St
     first = watch.pid
     watch.until("another one turns", lambda: watch.pid != first and watch.is_turning())
     assert len(watch.said) == 1
-    assert watch.said[0].startswith("tested ended (killed, silent for ")
-    assert watch.read("last_end").startswith("killed, silent for "), "its heartbeats will say so"
+    assert watch.said[0].startswith("tested ended (killed: silent for ")
+    assert watch.read("last_end").startswith("killed: silent for "), "its heartbeats will say so"
     assert not psutil.pid_exists(first)
     helper = int(watch.read("helper"))
     wait_for("what it started is gone, too", lambda: not is_running(helper), WITHIN_S)
