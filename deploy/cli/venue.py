@@ -31,6 +31,7 @@ _FACTS: Final = (
     "segments",
     "same_disk",
     "restarts",
+    "last_end",
 )
 """What is shown of a heartbeat, in this order."""
 

@@ -23,7 +23,6 @@ MODULES: Final = (
     "httpcore",
     "numpy",
     "playwright",
-    "protego",
     "py3langid",
     "selectolax",
     "sentence_transformers",

@@ -21,6 +21,7 @@
 | FROM_ADDRESS     | ops@yourdomain.com       | whom a site's owner may write to              |
 | POLL_INTERVAL    | 300                      | seconds between two looks at a new source     |
 | EVERYTHING_CHROMIUM | (searched on the PATH) | the browser for pages that need one          |
+| EVERYTHING_BROWSER_UNSANDBOXED | (off)       | `1`: without its sandbox, where there is none |
 | SPACY_MODEL      | (none)                   | a trained pipeline that finds more names      |
 | LLM_MODE         | enabled                  | disabled: the LLM is never asked              |
 | LLM_MODEL        | models/… in the home     | the GGUF file                                 |
@@ -141,6 +142,7 @@ class Settings(BaseModel):
     ingest: bool = True
     news_install: str | None = None
     chromium: Path | None = None
+    browser_unsandboxed: bool = False
     spacy_model: str | None = None
     llm_mode: Literal["enabled", "disabled"] = "enabled"
     llm_model: Path | None = None
