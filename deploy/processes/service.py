@@ -16,8 +16,8 @@ import structlog
 import uvloop
 
 from deploy.limits import STOP_PATIENCE_S
-from deploy.processes.log_lines import configure_logging
 from deploy.observe.pulse import pulsing
+from deploy.processes.log_lines import configure_logging
 from schemas.errors import Halt, OperatingError
 
 EXIT_UNAVAILABLE: Final = 69
