@@ -216,6 +216,11 @@ class Home:
         """Holds the venue's id once it has been founded: from then on its log must be there."""
         return self.root / "venue_id"
 
+    @property
+    def founding(self) -> Path:
+        """Holds the code that founds the venue, until it has been founded."""
+        return self.root / "founding.json"
+
     def prepare(self) -> None:
         """Make the folders that do not exist yet."""
         for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):

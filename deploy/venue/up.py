@@ -17,6 +17,7 @@ from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
 from deploy.processes.names import CORE, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
+from deploy.venue.founding import FoundingFile
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
 from deploy.venue.supervisor import (
@@ -27,6 +28,7 @@ from deploy.venue.supervisor import (
     Supervisor,
     python,
 )
+from schemas import signatures
 from schemas.errors import StoreUnavailable
 from streams.broker import config
 from streams.broker.server import NatsServer
@@ -59,6 +61,7 @@ class Venue:
         self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
         self._look_again = 0.0
+        self._founding = FoundingFile(self._home.founding)
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
@@ -73,7 +76,7 @@ class Venue:
         nothing starts behind our back.
         """
         self._prepare()
-        keys.ensure(self._home.keys, NOTARY_KEY)
+        notary_key = signatures.public_key(keys.ensure(self._home.keys, NOTARY_KEY))
         # A store that lost its log must not get an empty one in its place.
         self._start_log(founded=self._home.founded.exists())
         if self._settings.database_url is None:
@@ -90,6 +93,8 @@ class Venue:
             self._start_child(name)
         self._start_ingest()
         self._note_founding()
+        if not self._home.founded.exists():
+            self._founding.ensure(notary_key)
         self._ready_file.touch()
 
     def start_log_alone(self) -> None:
@@ -294,8 +299,11 @@ class Venue:
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
 
     def _note_founding(self) -> None:
-        """Note the venue's id as soon as there is one."""
-        if self._home.founded.exists() or time.monotonic() < self._look_again:
+        """Note the venue's id as soon as there is one; from then on no code founds anything."""
+        if self._home.founded.exists():
+            self._founding.remove()
+            return
+        if time.monotonic() < self._look_again:
             return
         self._look_again = time.monotonic() + 1
         try:
@@ -304,6 +312,7 @@ class Venue:
             return
         if venue.get("founded"):
             self._home.founded.write_text(venue["venue_id"] + "\n")
+            self._founding.remove()
 
     def _write_pids(self) -> None:
         pids = {

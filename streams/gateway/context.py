@@ -10,6 +10,7 @@ from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Starting
+from streams.gateway.founding import AskTerms, nothing_to_found
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.pushes import PushReplies
 from streams.gateway.rate_limiter import RateLimiter
@@ -33,7 +34,8 @@ class GatewayContext:
 
     `session_secret` (at least 32 bytes) signs sessions: the same for every gateway of a venue.
     `on_halt` is called when the gateway can no longer trust or reach the log: end the process.
-    `service_keys` are asked at each request of a program, so that a new one holds at once.
+    `service_keys` are asked at each request of a program, so that a new one holds at once, and
+    `founding_terms` whenever somebody would found the venue.
     """
 
     log: Log
@@ -45,12 +47,14 @@ class GatewayContext:
     outcomes: Outcomes = field(default_factory=Outcomes)
     jobs: JobQueue = field(default_factory=NoJobQueue)
     service_keys: ServiceKeys = field(default=no_service_keys, repr=False)
+    founding_terms: AskTerms = field(default=nothing_to_found, repr=False)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.session_secret, self.clock)
         self.services = Services(self.service_keys, self.clock)
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
         self.push_replies = PushReplies()
+        self.wrong_codes = RateLimiter(self.clock, "too many wrong founding codes")
         self.opening_rate = RateLimiter(self.clock, "too many accounts are being opened")
         self.push_rate = RateLimiter(self.clock, "this source pushes too fast")
         self.fetch_rate = RateLimiter(self.clock, "this key asks for too much")

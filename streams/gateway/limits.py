@@ -25,6 +25,9 @@ TAIL_BATCH: Final = 50
 MAX_USED_CHALLENGES: Final = 100_000
 MAX_KNOWN_TOKENS: Final = 10_000
 """Session tokens whose signature need not be checked again."""
+WRONG_FOUNDING_CODES_PER_MINUTE: Final = 10
+"""Beyond these a wrong code is not even told to be wrong."""
+MAX_FOUNDING_CODE_CHARS: Final = 64
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
 """Anyone may ask for an account, so the gateway bounds how many requests reach the log."""
 
