@@ -1,5 +1,6 @@
-"""What the routes of this room share: whose session it is, and how routes get their services."""
+"""What the routes of this room share: whose session it is, who calls, and their services."""
 
+import ipaddress
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
@@ -12,6 +13,16 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
 
 AccountByToken = Callable[[HTTPAuthorizationCredentials | None], Awaitable[str]]
 """Returns the account of a session token, or raises a typed error."""
+
+
+def network_of(host: str) -> str:
+    """Return the network of an address: /24 of IPv4, /64 of IPv6."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return ""
+    bits = 24 if address.version == 4 else 64
+    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 def bound(router: APIRouter, **services: Any) -> APIRouter:

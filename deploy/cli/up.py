@@ -21,7 +21,7 @@ _console = Console(highlight=False, soft_wrap=True)
 def up() -> None:
     """Start the whole system here and keep it up until Ctrl-C."""
     paths = VenuePaths(Settings())
-    with lock(paths.home.root):
+    with lock(paths.home.root, _note):
         venue = Venue(paths, _note, _step)
         try:
             venue.start()

@@ -124,19 +124,18 @@ def _llm_mode(client: Client) -> Any:
 def nats_conf(
     store: Annotated[Path, typer.Option(help="Where that server keeps its streams.")],
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 4222,
-    monitor_port: Annotated[int, typer.Option(min=1, max=65_535)] = 8222,
     as_json: Json = False,
 ) -> None:
     """Print the nats.conf for a server of your own: this venue's users and permissions.
 
-    Run that server with it, then set NATS_URL (and NATS_MONITOR_URL) for `everything up`.
+    Run that server with it, then set NATS_URL for `everything up`.
     """
     from deploy.venue.paths import VenuePaths
     from streams.broker.config import ListenConfig, filled
 
     paths = VenuePaths(Settings())
     paths.home.prepare()
-    where = ListenConfig(store=store.resolve(), port=port, monitor_port=monitor_port)
+    where = ListenConfig(store=store.resolve(), port=port)
     text = filled(where, paths.shard, paths.keyring)
     if as_json:
         document({"conf": text})

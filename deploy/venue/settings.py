@@ -5,14 +5,13 @@
 | EVERYTHING_HOME  | ./data                   | the venue's folder: keys, stores, logs        |
 | EVERYTHING_SHARD | main                     | which shard's log                             |
 | EVERYTHING_URL   | the address printed      | the gateway, for the CLI                      |
-| EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
+| EVERYTHING_HTTP_PORT / _NATS_PORT | 8000, 4222 | loopback ports                     |
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
 | EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
-| NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
 | USER_AGENT       | EverythingMarketBot/0.1… | what fetching says it is                      |
 | FROM_ADDRESS     | ops@yourdomain.com       | whom a site's owner may write to              |
@@ -32,6 +31,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from deploy.venue.private import FOLDER_MODE
 from schemas.errors import InputError
 from schemas.limits import MAX_POLL_INTERVAL_S, MIN_POLL_INTERVAL_S, MIN_SECRET_BYTES
 from schemas.subjects import DEFAULT_SHARD, is_shard
@@ -42,7 +42,6 @@ _MAX_HEADER_CHARS: Final = 200
 _SHARED_NAMES: Final = frozenset(
     {
         "nats_url",
-        "nats_monitor_url",
         "database_url",
         "user_agent",
         "from_address",
@@ -95,12 +94,10 @@ class Settings(BaseModel):
     url: str | None = None
     http_port: int = Field(default=8000, ge=1, le=65_535)
     nats_port: int = Field(default=4222, ge=1, le=65_535)
-    monitor_port: int = Field(default=8222, ge=1, le=65_535)
     archive: Path | None = None
     relaxed_sync: str | None = None
     nats_conf: Path | None = None
     nats_url: str | None = None
-    nats_monitor_url: str | None = None
     database_url: str | None = None
     user_agent: Header = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
     from_address: Header = "ops@yourdomain.com"
@@ -139,12 +136,6 @@ class Settings(BaseModel):
         return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
 
     @property
-    def monitor_urls(self) -> list[str]:
-        """Where the server says whether it syncs every write."""
-        own = f"http://127.0.0.1:{self.monitor_port}"
-        return (self.nats_monitor_url or own).split(",")
-
-    @property
     def browser(self) -> Path | None:
         """The browser that is here, None if there is none."""
         if self.chromium is not None:
@@ -154,7 +145,7 @@ class Settings(BaseModel):
 
 
 class Home:
-    """The folders of one venue. Keys are readable by their owner only."""
+    """The folders of one venue, all of them their owner's alone."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
@@ -223,7 +214,7 @@ class Home:
 
     def prepare(self) -> None:
         """Make the folders that do not exist yet."""
-        for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.keys, self.service_keys):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        kept = (self.nats, self.snapshots, self.logs, self.run)
+        for folder in (*kept, self.keys, self.service_keys):
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import json
+import os
 import signal
 import socket
 import time
@@ -20,6 +21,7 @@ from deploy.venue import keys, news, upgrading
 from deploy.venue.founding import FoundingFile
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
+from deploy.venue.private import FILE_MODE, UMASK, claim_home, claim_keys
 from deploy.venue.supervisor import (
     STOP_AFTER_S,
     WATCH_EVERY_S,
@@ -143,6 +145,7 @@ class Venue:
             signal.signal(number, lambda *_: self._supervisor.stopping.set())
         with self._begun("keys and folders"):
             self._home.prepare()
+            claim_keys(self._home.keys, self._say)
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
             _ = self.paths.keyring
@@ -176,14 +179,12 @@ class Venue:
         _check_free(settings.http_port, "EVERYTHING_HTTP_PORT")
         if settings.nats_url is None:
             _check_free(settings.nats_port, "EVERYTHING_NATS_PORT")
-            _check_free(settings.monitor_port, "EVERYTHING_MONITOR_PORT")
 
     def _start_nats(self) -> None:
         settings = self._settings
         where = config.ListenConfig(
             store=self._home.nats,
             port=settings.nats_port,
-            monitor_port=settings.monitor_port,
             sync_interval=settings.relaxed_sync or "always",
         )
         conf = settings.nats_conf or config.shipped()
@@ -196,13 +197,13 @@ class Venue:
 
     async def _check_streams(self, founded: bool) -> None:
         settings = self._settings
-        login = self.paths.login("operator")
-        wire = await Wire.open(settings.broker_url, **login)
-        try:
-            shard, monitors = self.paths.shard, settings.monitor_urls
-            await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
-        finally:
-            await wire.close()
+        url, login = settings.broker_url, self.paths.login
+        async with (
+            Wire.opened(url, **login("operator")) as wire,
+            Wire.opened(url, **login("monitor")) as monitor,
+        ):
+            shard, relaxed = self.paths.shard, settings.relaxed_sync
+            await ensure_shard(wire, shard, monitor, relaxed, founded=founded)
 
     def _start_postgres(self) -> None:
         self._postgres = Postgres(self._home.postgres)
@@ -342,18 +343,32 @@ def _check_free(port: int, variable: str) -> None:
 
 
 @contextmanager
-def lock(home: Path) -> Iterator[None]:
+def lock(home: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the venue's folder, so that two `everything up` cannot run in one.
 
-    Raises StartFailed when another process holds it.
+    While it is held, this process and its children make files for their owner alone. Raises
+    StartFailed when another process holds it, NotOurs when it belongs to somebody else.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
+    claim_home(home, say)
+    before = os.umask(UMASK)
+    try:
+        # whoever can open the lock can hold it, and so keep the venue from starting
+        file = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StartFailed(f"a venue is running from {home} already") from error
-        yield
+            os.fchmod(file, FILE_MODE)
+            _hold(file, home)
+            yield
+        finally:
+            os.close(file)
+    finally:
+        os.umask(before)
+
+
+def _hold(lock_file: int, home: Path) -> None:
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StartFailed(f"a venue is running from {home} already") from error
 
 
 def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:

@@ -58,9 +58,7 @@ FoundingCode = Annotated[
         **errors(*COMMAND_ERRORS, 401, 403, 409),
     },
 )
-async def act(
-    context: Context, body: ActionIn, founding_code: FoundingCode = None
-) -> Response:
+async def act(context: Context, body: ActionIn, founding_code: FoundingCode = None) -> Response:
     """Append a decision exactly as it was signed, and answer with what it brought about.
 
     What the gateway can see to be refused never reaches the log. The genesis goes the same

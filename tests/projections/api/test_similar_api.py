@@ -10,7 +10,8 @@ import pytest
 from fastapi import FastAPI
 
 from projections.api import create_read_router
-from projections.api.similar import fused, network_of
+from projections.api.similar import fused
+from projections.http import network_of
 from projections.limits import SEARCHES_PER_MINUTE
 from schemas.asks import SimilarAsked, SimilarThing, SimilarTold
 from schemas.errors import LogUnavailable
