@@ -10,7 +10,7 @@ from rich.console import Console
 
 from deploy.cli.client import Client
 from deploy.cli.output import say
-from deploy.venue.founding import FoundingFile
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.up import Venue, lock
@@ -60,7 +60,7 @@ def _welcome(paths: VenuePaths) -> None:
     say(f"  NATS    {paths.settings.broker_url}")
     say(f"  keys    {home.keys}")
     say(f"  logs    {home.logs}")
-    terms = None if venue["founded"] else FoundingFile(home.founding).terms()
+    terms = None if venue["founded"] else FoundingNote(home.founding).terms()
     if terms is not None:
         say(f"  code    {terms.code}  founds the venue, once; `init` in this home finds it")
     say("")

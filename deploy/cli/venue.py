@@ -47,7 +47,7 @@ def init(
     """Found the venue: sign its first message with a new root key. Once only."""
     from deploy.cli.admin import describe
     from deploy.venue import keys
-    from deploy.venue.founding import FoundingFile, code_at_hand
+    from deploy.venue.founding import FoundingNote, code_at_hand
     from deploy.venue.paths import NOTARY_KEY
     from schemas import policy, signatures
     from schemas.decisions import Genesis
@@ -57,7 +57,7 @@ def init(
     if known["founded"]:
         raise InputError("this venue has been founded already; a log has one genesis")
     folder = client.home.keys
-    founding_code = code_at_hand(FoundingFile(client.home.founding), code)
+    founding_code = code_at_hand(FoundingNote(client.home.founding), code)
     # elsewhere than in its home, only the venue itself can say which notary it has
     own = keys.key_path(folder, NOTARY_KEY).exists()
     notary = signatures.public_key(keys.load(folder, NOTARY_KEY)) if own else known["notary_key"]

@@ -12,7 +12,7 @@ from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
 from deploy.venue import keys
-from deploy.venue.founding import FoundingFile
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
 from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
@@ -58,7 +58,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         on_halt=on_halt,
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
-        founding_terms=FoundingFile(paths.home.founding).terms,
+        founding_terms=FoundingNote(paths.home.founding).terms,
     )
     search_rate = RateLimiter(context.clock, "this network searches too often")
     account_of, state_service = account_by_token(context), StateService(log)

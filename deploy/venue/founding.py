@@ -24,7 +24,7 @@ _CODE_BYTES: Final = 10
 _GROUP_CHARS: Final = 4
 
 
-class FoundingFile:
+class FoundingNote:
     """The file at `path`, mode 0600."""
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class FoundingFile:
         self.path.unlink(missing_ok=True)
 
 
-def code_at_hand(file: FoundingFile, given: str | None) -> str:
+def code_at_hand(file: FoundingNote, given: str | None) -> str:
     """Return the code that a person gave, or the one in this home. Raises InputError."""
     if given is not None:
         return given.strip().upper()

@@ -82,7 +82,7 @@ class NewsInstallation:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # what is installed is for whoever may run this Python, unlike a venue's files
+                # what is installed is for all who may run this Python, unlike a venue's files
                 umask=INSTALL_UMASK,
             )
 

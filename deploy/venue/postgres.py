@@ -187,7 +187,7 @@ class Postgres:
             raise PostgresFailed(f"{self._folder} could not be made: {said}")
 
     def _end(self) -> None:
-        """End the postmaster, whoever has started it."""
+        """End the postmaster, also one that an earlier start has left."""
         process = self._process()
         if process is None:
             return

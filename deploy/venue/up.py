@@ -18,7 +18,7 @@ from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
 from deploy.processes.names import CORE, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
-from deploy.venue.founding import FoundingFile
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import Postgres
 from deploy.venue.private import FILE_MODE, UMASK, claim_home, claim_keys
@@ -63,7 +63,7 @@ class Venue:
         self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
         self._look_again = 0.0
-        self._founding = FoundingFile(self._home.founding)
+        self._founding = FoundingNote(self._home.founding)
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
@@ -352,7 +352,7 @@ def lock(home: Path, say: Callable[[str], None]) -> Iterator[None]:
     claim_home(home, say)
     before = os.umask(UMASK)
     try:
-        # whoever can open the lock can hold it, and so keep the venue from starting
+        # who can open the lock can hold it, and so keep the venue from starting
         file = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
         try:
             os.fchmod(file, FILE_MODE)

@@ -1,4 +1,4 @@
-"""Who may found the venue: whoever has the one-time code of its home.
+"""Who may found the venue: the one who has the one-time code of its home.
 
 `everything up` prints the code and keeps it in the home, beside the notary's public key, until
 the genesis stands on the log. A gateway whose home has no code founds nothing.
