@@ -9,13 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from deploy.venue.stop_flag import StopFlag
 from schemas.errors import Halt, OperatingError
 
 STOP_AFTER_S = 10
@@ -80,7 +80,7 @@ class Supervisor:
         self._say = say
         self.children: list[Child] = []
         self._watched: list[tuple[str, Callable[[], bool], Callable[[], None]]] = []
-        self.stopping = threading.Event()
+        self.stopping = StopFlag()
 
     def add(self, child: Child) -> None:
         self.children.append(child)
