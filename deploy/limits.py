@@ -53,5 +53,7 @@ TRAVEL_MOMENTS_KEPT: Final = 1_000
 MAX_TRAVEL_WAITING: Final = 16
 """Questions for states that are not remembered and wait for their turn; one more is refused at
 once. Anyone may ask, and each costs a fold."""
+MAX_TRAVEL_WAITING_OF_ONE: Final = 4
+"""Of these of one caller's network (/24 or /64); callers are answered in turn."""
 TRAVEL_ANSWER_S: Final = 20
 """How long the gateway waits for a state hash that has to be folded first."""

@@ -10,7 +10,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import IO
 
 from deploy.limits import SILENT_AFTER_S, STARTING_S, UNWATCHED_S
 from deploy.observe.pulse import LAST_END, PulseListener
+from deploy.venue.stop_flag import StopFlag
 from schemas.errors import Halt, OperatingError
 
 STOP_AFTER_S = 10
@@ -120,7 +120,7 @@ class Supervisor:
         self._say = say
         self.children: list[Child] = []
         self._watched: list[tuple[str, Callable[[], bool], Callable[[], None]]] = []
-        self.stopping = threading.Event()
+        self.stopping = StopFlag()
         self._looked_at = time.monotonic()
 
     def add(self, child: Child) -> None:
