@@ -32,13 +32,14 @@ def _texts(envelope: dict[str, Any]) -> list[str]:
 def _taken(told: dict[str, Any]) -> str:
     """Return who took how much: of each side its lots and the number of accounts."""
     windows = {
-        window: [told[f"{what}_{window}"] for what in ("buy_lots", "buyers", "sell_lots", "sellers")]
+        window: [
+            told[f"{what}_{window}"] for what in ("buy_lots", "buyers", "sell_lots", "sellers")
+        ]
         for window in ("1m", "1h")
     }
-    return (
-        "last minute {} bought by {}, {} sold by {}; ".format(*windows["1m"])
-        + "last hour {} by {}, {} by {}".format(*windows["1h"])
-    )
+    return "last minute {} bought by {}, {} sold by {}; ".format(
+        *windows["1m"]
+    ) + "last hour {} by {}, {} by {}".format(*windows["1h"])
 
 
 def _reality(told: dict[str, Any]) -> str:

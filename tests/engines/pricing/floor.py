@@ -9,13 +9,12 @@ from engines.kernel import fold
 from engines.pricing import PricingEngine
 from schemas import commands, subjects
 from schemas.codec import encode
-from schemas.decisions import ListMarket, Mint
+from schemas.decisions import Mint
 from schemas.events.exchange import Traded
 from schemas.events.pricing import PriceChanged
 from schemas.record_chain import Head
 from schemas.units import HOUR_NS, PAR_TICKS
 from tests.engines.driver import Driver, decoded
-from tests.engines.governance.people import ROOT, genesis
 from tests.support.stepped import SteppedVenue
 
 SYMBOL = "RAIN"
@@ -29,9 +28,7 @@ LISTED_E2 = 5_000
 def _founded() -> tuple[int, bytes, bytes]:
     """Return a founded venue's time and states, with everybody's credits paid in."""
     venue = SteppedVenue(0)
-    venue.append(f"main.cmd.admin.{ROOT.key}", ROOT.sign(encode(genesis())))
-    venue.decide(ListMarket, symbol=SYMBOL, name=SYMBOL, market_type="social")
-    venue.settle()
+    venue.found()
     for account in ACCOUNTS:
         venue.open_account(account)
         venue.decide(Mint, account=account, amount_cents=CREDITS_CENTS)

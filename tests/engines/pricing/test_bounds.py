@@ -42,7 +42,11 @@ def ewma(venue: Prices) -> int:
 def test_the_first_trade_is_one_step_from_the_listing() -> None:
     venue = bounded(initial_score_e2=6_000)
     price = one_price(venue.exchange(traded(6_100, 10)))
-    assert (price.basis, price.ewma_e6, price.last_trade_ticks) == ("trades", 6_025 * MILLION, 6_100)
+    assert (price.basis, price.ewma_e6, price.last_trade_ticks) == (
+        "trades",
+        6_025 * MILLION,
+        6_100,
+    )
 
 
 @pytest.mark.parametrize(("lots", "moved_e2"), [(1, 2.5), (4, 10), (10, 25), (1_000, 25)])

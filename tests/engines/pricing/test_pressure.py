@@ -119,7 +119,9 @@ def test_stated_pressure_that_was_never_traded_is_a_broken_invariant() -> None:
     venue = Prices()
     venue.exchange(traded(4_000, 5))
     with pytest.raises(BrokenInvariant):
-        venue.driver.engine.evolve(venue.driver.state, PressureChanged(1, "RAIN", 4, 0, 1, 0, 5, 0, 1, 0))
+        venue.driver.engine.evolve(
+            venue.driver.state, PressureChanged(1, "RAIN", 4, 0, 1, 0, 5, 0, 1, 0)
+        )
 
 
 STEPS = st.lists(

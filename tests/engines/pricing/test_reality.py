@@ -13,6 +13,7 @@ from schemas.events.pricing import BlendSet, PriceChanged, ProposalPriced
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.pricing.venue import Prices, one_price, prices, review, scored, tops, traded
 
+
 def edited(market_bp: int) -> MarketEdited:
     return MarketEdited(1, "RAIN", "Rain", "", [], "low", market_bp, 10_000 - market_bp)
 
