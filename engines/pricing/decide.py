@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, assert_never
 from engines.pricing.arithmetic import MILLION, blend, smooth
 from engines.pricing.inputs import PricingInput, Relevant
 from engines.pricing.state import Price, PricedSymbol, State
-from engines.pricing.steps import Pairs, gather, steps
+from engines.pricing.steps import Pairs, gather, walk
 from schemas.errors import UnknownRecord
 from schemas.events.exchange import Top, TopsChanged, Traded
 from schemas.events.governance import (
@@ -249,19 +249,16 @@ class RecordPricing:
         bounds = self._bounds
         if bounds is None:
             return
-        quote, swings = self._quote(name), self._symbol(name).swings
-        ewma_e6 = quote.ewma_e6
-        for step in steps(
-            ewma_e6,
+        quote = self._quote(name)
+        _, ewma_e6, trades.moved_e6 = walk(
+            quote.ewma_e6,
             trades.pairs.values(),
             trades.top,
             self._alpha(),
             bounds,
-            swings,
+            self._symbol(name).swings,
             self._at_ns,
-        ):
-            ewma_e6 += step.moved_e6
-            trades.moved_e6[step.account] = trades.moved_e6.get(step.account, 0) + step.moved_e6
+        )
         self._quotes[name] = quote._replace(ewma_e6=ewma_e6)
 
     def _alpha(self) -> int:

@@ -8,15 +8,13 @@ no more than their own bounds.
 """
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from engines.pricing.arithmetic import MILLION, toward
 from engines.pricing.swings import Swings, reach
 from schemas.events.exchange import Top, Traded
 from schemas.policy import PriceBounds
-from schemas.units import WEIGHT_ONE_BP, round_half_even
-
-_EMPTY: Final = Top("", None, 0, None, 0)
+from schemas.units import PAR_TICKS, WEIGHT_ONE_BP, round_half_even
 
 
 class PairTrades:
@@ -31,6 +29,8 @@ class PairTrades:
         self.value_cents = first.price_ticks * first.quantity_lots
 
     def mean_e6(self) -> int:
+        if self.count == 1:
+            return self.first.price_ticks * MILLION
         return round_half_even(self.value_cents * MILLION, self.lots)
 
 
@@ -52,18 +52,22 @@ def gather(pairs: Pairs, trade: Traded) -> None:
 
 
 class Step(NamedTuple):
-    """One move of MarketPrice by two accounts' trades; the account that took first answers."""
+    """One move of MarketPrice by two accounts' trades, towards `price_e6`."""
 
     pair: PairTrades
     price_e6: int
     moved_e6: int
 
-    @property
-    def account(self) -> str:
-        return self.pair.first.taker_account
+
+class Moves(NamedTuple):
+    """What one record does to a MarketPrice, and by how much which account answers for it."""
+
+    steps: list[Step]
+    ewma_e6: int
+    moved_e6: dict[str, int]
 
 
-def steps(
+def walk(
     ewma_e6: int,
     pairs: Iterable[PairTrades],
     top: Top | None,
@@ -71,33 +75,29 @@ def steps(
     bounds: PriceBounds,
     swings: Swings,
     at_ns: int,
-) -> list[Step]:
+) -> Moves:
     """Return how each pair's trades move MarketPrice from `ewma_e6` on.
 
-    `top` has the best prices at the record's end, None for an empty book; `swings` are
-    those before the record.
+    `top` has the best prices at the record's end, None for an empty book; `swings` are those
+    before the record. Of two accounts, the one that took first answers.
     """
     most_e6, full = bounds.account_move_e2 * MILLION, bounds.full_weight_lots
+    whole = WEIGHT_ONE_BP * full
+    bid_ticks, ask_ticks = (None, None) if top is None else (top.bid_ticks, top.ask_ticks)
+    low_e6 = 0 if bid_ticks is None else bid_ticks * MILLION
+    high_e6 = (PAR_TICKS if ask_ticks is None else ask_ticks) * MILLION
     moved_e6: dict[str, int] = {}
-    done: list[Step] = []
+    reaches: dict[str, tuple[int, int]] = {}
+    steps: list[Step] = []
     for pair in pairs:
-        price_e6 = _within(top or _EMPTY, pair.mean_e6())
-        weight = alpha_bp * min(pair.lots, full)
-        wanted_e6 = toward(ewma_e6, price_e6, weight, WEIGHT_ONE_BP * full) - ewma_e6
         account = pair.first.taker_account
-        down_e6, up_e6 = reach(swings, account, at_ns, most_e6)
-        before_e6 = moved_e6.get(account, 0)
-        step_e6 = max(down_e6 - before_e6, min(up_e6 - before_e6, wanted_e6))
-        moved_e6[account] = before_e6 + step_e6
-        ewma_e6 += step_e6
-        done.append(Step(pair, price_e6, step_e6))
-    return done
-
-
-def _within(top: Top, price_e6: int) -> int:
-    """Return the price, or the best price that it is beyond."""
-    if top.bid_ticks is not None:
-        price_e6 = max(price_e6, top.bid_ticks * MILLION)
-    if top.ask_ticks is not None:
-        price_e6 = min(price_e6, top.ask_ticks * MILLION)
-    return price_e6
+        if account not in reaches:
+            reaches[account], moved_e6[account] = reach(swings, account, at_ns, most_e6), 0
+        (down_e6, up_e6), before_e6 = reaches[account], moved_e6[account]
+        price_e6 = min(max(pair.mean_e6(), low_e6), high_e6)
+        wanted_e6 = toward(ewma_e6, price_e6, alpha_bp * min(pair.lots, full), whole) - ewma_e6
+        after_e6 = min(max(before_e6 + wanted_e6, down_e6), up_e6)
+        moved_e6[account] = after_e6
+        ewma_e6 += after_e6 - before_e6
+        steps.append(Step(pair, price_e6, after_e6 - before_e6))
+    return Moves(steps, ewma_e6, moved_e6)

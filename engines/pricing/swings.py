@@ -6,7 +6,6 @@ two moments of an hour lie within them, and between those the sum changes by the
 There and back again is free: a market that bounces between bid and ask uses nothing up.
 """
 
-from itertools import islice
 from typing import Final
 
 import msgspec
@@ -18,24 +17,21 @@ PERIOD_NS: Final = 30 * MINUTE_NS
 PERIODS: Final = 3
 
 
-class Swing(msgspec.Struct, array_like=True, frozen=True):
+class Swing(msgspec.Struct, array_like=True):
     """Where one account's sum has been, seen from where it is now; the newest period first."""
 
     period: int
     lows_e6: list[int]
     highs_e6: list[int]
 
-    def at(self, at_ns: int) -> "Swing":
-        """Return the same at a later time: in the periods since, the sum was where it is now."""
+    def come(self, at_ns: int) -> None:
+        """Go on to a later time: in the periods since, the sum was where it is now."""
         later = at_ns // PERIOD_NS - self.period
-        if later <= 0:
-            return self
-        still = [0] * min(later, PERIODS)
-        return Swing(
-            self.period + later,
-            (still + self.lows_e6)[:PERIODS],
-            (still + self.highs_e6)[:PERIODS],
-        )
+        if later > 0:
+            still = [0] * min(later, PERIODS)
+            self.period += later
+            self.lows_e6 = (still + self.lows_e6)[:PERIODS]
+            self.highs_e6 = (still + self.highs_e6)[:PERIODS]
 
 
 Swings = dict[str, Swing]
@@ -47,8 +43,12 @@ def reach(swings: Swings, account: str, at_ns: int, most_e6: int) -> tuple[int, 
     swing = swings.get(account)
     if swing is None:
         return -most_e6, most_e6
-    swing = swing.at(at_ns)
-    return min(0, max(swing.highs_e6) - most_e6), max(0, most_e6 + min(swing.lows_e6))
+    kept = PERIODS - max(at_ns // PERIOD_NS - swing.period, 0)
+    if kept <= 0:
+        return -most_e6, most_e6
+    # In periods since then the sum was at 0, which is within low and high of the newest one.
+    low_e6, high_e6 = min(swing.lows_e6[:kept]), max(swing.highs_e6[:kept])
+    return min(0, high_e6 - most_e6), max(0, most_e6 + low_e6)
 
 
 def swung(swings: Swings, account: str, at_ns: int, moved_e6: int) -> None:
@@ -56,15 +56,15 @@ def swung(swings: Swings, account: str, at_ns: int, moved_e6: int) -> None:
     swing = swings.pop(account, None)
     if swing is None:
         swing = Swing(at_ns // PERIOD_NS, [0] * PERIODS, [0] * PERIODS)
-    period, lows_e6, highs_e6 = msgspec.structs.astuple(swing.at(at_ns))
-    lows_e6 = [low - moved_e6 for low in lows_e6]
-    highs_e6 = [high - moved_e6 for high in highs_e6]
-    swings[account] = Swing(
-        period,
-        [min(lows_e6[0], 0), *lows_e6[1:]],
-        [max(highs_e6[0], 0), *highs_e6[1:]],
-    )
+    else:
+        swing.come(at_ns)
+    swings[account] = swing
+    lows_e6 = swing.lows_e6 = [low - moved_e6 for low in swing.lows_e6]
+    highs_e6 = swing.highs_e6 = [high - moved_e6 for high in swing.highs_e6]
+    lows_e6[0] = min(lows_e6[0], 0)
+    highs_e6[0] = max(highs_e6[0], 0)
     oldest = at_ns // PERIOD_NS - PERIODS
-    for name, one in [*islice(swings.items(), 2)]:
-        if one.period <= oldest or len(swings) > MAX_SWINGS:
-            del swings[name]
+    first = next(iter(swings))
+    while len(swings) > MAX_SWINGS or swings[first].period <= oldest:
+        del swings[first]
+        first = next(iter(swings))

@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import NamedTuple, assert_never
 
 from engines.pricing.arithmetic import MILLION, blend, smooth
-from engines.pricing.steps import Pairs, gather, steps
+from engines.pricing.steps import Pairs, gather, walk
 from engines.pricing.swings import Swings, swung
 from replay.limits import MAX_WHY_CHANGES, MAX_WHY_TRADES, WHY_TRADE_WEIGHT_BP
 from replay.why.rulings import Ruling
@@ -144,24 +144,30 @@ class Market:
         if self.basis == "resolution" or not pairs:
             return
         self.basis = "trades"
-        args = pairs.values(), top, self.alpha_bp, bounds, self._swings, time_ns
-        moved_e6: dict[str, int] = {}
-        for step in steps(self.ewma_e6, *args):
+        moves = walk(
+            self.ewma_e6, pairs.values(), top, self.alpha_bp, bounds, self._swings, time_ns
+        )
+        for pair, price_e6, moved_e6 in moves.steps:
             before_e6 = self.ewma_e6
-            self.ewma_e6 += step.moved_e6
-            moved_e6[step.account] = moved_e6.get(step.account, 0) + step.moved_e6
+            self.ewma_e6 += moved_e6
             self.trades += 1
-            way_e6 = step.price_e6 - before_e6
-            share = Fraction(step.moved_e6, way_e6) if way_e6 else Fraction(0)
-            first, trades, lots = step.pair.first, step.pair.count, step.pair.lots
+            way_e6 = price_e6 - before_e6
+            share = Fraction(moved_e6, way_e6) if way_e6 else Fraction(0)
             self.steps.append(
                 EwmaStep(
-                    sequence, first, trades, lots, step.price_e6, share, before_e6, self.ewma_e6
+                    sequence,
+                    pair.first,
+                    pair.count,
+                    pair.lots,
+                    price_e6,
+                    share,
+                    before_e6,
+                    self.ewma_e6,
                 )
             )
-        for account, by_e6 in moved_e6.items():
-            if by_e6:
-                swung(self._swings, account, time_ns, by_e6)
+        for account, moved_e6 in moves.moved_e6.items():
+            if moved_e6:
+                swung(self._swings, account, time_ns, moved_e6)
 
     def _best(self, sequence: int, top: Top) -> None:
         if self.basis in ("trades", "resolution"):
