@@ -30,11 +30,11 @@ class NaivePrice:
         for pair in pairs.values():
             lots = sum(one.quantity_lots for one in pair)
             value = sum(one.quantity_lots * one.price_ticks for one in pair)
-            price = Fraction(round(Fraction(value * 1_000_000, lots)))
+            price = round(Fraction(value * 1_000_000, lots))
             if top is not None and top.bid_ticks is not None:
-                price = max(price, Fraction(top.bid_ticks * 1_000_000))
+                price = max(price, top.bid_ticks * 1_000_000)
             if top is not None and top.ask_ticks is not None:
-                price = min(price, Fraction(top.ask_ticks * 1_000_000))
+                price = min(price, top.ask_ticks * 1_000_000)
             full = self._bounds.full_weight_lots
             weight = self._alpha * min(Fraction(lots, full), 1)
             wanted = round(self.ewma_e6 + weight * (price - self.ewma_e6)) - self.ewma_e6

@@ -37,7 +37,7 @@ def lost_cents(floor: Floor, accounts: Sequence[str]) -> int:
     """Return what they have lost together, if what they hold is worth 50."""
     holdings = floor.exchange.state.books[SYMBOL].holdings
     lots = sum(abs(holdings[one].lots) for one in accounts if one in holdings)
-    worth = floor.cash_cents(accounts) + lots * PAR_TICKS // 2
+    worth: int = floor.cash_cents(accounts) + lots * PAR_TICKS // 2
     return len(accounts) * CREDITS_CENTS - worth
 
 
