@@ -6,12 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from schemas import subjects
-from schemas.codec import Codec, encode
+from schemas.codec import encode
 from schemas.errors import InputError
 from schemas.events import Event
 from schemas.events.exchange import ReviewersChecked
 from schemas.events.governance import PolicySet, ReviewAnswered
-from schemas.observations import SignalsMeasured
+from schemas.observations import SIGNALS
 from schemas.policy import Policy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
@@ -19,7 +19,6 @@ from schemas.stored import Stored
 REASON: Final = "what if"
 SIGNER: Final = "what-if"
 
-_SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
 _POLICY: Final = b'"type":"policy_set/1"'
 _ANSWER: Final = b'"type":"review_answered/1"'
 _CHECKED: Final = b'"type":"reviewers_checked/1"'
@@ -100,7 +99,7 @@ class Rewriter:
         if not (changes.without_sources or changes.without_articles):
             return False
         try:
-            signals = _SIGNALS.decode(message.payload)
+            signals = SIGNALS.decode(message.payload)
         except InputError:
             return False
         return (

@@ -22,7 +22,7 @@ from schemas.events.governance import (
 )
 from schemas.events.reality import LlmAnswered, LlmTimedOut
 from schemas.limits import MAX_BATCH_ORDERS
-from schemas.observations import ArticleObserved, LlmCalled, SignalsMeasured
+from schemas.observations import SIGNALS, ArticleObserved, LlmCalled
 from schemas.signatures import verify
 from schemas.stored import Stored
 from schemas.units import to_decimal, to_fraction
@@ -31,7 +31,6 @@ from streams.log.ports import Log
 T = TypeVar("T")
 
 ARTICLES: Final[Codec[ArticleObserved]] = Codec(ArticleObserved)
-SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
 CALLS: Final[Codec[LlmCalled]] = Codec(LlmCalled)
 NOT_THERE: Final = "it is not on the log"
 

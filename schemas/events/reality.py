@@ -5,11 +5,12 @@ its first article. Every SignalsMeasured has exactly one first outcome with its 
 cause: ArticleDropped, ClusterOpened or ArticleGrouped.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import asdict
 
-from schemas.codec import Message
+from schemas.codec import Message, Upcasts
 from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
 
 DropReason = Literal[
@@ -29,8 +30,11 @@ DropReason = Literal[
 LlmMode = Literal["enabled", "disabled", "degraded"]
 LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
 """What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""
-ReviewReason = Literal["suspicious_delta", "source_cap", "spike"]
+ReviewReason = Literal["suspicious_delta", "source_cap", "spike", "refused_before"]
 ReviewOutcome = Literal["approved", "rejected", "expired", "withdrawn"]
+WithdrawalReason = Literal["retracted", "corrected", "replaced", "refused"]
+"""By its own source's notice, by a later version of its own page or a correction, by a better
+source that tells the same, or by a person."""
 
 
 class RulesSet(Message, tag="rules_set/1", frozen=True):
@@ -109,7 +113,7 @@ class ArticleDropped(Message, tag="article_dropped/1", frozen=True):
     at_ns: int
 
 
-class ClusterOpened(Message, tag="cluster_opened/1", frozen=True):
+class ClusterOpened1(Message, tag="cluster_opened/1", frozen=True):
     """An article tells of something new: a cluster whose id is `article`.
 
     `published_ns` is what its age counts from: when it was observed, if it says nothing or
@@ -125,7 +129,13 @@ class ClusterOpened(Message, tag="cluster_opened/1", frozen=True):
     at_ns: int
 
 
-class ArticleGrouped(Message, tag="article_grouped/1", frozen=True):
+class ClusterOpened(ClusterOpened1, tag="cluster_opened/2", frozen=True):
+    """`page` is what a later version of the article is known by, empty if nothing is."""
+
+    page: str
+
+
+class ArticleGrouped1(Message, tag="article_grouped/1", frozen=True):
     """An article joined a cluster because it is similar to `neighbour`, one of its articles."""
 
     cause: int
@@ -138,6 +148,16 @@ class ArticleGrouped(Message, tag="article_grouped/1", frozen=True):
     cluster: int
     neighbour: int
     similarity_bp: int
+
+
+class ArticleGrouped(ArticleGrouped1, tag="article_grouped/2", frozen=True):
+    """`page` is as in ClusterOpened.
+
+    A correction or retraction joins the article of its own source whose page it has, however
+    little alike they are; `similarity_bp` is 0 if it was not measured.
+    """
+
+    page: str
 
 
 class ArticleAssessed(Message, tag="article_assessed/1", frozen=True):
@@ -156,6 +176,23 @@ class ArticleAssessed(Message, tag="article_assessed/1", frozen=True):
     keywords_bp: int
     relevance_bp: int
     quick_bp: int
+
+
+class TellingWithdrawn(Message, tag="telling_withdrawn/1", frozen=True):
+    """What `articles` of a source told of a symbol has no say in its story any more.
+
+    `by` is the article that took it back or took its place.
+    """
+
+    cause: int
+    cluster: int
+    symbol: str
+    source: str
+    articles: list[int]
+    reason: WithdrawalReason
+    by: int
+    by_source: str
+    at_ns: int
 
 
 class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
@@ -274,7 +311,7 @@ class ReviewOpened(Message, tag="review_opened/1", frozen=True):
     expires_ns: int
 
 
-class ReviewClosed(Message, tag="review_closed/1", frozen=True):
+class ReviewClosed1(Message, tag="review_closed/1", frozen=True):
     """A review is over. Approved, the proposal's move follows as ScoreChanged."""
 
     cause: int
@@ -284,6 +321,20 @@ class ReviewClosed(Message, tag="review_closed/1", frozen=True):
     outcome: ReviewOutcome
     signers: list[str]
     reason: str
+
+
+class ReviewClosed(ReviewClosed1, tag="review_closed/2", frozen=True):
+    """A review is over. Approved, the move that people let happen follows as ScoreChanged.
+
+    `approved_e2` is that move, 0 if none was approved; None where the first version did not say
+    it: all that was proposed. Rejected, what the source `refused` told has no say in this story
+    any more; it is empty where nobody is refused. What was proposed and neither approved nor
+    refused that way moves nothing until another source tells the story, and then a person
+    decides.
+    """
+
+    approved_e2: int | None
+    refused: str
 
 
 class ReviewAnswerRefused(Message, tag="review_answer_refused/1", frozen=True):
@@ -316,6 +367,16 @@ class ScoreChanged(Message, tag="score_changed/1", frozen=True):
     at_ns: int
 
 
+class ScoreTakenBack(ScoreChanged, tag="score_taken_back/1", frozen=True):
+    """RealityScore moved back by what the withdrawn tellings of a story had moved it.
+
+    `source` is whose telling was withdrawn, `article` what took it back or took its place. It
+    counts within no cap: it only undoes what was counted.
+    """
+
+    reason: WithdrawalReason
+
+
 class ArticlesForgotten(Message, tag="articles_forgotten/1", frozen=True):
     """What is older than its bound was dropped: ids, clusters of the past window, old moves."""
 
@@ -328,6 +389,7 @@ Event = (
     | ClusterOpened
     | ArticleGrouped
     | ArticleAssessed
+    | TellingWithdrawn
     | ImpactAssessed
     | LlmRequested
     | LlmSkipped
@@ -335,6 +397,7 @@ Event = (
     | LlmTimedOut
     | LlmModeChanged
     | ScoreChanged
+    | ScoreTakenBack
     | ReviewOpened
     | ReviewClosed
     | ReviewAnswerRefused
@@ -347,3 +410,11 @@ Event = (
     | SourceReleased
     | ArticlesForgotten
 )
+
+OlderEvent = ClusterOpened1 | ArticleGrouped1 | ReviewClosed1
+
+UPCASTS: Final[Upcasts] = {
+    ClusterOpened1: lambda old: ClusterOpened(**asdict(old), page=""),
+    ArticleGrouped1: lambda old: ArticleGrouped(**asdict(old), page=""),
+    ReviewClosed1: lambda old: ReviewClosed(**asdict(old), approved_e2=None, refused=""),
+}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast, get_args
 
-from engines.reality.decide import reviews
+from engines.reality.decide import review_answers, reviews
 from engines.reality.state import State
 from schemas.decisions import RiskLevel
 from schemas.events import Event as AnyEvent
@@ -45,14 +45,16 @@ _Relevant = (
 _RELEVANT: Final = frozenset(get_args(_Relevant))
 
 
-def judge(state: State, sequence: int, events: list[AnyEvent]) -> Iterator[Event]:
+def judge(
+    state: State, sequence: int, events: list[AnyEvent], now_ns: int
+) -> Iterator[Event]:
     """Yield what the events of one record change."""
     for event in events:
         if type(event) in _RELEVANT:
-            yield from _judge(state, sequence, cast(_Relevant, event))
+            yield from _judge(state, sequence, cast(_Relevant, event), now_ns)
 
 
-def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
+def _judge(state: State, sequence: int, event: _Relevant, now_ns: int) -> Iterator[Event]:
     match event:
         case PolicySet():
             rules = event.policy.rules()
@@ -87,7 +89,7 @@ def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
             yield from _quarantine(state, sequence, event)
         case ReviewAnswered():
             if not event.approve:  # an approval waits for the exchange's ReviewersChecked
-                yield reviews.reject(state, sequence, event)
+                yield from review_answers.reject(state, sequence, event, now_ns)
 
 
 def _is_sensitive(political: bool, risk_level: RiskLevel) -> bool:

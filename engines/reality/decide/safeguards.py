@@ -22,6 +22,9 @@ def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
     if story.review or new_e2 == old_e2:
         return
     reasons = _reasons(state, symbol, story.charged, abs(delta_e2), now_ns)
+    refused_e2 = story.refused_before_e2(delta_e2)
+    if refused_e2:
+        reasons["refused_before"] = f"{to_decimal(refused_e2)} of it was not approved before"
     if reasons:
         yield from reviews.propose(state, impact, new_e2, reasons, now_ns)
         return
