@@ -15,7 +15,7 @@ from schemas.observations import LlmCalled
 from schemas.records import read
 from schemas.stored import Stored
 
-DECIDER: Final = "reality/1"
+DECIDER: Final = "reality/2"
 
 
 class RealityEngine:
@@ -58,7 +58,7 @@ class RealityEngine:
         if subject == self._llm:
             return _answer(state, message, now_ns)
         if subject == self._governance:
-            return governance.judge(state, message.sequence, read(message).events)
+            return governance.judge(state, message.sequence, read(message).events, now_ns)
         return ()
 
     def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:

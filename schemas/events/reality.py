@@ -5,12 +5,13 @@ its first article. Every SignalsMeasured has exactly one first outcome with its 
 cause: ArticleDropped, ClusterOpened or ArticleGrouped.
 """
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal
 
 import msgspec
 
 from schemas.codec import Message
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
 
 DropReason = Literal[
     "unreadable",
@@ -33,7 +34,18 @@ ReviewReason = Literal["suspicious_delta", "source_cap", "spike"]
 ReviewOutcome = Literal["approved", "rejected", "expired", "withdrawn"]
 
 
-class RulesSet(Message, tag="rules_set/1", frozen=True):
+class RulesSet1(Message, tag="rules_set/1", frozen=True):
+    """The rules as reality/1 knew them: without caps on what moves unsigned."""
+
+    cause: int
+    policy_version: int
+    reality: RealityPolicy
+    scoring: Scoring
+    safeguards: Safeguards
+    llm: LlmPolicy
+
+
+class RulesSet(Message, tag="rules_set/2", frozen=True):
     """The policy that holds from now on; it never rewrites what was decided before."""
 
     cause: int
@@ -42,6 +54,7 @@ class RulesSet(Message, tag="rules_set/1", frozen=True):
     scoring: Scoring
     safeguards: Safeguards
     llm: LlmPolicy
+    unsigned: UnsignedMoves
 
 
 class ScoreOpened(Message, tag="score_opened/1", frozen=True):
@@ -67,13 +80,26 @@ class ScoreClosed(Message, tag="score_closed/1", frozen=True):
     symbol: str
 
 
-class SourceKnown(Message, tag="source_known/1", frozen=True):
-    """What the engine goes by about a source from now on."""
+class SourceKnown1(Message, tag="source_known/1", frozen=True):
+    """A source as reality/1 knew it: without its age."""
 
     cause: int
     source: str
     trust_bp: int
     active: bool
+
+
+class SourceKnown(Message, tag="source_known/2", frozen=True):
+    """What the engine goes by about a source from now on.
+
+    `since_ns` is when it was first known, 0 for a source that reality/1 knew.
+    """
+
+    cause: int
+    source: str
+    trust_bp: int
+    active: bool
+    since_ns: int
 
 
 class SourceQuarantined(Message, tag="source_quarantined/1", frozen=True):
@@ -347,3 +373,10 @@ Event = (
     | SourceReleased
     | ArticlesForgotten
 )
+
+OlderEvent = RulesSet1 | SourceKnown1
+
+UPCASTS: Final[Mapping[type[Message], Callable[[Any], Message]]] = {
+    RulesSet1: lambda old: RulesSet(**msgspec.structs.asdict(old), unsigned=UnsignedMoves()),
+    SourceKnown1: lambda old: SourceKnown(**msgspec.structs.asdict(old), since_ns=0),
+}
