@@ -92,6 +92,7 @@ def _article_grouped(state: State, event: ArticleGrouped) -> None:
 def _join(state: State, event: ClusterOpened | ArticleGrouped, cluster_id: int) -> None:
     persisted, article = state.persisted, event.article
     _count(state, event.source, event.at_ns)
+    persisted.sources[event.source].judged += 1
     persisted.seen.add(event.snapshot_id, article, event.at_ns)
     persisted.clusters[cluster_id].articles += 1
     entry = WindowArticle(
@@ -290,12 +291,15 @@ def _rules_set(state: State, event: RulesSet) -> None:
     persisted.policy_version = event.policy_version
     persisted.reality, persisted.scoring = event.reality, event.scoring
     persisted.safeguards, persisted.llm_policy = event.safeguards, event.llm
+    persisted.unsigned = event.unsigned
 
 
 def _source_known(state: State, event: SourceKnown) -> None:
     known = state.persisted.sources.get(event.source)
     if known is None:
-        state.persisted.sources[event.source] = KnownSource(event.trust_bp, event.active)
+        state.persisted.sources[event.source] = KnownSource(
+            event.trust_bp, event.active, since_ns=event.since_ns
+        )
     else:
         known.trust_bp, known.active = event.trust_bp, event.active
 

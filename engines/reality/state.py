@@ -9,7 +9,7 @@ from engines.reality.memory import Charge, Charges, SeenArticles
 from engines.reality.story import Story
 from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
 
 class Score(msgspec.Struct, array_like=True):
     """The RealityScore of an open market, and the sizes of its last moves."""
@@ -23,7 +23,8 @@ class Score(msgspec.Struct, array_like=True):
 class KnownSource(msgspec.Struct, array_like=True):
     """A source. `until_ns` is the end of its quarantine, 0 for none; `cause` set that.
 
-    `recent_ns` is the times of its last articles, of those that its rate counts.
+    `recent_ns` is the times of its last articles, of those that its rate counts. `since_ns` is
+    when it was first known; `judged` counts the articles of its that were not dropped.
     """
 
     trust_bp: int
@@ -31,6 +32,8 @@ class KnownSource(msgspec.Struct, array_like=True):
     until_ns: int = 0
     cause: int = 0
     recent_ns: list[int] = []
+    since_ns: int = 0
+    judged: int = 0
 
 
 class WindowArticle(msgspec.Struct, array_like=True, frozen=True):
@@ -114,6 +117,7 @@ class PersistedRealityState(msgspec.Struct):
     scoring: Scoring = Scoring()
     safeguards: Safeguards = Safeguards()
     llm_policy: LlmPolicy = LlmPolicy()
+    unsigned: UnsignedMoves = UnsignedMoves()
     scores: dict[str, Score] = {}
     sources: dict[str, KnownSource] = {}
     seen: SeenArticles = msgspec.field(default_factory=SeenArticles)

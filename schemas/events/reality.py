@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import asdict
 
 from schemas.codec import Message, Upcasts
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
 
 DropReason = Literal[
     "unreadable",
@@ -37,7 +37,18 @@ WithdrawalReason = Literal["retracted", "corrected", "replaced", "refused"]
 source that tells the same, or by a person."""
 
 
-class RulesSet(Message, tag="rules_set/1", frozen=True):
+class RulesSet1(Message, tag="rules_set/1", frozen=True):
+    """The rules as reality/1 knew them: without caps on what moves unsigned."""
+
+    cause: int
+    policy_version: int
+    reality: RealityPolicy
+    scoring: Scoring
+    safeguards: Safeguards
+    llm: LlmPolicy
+
+
+class RulesSet(Message, tag="rules_set/2", frozen=True):
     """The policy that holds from now on; it never rewrites what was decided before."""
 
     cause: int
@@ -46,6 +57,7 @@ class RulesSet(Message, tag="rules_set/1", frozen=True):
     scoring: Scoring
     safeguards: Safeguards
     llm: LlmPolicy
+    unsigned: UnsignedMoves
 
 
 class ScoreOpened(Message, tag="score_opened/1", frozen=True):
@@ -71,13 +83,26 @@ class ScoreClosed(Message, tag="score_closed/1", frozen=True):
     symbol: str
 
 
-class SourceKnown(Message, tag="source_known/1", frozen=True):
-    """What the engine goes by about a source from now on."""
+class SourceKnown1(Message, tag="source_known/1", frozen=True):
+    """A source as reality/1 knew it: without its age."""
 
     cause: int
     source: str
     trust_bp: int
     active: bool
+
+
+class SourceKnown(Message, tag="source_known/2", frozen=True):
+    """What the engine goes by about a source from now on.
+
+    `since_ns` is when it was first known, 0 for a source that reality/1 knew.
+    """
+
+    cause: int
+    source: str
+    trust_bp: int
+    active: bool
+    since_ns: int
 
 
 class SourceQuarantined(Message, tag="source_quarantined/1", frozen=True):
@@ -411,9 +436,11 @@ Event = (
     | ArticlesForgotten
 )
 
-OlderEvent = ClusterOpened1 | ArticleGrouped1 | ReviewClosed1
+OlderEvent = RulesSet1 | SourceKnown1 | ClusterOpened1 | ArticleGrouped1 | ReviewClosed1
 
 UPCASTS: Final[Upcasts] = {
+    RulesSet1: lambda old: RulesSet(**asdict(old), unsigned=UnsignedMoves()),
+    SourceKnown1: lambda old: SourceKnown(**asdict(old), since_ns=0),
     ClusterOpened1: lambda old: ClusterOpened(**asdict(old), page=""),
     ArticleGrouped1: lambda old: ArticleGrouped(**asdict(old), page=""),
     ReviewClosed1: lambda old: ReviewClosed(**asdict(old), approved_e2=None, refused=""),

@@ -130,7 +130,7 @@ class News:
             reality.ScoreOpened(record, symbol, 5_000, political=True, sensitive=True)
             for symbol in self.symbols
         ]
-        known = [reality.SourceKnown(record, name, 8_500, True) for name in names]
+        known = [reality.SourceKnown(record, name, 8_500, True, 0) for name in names]
         self.scribe.write("reality", *opened, *known)
         self.observe(
             LlmAvailability(

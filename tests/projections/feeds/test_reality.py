@@ -134,7 +134,7 @@ def test_how_the_engine_got_there_is_not_told() -> None:
         reality.LlmSkipped(1, "7-TEST", "no_token"),
         reality.LlmAnswered(1, "7-TEST", "used", 1, 1),
         reality.LlmTimedOut(1, "7-TEST"),
-        reality.SourceKnown(1, "wire", 1, True),
+        reality.SourceKnown(1, "wire", 1, True, 0),
         reality.ArticlesForgotten(1, 1),
     )
     assert out == {}

@@ -68,7 +68,7 @@ def judged(*decided: Any) -> tuple[str, bytes]:
     """Return a record of the reality engine, to be appended."""
     bare = Record(
         engine=REALITY,
-        decider="reality/1",
+        decider="reality/2",
         epoch=1,
         number=1,
         first_input=1,
