@@ -14,10 +14,9 @@ _WORD: Final = (
     r"(?P<retraction>retract(?:ed|ion|s)?|withdrawn|withdrawal)"
     r"|(?P<correction>correct(?:ed|ion|ions|s)|erratum|corrigendum|clarification)"
 )
-_AHEAD: Final = r"[\s\"'(\[*\u2018\u201c]*(?:(?:update|refile|advisory|editor's note)\s?\d*\s?[-:]\s?)?"
-_MARKED: Final = re.compile(
-    rf"{_AHEAD}(?:{_WORD})[\"'\u2019\u201d]?(?:\s*[:\])|\u2013\u2014]|\s+-\s|\s*$)", re.IGNORECASE | re.ASCII
-)
+_AHEAD: Final = r"[\s\"'(\[*\u2018\u201c]*(?:(?:update|refile|advisory)\s?\d*\s?[-:]\s?)?"
+_MARK: Final = r"[\"'\u2019\u201d]?(?:\s*[:\])|\u2013\u2014]|\s+-\s|\s*$)"
+_MARKED: Final = re.compile(rf"{_AHEAD}(?:{_WORD}){_MARK}", re.IGNORECASE | re.ASCII)
 """The word with a mark behind it, or alone: `Correction: ...`, `[Retracted] ...`."""
 _SHOUTED: Final = re.compile(rf"{_AHEAD}(?:{_WORD})[-\s]", re.IGNORECASE | re.ASCII)
 

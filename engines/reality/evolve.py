@@ -74,9 +74,7 @@ def _stand_in(state: State, event: ArticleDropped) -> None:
         _enter(
             state,
             event.article,
-            WindowArticle(
-                original.cluster, event.at_ns, original.published_ns, original.telling
-            ),
+            WindowArticle(original.cluster, event.at_ns, original.published_ns, original.telling),
         )
 
 

@@ -11,6 +11,7 @@ from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
 from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
 
+
 class Score(msgspec.Struct, array_like=True):
     """The RealityScore of an open market, and the sizes of its last moves."""
 

@@ -46,9 +46,7 @@ _Relevant = (
 _RELEVANT: Final = frozenset(get_args(_Relevant))
 
 
-def judge(
-    state: State, sequence: int, events: list[AnyEvent], now_ns: int
-) -> Iterator[Event]:
+def judge(state: State, sequence: int, events: list[AnyEvent], now_ns: int) -> Iterator[Event]:
     """Yield what the events of one record change."""
     for event in events:
         if type(event) in _RELEVANT:

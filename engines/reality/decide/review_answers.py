@@ -25,16 +25,10 @@ def reject(state: State, sequence: int, answer: ReviewAnswered, now_ns: int) -> 
     yield reviews.closed(
         state, sequence, hash_, "rejected", answer.reason, answer.signers, refused=review.charged
     )
-    yield from withdrawals.settle(
-        state,
-        sequence,
-        review.cluster,
-        review.symbol,
-        review.charged,
-        review.article,
-        "refused",
-        now_ns,
+    why = withdrawals.Withdrawal(
+        sequence, review.cluster, review.symbol, "refused", review.article, review.charged, now_ns
     )
+    yield from withdrawals.settle(state, why, [review.charged])
 
 
 def approve(state: State, sequence: int, answer: ReviewersChecked, now_ns: int) -> Iterator[Event]:
@@ -84,9 +78,7 @@ def expire(state: State, hash_: str, now_ns: int) -> Iterator[Event]:
     yield from _told_meanwhile(state, review.cause, review, now_ns)
 
 
-def _told_meanwhile(
-    state: State, cause: int, review: OpenReview, now_ns: int
-) -> Iterator[Event]:
+def _told_meanwhile(state: State, cause: int, review: OpenReview, now_ns: int) -> Iterator[Event]:
     """Judge what was told while the review held its story back, if anything was."""
     story = state.persisted.clusters[review.cluster].stories[review.symbol]
     if story.tellings and next(reversed(story.tellings)) > review.article:
@@ -114,9 +106,7 @@ def _refused(state: State, sequence: int, hash_: str, symbol: str) -> ReviewAnsw
     return None
 
 
-def _no_part(
-    state: State, sequence: int, answer: ReviewersChecked
-) -> ReviewAnswerRefused | None:
+def _no_part(state: State, sequence: int, answer: ReviewersChecked) -> ReviewAnswerRefused | None:
     """Refuse a part that is none: to the other side, or more than was proposed."""
     if not isinstance(answer, PartChecked):
         return None
@@ -128,9 +118,7 @@ def _no_part(
     return _no(sequence, hash_, symbol, Refusal.VALUE_OUT_OF_RANGE, detail)
 
 
-def _no(
-    sequence: int, hash_: str, symbol: str, code: Refusal, detail: str
-) -> ReviewAnswerRefused:
+def _no(sequence: int, hash_: str, symbol: str, code: Refusal, detail: str) -> ReviewAnswerRefused:
     return ReviewAnswerRefused(
         cause=sequence, proposal_hash=hash_, symbol=symbol, code=code.value, detail=detail
     )

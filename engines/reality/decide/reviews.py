@@ -2,28 +2,21 @@
 
 from collections.abc import Iterator
 
-from engines.reality.arithmetic import clamp
 from engines.reality.limits import MAX_PROPOSAL_ARTICLES, MAX_PROPOSAL_SOURCES
 from engines.reality.state import State
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import Refusal
-from schemas.events.exchange import ReviewersChecked
-from schemas.events.governance import ReviewAnswered
 from schemas.events.reality import (
     Event,
     ImpactAssessed,
     Proposal,
-    ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
     ReviewOutcome,
     ReviewReason,
-    ScoreChanged,
 )
 from schemas.limits import MAX_DETAIL_CHARS, MAX_OPEN_REVIEWS
 from schemas.texts import clean
-from schemas.units import SCORE_MAX_E2
 
 
 def propose(

@@ -40,7 +40,7 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
 def as_told(
     state: State, cause: int, cluster_id: int, symbol: str, now_ns: int
 ) -> ImpactAssessed | None:
-    """Return what the story comes to as it is told now, without asking anybody; None if by nobody."""
+    """Return what the story comes to as it is told now, None if nobody tells it any more."""
     story = state.persisted.clusters[cluster_id].stories[symbol]
     if not story.tellings:
         return None
@@ -53,9 +53,7 @@ def _points_e2(state: State, story: Story, computed: ImpactAssessed) -> int:
     if story.asked != "used":
         return computed.computed_e2
     cap_e2 = state.persisted.reality.delta_cap_e2
-    return arithmetic.blended_e2(
-        computed.computed_e2, cap_e2, story.impact_e2, story.confidence_bp
-    )
+    return arithmetic.blended_e2(computed.computed_e2, cap_e2, story.impact_e2, story.confidence_bp)
 
 
 def _computed(
