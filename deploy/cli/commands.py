@@ -81,10 +81,12 @@ ADMIN: Final = CommandGroup(
         ),
         "approve": Command(
             "reviews:approve",
-            "Let exactly this move be applied. Who has an interest in the symbol is barred.",
+            "Let exactly this move be applied, or a part. Who has an interest in the symbol is "
+            "barred.",
         ),
         "reject": Command(
-            "reviews:reject", "Let this move never be applied; the score stays as it is."
+            "reviews:reject",
+            "Let this move not be applied, and its source have no more say in this story.",
         ),
     },
 )

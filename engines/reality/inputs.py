@@ -40,11 +40,16 @@ def llm(message: Stored) -> LlmCalled | LlmAvailability | None:
         return None
 
 
+def has_approvals(payload: bytes) -> bool:
+    """Tell whether a record of the exchange may have a ReviewersChecked, without decoding it."""
+    return any(tag in payload for tag in _CHECKED)
+
+
 def reviewers_checked(message: Stored) -> list[ReviewersChecked]:
     """Return the ReviewersChecked, of a part too, of a record of the exchange.
 
     Its records are big and many, and next to none has one, so bytes are looked at first.
     """
-    if not any(tag in message.payload for tag in _CHECKED):
+    if not has_approvals(message.payload):
         return []
     return [event for event in read(message).events if isinstance(event, ReviewersChecked)]

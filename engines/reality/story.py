@@ -83,17 +83,18 @@ class Story(msgspec.Struct, array_like=True):
             return 0
         return self.refused_up_e2 if delta_e2 > 0 else self.refused_down_e2
 
-    def back_e2(self, points_e2: int, source: str) -> int:
-        """Return the move that undoes what withdrawn tellings did and `points_e2` do not bear out.
-
-        Withdrawn are those of `source` and of the sources that do not tell the story any more.
-        """
+    def gone_e2(self, source: str) -> int:
+        """Return what `source` and those who do not tell the story any more moved the score."""
         telling = self.sources
-        gone_e2 = sum(
+        return sum(
             moved_e2
             for name, moved_e2 in self.moved_e2.items()
             if name == source or name not in telling
         )
+
+    def back_e2(self, points_e2: int, source: str) -> int:
+        """Return the move that undoes what is gone and `points_e2` do not bear out."""
+        gone_e2 = self.gone_e2(source)
         return clamp(points_e2 - self.applied_e2, min(-gone_e2, 0), max(-gone_e2, 0))
 
     def withdraw(self, articles: list[int]) -> None:

@@ -75,6 +75,14 @@ class AssessmentOut(RowOut):
         Fraction, Field(description="In its source, as the article came."), as_fraction("trust_bp")
     ]
     quick_score: Annotated[Fraction, as_fraction("quick_bp")]
+    withdrawn: Annotated[
+        str,
+        Field(
+            description="Why it has no say any more: retracted, corrected, replaced (by a better "
+            "source) or refused (by a person); empty while it has."
+        ),
+    ]
+    withdrawn_by: Annotated[int | None, Field(description="The article that brought it about.")]
     assessed_at: Annotated[Time, as_time("assessed_ns")]
     cause: Cause
     sequence: ChangedBy
@@ -177,6 +185,13 @@ class ScoreChangeOut(RowOut):
     delta: Annotated[Decimal, as_decimal("delta_e2")]
     confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     proposal_hash: ProposalHash
+    taken_back: Annotated[
+        str,
+        Field(
+            description="Why earlier moves of the event were undone: retracted, corrected, "
+            "replaced or refused; empty for a move of its own."
+        ),
+    ]
     time: Annotated[Time, as_time("time_ns")]
     cause: Cause
     sequence: ChangedBy
@@ -215,6 +230,14 @@ class ReviewOut(RowOut):
     confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     signers: list[str]
     answer_reason: str
+    approved: Annotated[
+        Decimal | None,
+        Field(description="How much of `delta` was approved; null while open, and before 0.2."),
+        as_decimal("approved_e2"),
+    ]
+    refused_source: Annotated[
+        str, Field(description="Has no say in this event any more, since its move was rejected.")
+    ]
     refused: Annotated[str, Field(description="Why the last answer had no effect, if so.")]
     refused_detail: str
     opened_at: Annotated[Time, as_time("opened_ns")]

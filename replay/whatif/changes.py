@@ -20,8 +20,12 @@ REASON: Final = "what if"
 SIGNER: Final = "what-if"
 
 _POLICY: Final = b'"type":"policy_set/1"'
-_ANSWER: Final = b'"type":"review_answered/1"'
-_CHECKED: Final = b'"type":"reviewers_checked/1"'
+_ANSWERS: Final = (
+    b'"type":"review_answered/1"',
+    b'"type":"part_approved/1"',
+    b'"type":"reviewers_checked/1"',
+    b'"type":"part_checked/1"',
+)
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +95,7 @@ class Rewriter:
             return message
         policy = changes.policy and message.sequence > changes.after and _POLICY in payload
         answered = changes.answers or changes.carry_answers
-        answers = answered and (_ANSWER in payload or _CHECKED in payload)
+        answers = answered and any(tag in payload for tag in _ANSWERS)
         return self._record(message) if policy or answers else message
 
     def _is_left_out(self, message: Stored) -> bool:

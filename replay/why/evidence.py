@@ -15,6 +15,7 @@ from schemas.events.governance import (
     MarketEdited,
     MarketListed,
     MarketResolved,
+    PartApproved,
     PolicySet,
     ReviewAnswered,
     SourceAdded,
@@ -303,6 +304,8 @@ def _effect(
             return f"{event.symbol} resolved at {to_decimal(event.value_ticks)}"
         case PolicySet():
             return f"policy {event.version} “{event.policy.name}”"
+        case PartApproved():
+            return f"{len(event.signers)} of the people approve {to_decimal(event.delta_e2)} of it"
         case ReviewAnswered():
             answer = "approve" if event.approve else "reject"
             return f"{len(event.signers)} of the people {answer}"
