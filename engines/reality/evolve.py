@@ -58,7 +58,8 @@ def _article_dropped(state: State, event: ArticleDropped) -> None:
     if event.reason in ("duplicate", "no_market"):
         _count(state, event.source, event.at_ns)
     if event.reason == "duplicate":
-        state.persisted.seen.add(event.snapshot_id, event.article, event.at_ns)
+        if state.persisted.seen.get(event.snapshot_id) is None:
+            state.persisted.seen.add(event.snapshot_id, event.article, event.at_ns)
         _stand_in(state, event)
 
 
@@ -74,7 +75,13 @@ def _stand_in(state: State, event: ArticleDropped) -> None:
         _enter(
             state,
             event.article,
-            WindowArticle(original.cluster, event.at_ns, original.published_ns, original.telling),
+            WindowArticle(
+                original.cluster,
+                event.at_ns,
+                original.published_ns,
+                original.telling,
+                event.source,
+            ),
         )
 
 
@@ -163,7 +170,8 @@ def _articles_forgotten(state: State, event: ArticlesForgotten) -> None:
 def _llm_requested(state: State, event: LlmRequested) -> None:
     persisted, llm = state.persisted, state.persisted.llm
     cluster = persisted.clusters[event.cluster]
-    cluster.stories[event.symbol].asked = "waiting"
+    story = cluster.stories[event.symbol]
+    story.asked, story.asked_about = "waiting", event.articles[:]
     cluster.pins += 1
     state.update_ended(event.cluster)
     llm.waiting[event.request_id] = PendingRequest(

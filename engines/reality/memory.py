@@ -25,7 +25,7 @@ class SeenArticles(msgspec.Struct, array_like=True):
         return self.now.get(snapshot_id) or self.before.get(snapshot_id)
 
     def add(self, snapshot_id: str, article: int, at_ns: int) -> None:
-        """Remember an article."""
+        """Remember an article as the last that had a say with this content."""
         if not self.now and not self.before:
             self.until_ns = at_ns + REMEMBER_ARTICLES_NS
         self.now[snapshot_id] = article

@@ -40,15 +40,15 @@ class KnownSource(msgspec.Struct, array_like=True):
 class WindowArticle(msgspec.Struct, array_like=True, frozen=True):
     """An article of the window: later ones may be similar to it.
 
-    `telling` is the article whose telling it repeats: itself, unless it is a duplicate. `source`
-    and `page` are those of an article that is none, by which a later version of it is known.
+    `telling` is the article whose telling it repeats: itself, unless it is a duplicate. By `page`
+    a later version of it is known; it is empty for a duplicate.
     """
 
     cluster: int
     at_ns: int
     published_ns: int
     telling: int
-    source: str = ""
+    source: str
     page: str = ""
 
 

@@ -25,8 +25,9 @@ class Story(msgspec.Struct, array_like=True):
     `moved_e2` has each source that ever told the story, and what the moves charged to it come to
     now, those taken back subtracted; their sum is `applied_e2`. The tellings of `refused` sources
     have no say. A move that was proposed and not approved is in `refused_up_e2` or
-    `refused_down_e2`; `told_by` is how many sources had told the story then. `review` is the hash
-    of the proposal that waits, empty for none.
+    `refused_down_e2`; `told_by` is how many sources had told the story then. `asked_about`
+    are the articles that the LLM was given. `review` is the hash of the proposal that waits,
+    empty for none.
     """
 
     tellings: dict[int, Telling] = {}
@@ -37,6 +38,7 @@ class Story(msgspec.Struct, array_like=True):
     refused_down_e2: int = 0
     told_by: int = 0
     asked: StoryLlm = ""
+    asked_about: list[int] = []
     impact_e2: int = 0
     confidence_bp: int = 0
     review: str = ""
@@ -98,10 +100,11 @@ class Story(msgspec.Struct, array_like=True):
         return clamp(points_e2 - self.applied_e2, min(-gone_e2, 0), max(-gone_e2, 0))
 
     def withdraw(self, articles: list[int]) -> None:
-        """Let articles have no say any more; nor has an answer of the LLM that rests on them."""
+        """Let articles have no say any more; nor has an answer of the LLM about any of them."""
         for article in articles:
             del self.tellings[article]
-        if self.asked == "used":
+        about = [article for article in self.asked_about if article in articles]
+        if about and self.asked == "used":
             self.asked, self.impact_e2, self.confidence_bp = "invalid", 0, 0
 
     def take_back(self, source: str, delta_e2: int) -> None:

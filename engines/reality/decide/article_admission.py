@@ -54,7 +54,7 @@ def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
 
 def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) -> Iterator[Event]:
     """Yield the outcome of a measured article, and its effects on the markets it names."""
-    drop = _stranger(state, signals)
+    drop = _stranger(state, signals, now_ns)
     if drop is None and _counts(state, signals, now_ns) and _too_many(state, signals, now_ns):
         yield _quarantine(state, sequence, signals, now_ns)
     drop = drop or _useless(state, signals, now_ns)
@@ -77,15 +77,13 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
 # -- why an article has no say -------------------------------------------------------
 
 
-def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
+def _stranger(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | None:
     """Return why the article does not count: repeated, or from no active source."""
-    persisted = state.persisted
+    persisted, article = state.persisted, signals.article
     of = persisted.seen.get(signals.snapshot_id)
-    if of is None and (
-        signals.article in persisted.window or signals.article in persisted.clusters
-    ):
-        of = signals.article
-    if of is not None:
+    if article in persisted.window or article in persisted.clusters:
+        return _Drop("repeated", article)
+    if of is not None and placing.other_voice(state, signals, now_ns) is None:
         return _Drop("repeated", of)
     known = persisted.sources.get(signals.source)
     if known is None:

@@ -34,6 +34,9 @@ NOWHERE = Place(None, [], "", [])
 def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     """Return where a fit article belongs."""
     alike = _alike(state, signals, now_ns)
+    same = other_voice(state, signals, now_ns)
+    if same is not None:
+        alike.append(Neighbour(same, WEIGHT_ONE_BP))
     like = max(alike, key=lambda one: one.similarity_bp, default=None)  # the first of equals
     prior = _earlier_version(state, signals, now_ns)
     if prior is not None and signals.notice:
@@ -55,6 +58,18 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     notice = signals.notice if own else ""
     ends = _ended(cluster, signals.source, prior, notice)
     return Place(like, [*dict.fromkeys(near)], notice, ends)
+
+
+def other_voice(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
+    """Return the earlier article with the same content, if another source had it, in the window.
+
+    It is a copy like any other then: whose source is trusted more has the say, not who was first.
+    """
+    same = state.persisted.seen.get(signals.snapshot_id)
+    entry = None if same is None else _in_window(state, same, now_ns)
+    if same is None or entry is None or signals.article < same:
+        return None
+    return None if entry.source == signals.source else same
 
 
 def of_a_retraction(state: State, signals: SignalsMeasured, now_ns: int) -> Place:

@@ -62,12 +62,17 @@ def settle(state: State, why: Withdrawal, sources: list[str]) -> Iterator[Event]
     yield from stories.assess(state, why.cause, why.cluster, why.symbol, why.now_ns)
 
 
-def _take_back(state: State, why: Withdrawal, source: str) -> Iterator[ScoreTakenBack]:
+def _take_back(state: State, why: Withdrawal, source: str) -> Iterator[Event]:
+    """Undo what is borne out no more, and a proposal that counts on it."""
     old_e2 = state.persisted.scores[why.symbol].score_e2
     told = stories.as_told(state, why.cause, why.cluster, why.symbol, why.now_ns)
-    back_e2 = _story(state, why).back_e2(0 if told is None else told.points_e2, source)
+    story = _story(state, why)
+    back_e2 = story.back_e2(0 if told is None else told.points_e2, source)
     new_e2 = clamp(old_e2 + back_e2, 0, SCORE_MAX_E2)
     if new_e2 != old_e2:
+        if story.review:
+            detail = f"a move of {source} that it counts on is taken back"
+            yield reviews.closed(state, why.cause, story.review, "withdrawn", detail)
         yield ScoreTakenBack(
             cause=why.cause,
             symbol=why.symbol,
