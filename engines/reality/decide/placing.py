@@ -104,11 +104,15 @@ def _in_window(state: State, article: int, now_ns: int) -> WindowArticle | None:
 
 
 def _earlier_version(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
-    """Return the last article that its source had on the same page."""
+    """Return the last article that its source had on the same page, if that was before it.
+
+    So an article that is measured again does not end what its source told since.
+    """
     if not signals.page:
         return None
-    prior = state.pages.get((signals.source, signals.page))
-    return None if prior is None or _in_window(state, prior, now_ns) is None else prior
+    prior = state.pages.get((signals.source, signals.page), signals.article)
+    earlier = prior < signals.article and _in_window(state, prior, now_ns) is not None
+    return prior if earlier else None
 
 
 def _has_told(cluster: ArticleCluster, source: str) -> bool:
@@ -118,8 +122,8 @@ def _has_told(cluster: ArticleCluster, source: str) -> bool:
 def _ended(cluster: ArticleCluster, source: str, prior: int | None, notice: Notice) -> list[int]:
     """Return the own tellings that an article ends: that of its page, or by a notice all."""
     stories = cluster.stories.values()
-    if prior is not None and any(prior in story.tellings for story in stories):
-        return [prior]
+    if prior is not None:
+        return [prior] if any(prior in story.tellings for story in stories) else []
     if not notice:
         return []
     return [*dict.fromkeys(one for story in stories for one in story.told_in(source))]
