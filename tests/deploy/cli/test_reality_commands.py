@@ -73,6 +73,8 @@ def review_out(**fields: Any) -> told.ReviewOut:
         "confidence": "0.5800",
         "signers": [],
         "answer_reason": "",
+        "approved": None,
+        "refused_source": "",
         "refused": "",
         "refused_detail": "",
         "opened_at": WHEN,
@@ -122,6 +124,8 @@ ASSESSMENT = told.AssessmentOut(
     keywords="0.1000",
     relevance="0.6000",
     quick_score="0.2300",
+    withdrawn="",
+    withdrawn_by=None,
     assessed_at=WHEN,
     cause=9,
     sequence=9,
@@ -377,6 +381,18 @@ async def test_exactly_what_was_shown_is_answered(person: Person, word: str) -> 
     signed = person.signed(f"{word}_review")
     assert (signed["proposal_hash"], signed["symbol"]) == (HASH, SYMBOL)
     assert signed["reason"] == "seen"
+
+
+async def test_part_of_a_move_is_approved(person: Person) -> None:
+    person.tables.sources["feed"] = source_out(FEED)
+    person.tables.review = answered(person, status="approved", approved="3.50", sequence=99)
+    command = ("admin", "approve", HASH[:6], "--only", "3.50", "--reason", "less")
+    done = await person.run(*command, answer="y\n")
+    assert done.exit_code == 0, done.output
+    assert "Approve 3.50 points of this move, and no more?" in done.output
+    assert person.signed("approve_part")["delta_e2"] == 350
+    with pytest.raises(InputError, match="--only"):
+        await person.run(*command[:4], "much", "--reason", "r", "--yes")
 
 
 async def test_without_asking(person: Person) -> None:

@@ -43,7 +43,7 @@ def review(hash_: str, articles: list[int] | None = None) -> reality.ReviewOpene
 
 
 def closed(hash_: str, outcome: reality.ReviewOutcome) -> reality.ReviewClosed:
-    return reality.ReviewClosed(3, hash_, "TEST", 7, outcome, ["UKEY"], "seen")
+    return reality.ReviewClosed(3, hash_, "TEST", 7, outcome, ["UKEY"], "seen", 0, "")
 
 
 def test_a_moved_score_is_told_with_how_it_stands() -> None:
