@@ -8,6 +8,21 @@ MAX_SERVICE_SECRETS: Final = 5
 """Secrets of one service key that are accepted at once, after rotations."""
 STOP_PATIENCE_S: Final = 15
 """How long a process that was told to stop may take before it is cancelled."""
+LINES_PER_SECOND: Final = 20
+"""Log lines that a process writes for one cause; the next line counts what was left out."""
+MAX_LOG_CAUSES: Final = 256
+"""Causes that are told apart within a second; all others are one."""
+MAX_LOGGED_CHARS: Final = 400
+"""Of one value in a log line,"""
+MAX_LOGGED_TRACE_CHARS: Final = 8_000
+"""and of a traceback."""
+LOG_FILE_BYTES: Final = 20 * 1024 * 1024
+LOG_FILES: Final = 5
+"""The one that is written, and those before it."""
+LOG_LOOK_MS: Final = 500
+"""How often `everything up` looks whether a log file is full."""
+GATEWAY_FILES: Final = 16_384
+"""Open files that the gateway asks for, if it may: each connection is one."""
 NEWS_LOOK_S: Final = 5
 """From one look whether the extra `news` is installed by now to the next."""
 NEWS_PROGRESS_S: Final = 5

@@ -5,7 +5,7 @@ scales event points by the cap instead of by 100, so that fewer events need a re
 
 A section that is `UNSET` is not in the signed text. It was not there when the first venues
 were founded, so it means the section's defaults, which therefore never change; presets
-state every section.
+state every section. Without `quotas` there are none, as there were none then.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from schemas.subjects import is_account
 from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEIGHT_ONE_BP
 
 MarketType = Literal[
@@ -127,6 +128,61 @@ class GovernancePolicy(msgspec.Struct, kw_only=True, frozen=True):
     political_signers: int = 2
 
 
+class Quota(msgspec.Struct, kw_only=True, frozen=True):
+    """What one account may ask of the gateway and the broker; the defaults are a trader's.
+
+    A command is one message, of one order or of a hundred. `command_burst` may come at once
+    after a quiet time.
+    """
+
+    commands_per_s: int = 20
+    command_burst: int = 100
+    bytes_per_s: int = 64 * 1024
+    open_orders: int = 2_000
+    native_connections: int = 5
+    http_connections: int = 10
+    subscriptions: int = 32
+    channels: int = 50
+
+
+MAKER: Final = Quota(
+    commands_per_s=500,
+    command_burst=2_500,
+    bytes_per_s=2 * 1024 * 1024,
+    open_orders=20_000,
+)
+
+
+class QuotasPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """Quotas of accounts: `makers` have the one for makers, all others that for traders.
+
+    The newcomer's numbers take the place of the trader's for an account that has never had a
+    credit: whatever it sends is refused, and a refusal stays on the log for ever, too.
+    """
+
+    trader: Quota = Quota()
+    maker: Quota = MAKER
+    makers: tuple[str, ...] = ()
+    newcomer_commands_per_s: int = 1
+    newcomer_command_burst: int = 10
+    newcomer_bytes_per_s: int = 4 * 1024
+
+    def of(self, account: str) -> Quota:
+        """Return the quota of an account that has had credits."""
+        return self.maker if account in self.makers else self.trader
+
+    def of_newcomer(self, account: str) -> Quota:
+        """Return the quota of an account that has never had a credit."""
+        if account in self.makers:
+            return self.maker
+        return msgspec.structs.replace(
+            self.trader,
+            commands_per_s=self.newcomer_commands_per_s,
+            command_burst=self.newcomer_command_burst,
+            bytes_per_s=self.newcomer_bytes_per_s,
+        )
+
+
 class RealityRules(NamedTuple):
     """The sections of a policy that the reality engine runs by."""
 
@@ -149,6 +205,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     safeguards: Safeguards | UnsetType = UNSET
     llm: LlmPolicy | UnsetType = UNSET
     unsigned: UnsignedMoves | UnsetType = UNSET
+    quotas: QuotasPolicy | UnsetType = UNSET
 
     def rules(self) -> RealityRules:
         """Return the reality engine's sections; what is not stated is as it was at first."""
@@ -161,8 +218,12 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
         )
 
     def stated(self) -> "Policy":
-        """Return the same policy with every section in it."""
-        return msgspec.structs.replace(self, **self.rules()._asdict())
+        """Return the same policy with every section in it.
+
+        Quotas are the exception to what an absent section means: none were enforced then.
+        """
+        quotas = QuotasPolicy() if isinstance(self.quotas, UnsetType) else self.quotas
+        return msgspec.structs.replace(self, quotas=quotas, **self.rules()._asdict())
 
 
 SEED_PLAN: Final = Policy(name="seed-plan").stated()
@@ -197,7 +258,42 @@ def problem(policy: Policy) -> str | None:
         return "max_open_orders is outside 1..20000"
     if not 1 <= policy.governance.political_signers <= 9:
         return "political_signers is outside 1..9"
-    return _sections_problem(policy)
+    return _quotas_problem(policy.quotas) or _sections_problem(policy)
+
+
+MAX_MAKERS: Final = 256
+_QUOTA_RANGES: Final = {
+    "commands_per_s": (1, 100_000),
+    "command_burst": (1, 1_000_000),
+    "bytes_per_s": (1_024, 1_000_000_000),
+    "open_orders": (1, 20_000),
+    "native_connections": (1, 10_000),
+    "http_connections": (1, 10_000),
+    "subscriptions": (1, 10_000),
+    "channels": (1, 10_000),
+}
+
+
+def _quotas_problem(quotas: QuotasPolicy | UnsetType) -> str | None:
+    """Return what is wrong with the quotas, or None."""
+    if isinstance(quotas, UnsetType):
+        return None
+    for whose, quota in (
+        ("trader", quotas.trader),
+        ("maker", quotas.maker),
+        ("newcomer", quotas.of_newcomer("")),
+    ):
+        for field, (low, high) in _QUOTA_RANGES.items():
+            if not low <= getattr(quota, field) <= high:
+                return f"{field} of the {whose} is outside {low}..{high}"
+    makers = quotas.makers
+    if len(makers) > MAX_MAKERS:
+        return f"there are more than {MAX_MAKERS} makers"
+    if not all(is_account(maker) for maker in makers):
+        return "makers has a name that no account can have"
+    if list(makers) != sorted(set(makers)):
+        return "makers is not sorted, or names one twice"
+    return None
 
 
 _AT_LEAST_ONE: Final = frozenset(

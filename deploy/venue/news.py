@@ -74,7 +74,9 @@ class NewsInstallation:
         self._say_again = 0.0
 
     def start(self) -> None:
-        with self._log_path.open("wb") as log:
+        self._log_path.write_bytes(b"")
+        # appended to, so that it can be emptied when it is full
+        with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*_NICE, "bash", "-c", self._command],
                 stdin=subprocess.DEVNULL,

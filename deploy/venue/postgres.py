@@ -26,6 +26,8 @@ RECOVERED_WITHIN_S: Final = 120
 """How long Postgres may take to replay its own journal after a crash."""
 STOPPED_WITHIN_S: Final = 60
 """How long Postgres may take to write down what it holds, before it has to leave that."""
+POSTGRES_LOG: Final = "log"
+"""The file in the data folder that the library has Postgres write to."""
 _LOOK_EVERY_S: Final = 0.2
 _LOG_TAIL_BYTES: Final = 2_000
 
@@ -129,7 +131,7 @@ class Postgres:
 
     def _log_tail(self) -> str:
         with contextlib.suppress(OSError):
-            data = (self._folder / "log").read_bytes()[-_LOG_TAIL_BYTES:]
+            data = (self._folder / POSTGRES_LOG).read_bytes()[-_LOG_TAIL_BYTES:]
             return data.decode(errors="replace").strip()
         return "it wrote no log"
 

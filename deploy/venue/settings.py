@@ -6,10 +6,13 @@
 | EVERYTHING_SHARD | main                     | which shard's log                             |
 | EVERYTHING_URL   | the address printed      | the gateway, for the CLI                      |
 | EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
+| EVERYTHING_HOSTS | (loopback names only)   | names under which the gateway is reached      |
+| EVERYTHING_TRUSTED_PROXIES | (none)        | whose X-Forwarded-For is believed             |
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
 | EVERYTHING_RELAXED_SYNC | (off)             | for a server that fsyncs at an interval: log.md |
 | EVERYTHING_INGEST | on                      | `off`: nothing is fetched, measured or asked  |
 | EVERYTHING_NATS_CONF | nats.conf            | a conf of yours that includes ours            |
+| EVERYTHING_NATS_FRONT | (none)              | host:port where strangers reach nats-server   |
 | EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
 | NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
@@ -25,7 +28,9 @@
 | REALITY_API_SECRET | (none)                 | the service key called `default`              |
 """
 
+import ipaddress
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -39,6 +44,7 @@ from schemas.texts import is_line
 
 _BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _MAX_HEADER_CHARS: Final = 200
+_HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 _SHARED_NAMES: Final = frozenset(
     {
         "nats_url",
@@ -63,9 +69,33 @@ def _shard(text: str) -> str:
     return text
 
 
+def _hosts(text: str) -> str:
+    if not all(map(_HOST.fullmatch, listed(text))):
+        raise ValueError("host names without ports, separated by commas; *.name for all below")
+    return text
+
+
+def _networks(text: str) -> str:
+    for network in listed(text):
+        ipaddress.ip_network(network, strict=False)
+    return text
+
+
+def listed(text: str) -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _header(text: str) -> str:
     if not text.isascii() or not is_line(text, _MAX_HEADER_CHARS):
         raise ValueError(f"1 to {_MAX_HEADER_CHARS} printable ASCII characters")
+    return text
+
+
+def _address(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= 65_535:
+        raise ValueError("an address and a port, such as 0.0.0.0:4223")
     return text
 
 
@@ -96,9 +126,12 @@ class Settings(BaseModel):
     http_port: int = Field(default=8000, ge=1, le=65_535)
     nats_port: int = Field(default=4222, ge=1, le=65_535)
     monitor_port: int = Field(default=8222, ge=1, le=65_535)
+    hosts: Annotated[str, AfterValidator(_hosts)] = ""
+    trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     archive: Path | None = None
     relaxed_sync: str | None = None
     nats_conf: Path | None = None
+    nats_front: Annotated[str, AfterValidator(_address)] | None = None
     nats_url: str | None = None
     nats_monitor_url: str | None = None
     database_url: str | None = None

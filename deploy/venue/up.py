@@ -15,10 +15,11 @@ import psutil
 
 from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
-from deploy.processes.names import CORE, INGEST, KEEPING, not_started
+from deploy.processes.names import CORE, FRONT, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
+from deploy.venue.log_files import LogFiles
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
-from deploy.venue.postgres import Postgres
+from deploy.venue.postgres import POSTGRES_LOG, Postgres
 from deploy.venue.supervisor import (
     STOP_AFTER_S,
     WATCH_EVERY_S,
@@ -31,7 +32,7 @@ from schemas.errors import StoreUnavailable
 from streams.broker import config
 from streams.broker.server import NatsServer
 from streams.log.nats_wire import Wire
-from streams.log.streams import ensure_shard
+from streams.log.streams import check_consumers, ensure_shard
 
 READY_WITHIN_S: Final = 600
 """The gateway folds the log's records before it opens, and a log can be long."""
@@ -62,6 +63,7 @@ class Venue:
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
+        self._log_files = LogFiles(self._home.logs, self._home.postgres / POSTGRES_LOG)
         self._upgrade: upgrading.Upgrade | None = None
         self._look_for_upgrade_again = 0.0
 
@@ -88,6 +90,8 @@ class Venue:
             self._wait_for_gateway()
         for name in KEEPING:
             self._start_child(name)
+        if self._settings.nats_front is not None:
+            self._start_child(FRONT)
         self._start_ingest()
         self._note_founding()
         self._ready_file.touch()
@@ -132,12 +136,14 @@ class Venue:
         if self._nats is not None:
             with self._step("stopping nats-server"):
                 asyncio.run(self._nats.stop())
+        self._log_files.stop()
 
     def _prepare(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: self._supervisor.stopping.set())
         with self._begun("keys and folders"):
             self._home.prepare()
+            self._log_files.start()
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
             _ = self.paths.keyring
@@ -194,6 +200,7 @@ class Venue:
         login = self.paths.login("operator")
         wire = await Wire.open(settings.broker_url, **login)
         try:
+            await check_consumers(wire)
             shard, monitors = self.paths.shard, settings.monitor_urls
             await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
         finally:

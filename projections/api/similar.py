@@ -1,6 +1,5 @@
 """Search by meaning: what is like a question, an article, an event or a market."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -18,6 +17,7 @@ from schemas.asks import KINDS, Kind, SimilarAsked
 from schemas.errors import InputError, NotFound, OperatingError
 from schemas.http import MAX_INT64, QUERY_ERRORS, Out, errors
 from schemas.limits import MAX_QUESTION_CHARS, MAX_SIMILAR
+from schemas.networks import client_network
 from schemas.units import to_fraction
 
 _DOCUMENTS: Final[Mapping[Kind, str]] = {
@@ -139,7 +139,7 @@ async def similar(
     given = [(kind_of, value) for kind_of, value in every if value is not None]
     if len(given) != 1:
         raise InputError("give exactly one of q, article, event and market")
-    reads.admit_search(network_of(request.client.host if request.client else ""))
+    reads.admit_search(client_network(request.client.host if request.client else ""))
     asked = await _seed_of(reads.store, at, *given[0])
     kinds: tuple[Kind, ...] = KINDS if kind is None else (kind,)
     meant = await _meant(reads.similar, asked, kinds, at)
@@ -154,16 +154,6 @@ async def similar(
                 :limit
             ],
         )
-
-
-def network_of(host: str) -> str:
-    """Return the network of an address: /24 of IPv4, /64 of IPv6."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    bits = 24 if address.version == 4 else 64
-    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 def fused(meant: Sequence[ThingKey], words: Sequence[ThingKey]) -> list[ThingKey]:

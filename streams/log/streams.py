@@ -24,7 +24,10 @@ from streams.log.limits import (
     FEED_MAX_PER_CHANNEL,
     JOB_LIFE_S,
     MAX_JOBS,
+    MAX_NONCE_BYTES,
+    MAX_NONCE_MESSAGE_BYTES,
     MAX_RAW_BYTES,
+    MAX_STREAM_CONSUMERS,
     MONITOR_TIMEOUT_S,
 )
 from streams.log.nats_wire import Wire
@@ -55,6 +58,8 @@ class StreamSpec:
     rollup: bool = False
     """Whether a message may replace all messages of its subject. A stream that allows it
     cannot deny purging, so only permissions protect it."""
+    own_lives: bool = False
+    """Whether a message may say how long it is kept."""
     republish: tuple[str, str] | None = None
     """Source and destination: each stored message is published again, for subscribers."""
 
@@ -79,6 +84,7 @@ class StreamSpec:
             **({"allow_rollup_hdrs": True} if self.rollup else {"deny_purge": True}),
             "allow_atomic": True,
             "allow_direct": True,
+            **({"allow_msg_ttl": True} if self.own_lives else {}),
         }
         if self.republish is not None:
             source, destination = self.republish
@@ -134,6 +140,22 @@ def raw_spec(shard: str, replicas: int = 1) -> StreamSpec:
         max_age_ns=MAX_KEEP_RAW_DAYS * DAY_NS,
         max_bytes=MAX_RAW_BYTES,
         rollup=True,
+    )
+
+
+def nonces_spec(shard: str, replicas: int = 1) -> StreamSpec:
+    """Return the spec of the bucket of what may be used once, each message with its own life.
+
+    A full bucket refuses the next one: forgetting an old one would let it be used again.
+    """
+    return StreamSpec(
+        name=names.nonces_stream(shard),
+        subjects=(names.nonce(shard, "*", "*"),),
+        replicas=replicas,
+        max_bytes=MAX_NONCE_BYTES,
+        max_per_subject=1,
+        max_message_bytes=MAX_NONCE_MESSAGE_BYTES,
+        own_lives=True,
     )
 
 
@@ -220,9 +242,22 @@ async def ensure_shard(
     A founded venue's log must exist. The other streams are created when they are absent: all
     that they hold can be made again, and older venues were founded without some of them.
     """
-    log, others = log_spec(shard), [feed_spec(shard), jobs_spec(shard), raw_spec(shard)]
+    log = log_spec(shard)
+    others = [feed_spec(shard), jobs_spec(shard), raw_spec(shard), nonces_spec(shard)]
     await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)
     await ensure_streams(wire, others, monitor_urls, relaxed_sync)
+
+
+async def check_consumers(wire: Wire) -> None:
+    """Raise ConfigDrift unless the account says how many consumers a stream may have.
+
+    A server that is not told takes 1,000, without a word of it in any configuration.
+    Needs `$JS.API.INFO`.
+    """
+    answer = await _ask(wire, "$JS.API.INFO", b"")
+    live = answer.get("limits", {}).get("max_consumers")
+    if live != MAX_STREAM_CONSUMERS:
+        raise ConfigDrift(f"max_consumers is declared {MAX_STREAM_CONSUMERS}, live {live}")
 
 
 def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ from streams.log import publishing
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, feed_spec, log_spec
+from tests.support.policies import widened
 from tests.support.ports import free_port
 
 SHARD = subjects.DEFAULT_SHARD
@@ -187,7 +188,7 @@ class Rig:
             venue="bench",
             root_key=signatures.public_key(self.root),
             notary_key=signatures.public_key(keys.ensure(self.place.home.keys, NOTARY_KEY)),
-            policy=policy.SEED_PLAN,
+            policy=widened(policy.SEED_PLAN),
             time_ns=time.time_ns(),
         )
         text = encode(genesis)

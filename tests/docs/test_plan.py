@@ -1,6 +1,6 @@
 """docs/plan.md states every threshold of both presets as the code has it."""
 
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy, Quota, QuotasPolicy
 from tests.docs.test_documents import table
 
 
@@ -19,4 +19,15 @@ def test_thresholds_are_those_of_the_code() -> None:
     names = [(row[0], row[1].strip("`")) for row in rows]
     assert dict(zip(names, (int(row[2]) for row in rows), strict=True)) == thresholds(SEED_PLAN)
     assert dict(zip(names, (int(row[3]) for row in rows), strict=True)) == thresholds(CALIBRATED)
+    assert all(row[4] for row in rows), "each has its reason"
+
+
+def test_quotas_are_those_of_the_code() -> None:
+    quotas = QuotasPolicy()
+    assert SEED_PLAN.quotas == CALIBRATED.quotas == quotas
+    rows = table("docs/plan.md", "quota")
+    assert [row[0].strip("`") for row in rows] == list(Quota.__struct_fields__)
+    for column, quota in enumerate((quotas.trader, quotas.maker, quotas.of_newcomer("")), 1):
+        stated = [int(row[column]) for row in rows]
+        assert stated == [getattr(quota, field) for field in Quota.__struct_fields__]
     assert all(row[4] for row in rows), "each has its reason"

@@ -15,7 +15,7 @@ from streams.broker.server import NatsServer
 from streams.log import nats_log
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
-from streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec
+from streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec, nonces_spec
 from tests.support.ports import free_port
 
 _CONF = """
@@ -84,9 +84,10 @@ class TestServer(NatsServer):
 
     async def declare(self, shard: str = DEFAULT_SHARD) -> None:
         """Create the shard's streams, or check them."""
+        specs = [log_spec(shard), feed_spec(shard), nonces_spec(shard)]
         wire = await self.wire("operator")
         try:
-            await ensure_streams(wire, [log_spec(shard), feed_spec(shard)], [self.monitor_url])
+            await ensure_streams(wire, specs, [self.monitor_url])
         finally:
             await wire.close()
 

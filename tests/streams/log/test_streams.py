@@ -16,6 +16,7 @@ from streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
     SyncReport,
+    check_consumers,
     check_stream,
     check_sync,
     ensure_shard,
@@ -23,12 +24,13 @@ from streams.log.streams import (
     feed_spec,
     jobs_spec,
     log_spec,
+    nonces_spec,
     raw_spec,
     sync_report,
 )
 from tests.support.nats import TestServer, nats_server
 
-SPECS = [log_spec("main"), feed_spec("main"), jobs_spec("main"), raw_spec("main")]
+SPECS = [make("main") for make in (log_spec, feed_spec, jobs_spec, raw_spec, nonces_spec)]
 
 
 async def declare(server: TestServer, *, founded: bool = False) -> None:
@@ -37,6 +39,13 @@ async def declare(server: TestServer, *, founded: bool = False) -> None:
         await ensure_shard(wire, "main", [server.monitor_url], founded=founded)
     finally:
         await wire.close()
+
+
+async def test_a_server_that_is_not_told_how_many_consumers_is_refused(server: TestServer) -> None:
+    wire = await server.wire("operator")
+    with pytest.raises(ConfigDrift, match="max_consumers is declared 1500, live -1"):
+        await check_consumers(wire)
+    await wire.close()
 
 
 async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
@@ -121,12 +130,13 @@ def test_a_field_of_the_server_alone_must_be_off() -> None:
 
 
 def test_the_log_keeps_everything_and_the_feed_is_bounded() -> None:
-    log, feed, jobs, raw = (spec.config() for spec in SPECS)
+    log, feed, jobs, raw, nonces = (spec.config() for spec in SPECS)
     assert (log["max_age"], log["max_msgs"], log["max_msgs_per_subject"]) == (0, -1, -1)
     assert log["deny_delete"] and log["deny_purge"]
     assert feed["max_age"] > 0 and feed["max_msgs_per_subject"] > 0
     assert jobs["max_age"] > 0 and jobs["max_msgs"] > 0
     assert raw["max_age"] > 0 and raw["max_bytes"] > 0
+    assert nonces["max_bytes"] > 0 and nonces["discard"] == "new" and nonces["deny_delete"]
 
 
 async def test_a_founded_venue_gets_the_streams_that_came_later_but_no_new_log(
