@@ -14,7 +14,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from schemas.subjects import is_account
-from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEIGHT_ONE_BP
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEEK_NS, WEIGHT_ONE_BP
 
 MarketType = Literal[
     "political", "economic", "social", "technology", "finance", "culture", "sports"
@@ -237,7 +237,7 @@ CALIBRATED: Final = Policy(
         symbol_day_e2=1_000,
         sensitive_symbol_day_e2=300,
         symbol_week_e2=3_000,
-        new_source_ns=7 * DAY_NS,
+        new_source_ns=WEEK_NS,
         new_source_articles=20,
         new_source_bp=1_000,
     ),

@@ -139,6 +139,10 @@ EVERYTHING: Final[Table] = {
         "sources:list_sources",
         "List the sources that people have signed for, and how fetching them goes.",
     ),
+    "source-ledger": Command(
+        "sources:source_ledger",
+        "Show what a source moved, day by day, and what scores would be without that.",
+    ),
     "push": Command("sources:push", "Sign an article with a source's push key and send it."),
     "events": Command(
         "reading:events", "List what clusters of articles mean for a market, the newest first."

@@ -27,6 +27,7 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
@@ -159,6 +160,7 @@ def _articles_forgotten(state: State, event: ArticlesForgotten) -> None:
     persisted.ended = {}
     persisted.seen.forget(now_ns)
     state.charges.forget(now_ns - persisted.safeguards.source_window_ns)
+    persisted.moved.forget(now_ns)
     for known in persisted.sources.values():
         prune(known.recent_ns, now_ns - HOUR_NS)
     persisted.forgotten_ns = now_ns
@@ -240,6 +242,8 @@ def _score_changed(state: State, event: ScoreChanged) -> None:
         score.moves_e2.append(moved_e2)
         del score.moves_e2[: -persisted.safeguards.spike_changes]
         state.charges.add(Charge(event.at_ns, event.symbol, event.source, moved_e2))
+        if not event.review:
+            persisted.moved.add(event.source, event.symbol, event.at_ns, moved_e2)
 
 
 def _score_taken_back(state: State, event: ScoreTakenBack) -> None:
@@ -321,7 +325,9 @@ def _source_released(state: State, event: SourceReleased) -> None:
     known.until_ns, known.cause = 0, event.cause
 
 
-def _nothing(state: State, event: ImpactAssessed | LlmSkipped | ReviewAnswerRefused) -> None:
+def _nothing(
+    state: State, event: ImpactAssessed | LlmSkipped | MoveCut | ReviewAnswerRefused
+) -> None:
     """Change nothing: these explain other events, or why there are none."""
 
 
@@ -337,6 +343,7 @@ EVENT_HANDLERS: Final[EventHandlers[State]] = {
     LlmAnswered: _llm_answered,
     LlmTimedOut: _llm_timed_out,
     LlmModeChanged: _llm_mode_changed,
+    MoveCut: _nothing,
     ScoreChanged: _score_changed,
     ScoreTakenBack: _score_taken_back,
     ReviewOpened: _review_opened,

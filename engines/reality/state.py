@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from engines.reality.memory import Charge, Charges, SeenArticles
+from engines.reality.memory import Charge, Charges, SeenArticles, UnsignedMoved
 from engines.reality.story import Story
 from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
@@ -128,6 +128,7 @@ class PersistedRealityState(msgspec.Struct):
     charges: list[Charge] = []
     llm: LlmState = msgspec.field(default_factory=LlmState)
     reviews: dict[str, OpenReview] = {}
+    moved: UnsignedMoved = msgspec.field(default_factory=UnsignedMoved)
     forgotten_ns: int = 0
     last_cause: int = 0
 

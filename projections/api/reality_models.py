@@ -19,7 +19,8 @@ from projections.api.rows import (
     column,
 )
 from schemas.http import Decimal, Out, Time
-from schemas.units import SECOND_NS
+from schemas.texts import time_of
+from schemas.units import DAY_NS, SECOND_NS
 
 Fraction = Annotated[str, Field(examples=["0.8500"])]
 Cause = Annotated[int, Field(description="The log sequence of what led to it.")]
@@ -345,3 +346,61 @@ class SourcesOut(Out):
 class OneSourceOut(Out):
     sequence: AsOfSequence
     source: SourceOut
+
+
+def _date(day: int) -> str:
+    """Return the date of a day that is counted from 1970."""
+    return time_of(day * DAY_NS).partition("T")[0]
+
+
+class LedgerDayOut(RowOut):
+    """What a source did to one symbol within one day of UTC."""
+
+    symbol: str
+    day: Annotated[str, Field(examples=["2026-11-30"]), Column("day", _date)]
+    unsigned_moves: Annotated[int, Field(description="Moves that nobody signed.")]
+    unsigned: Annotated[Decimal, Field(description="What they come to."), as_decimal("unsigned_e2")]
+    unsigned_size: Annotated[
+        Decimal,
+        Field(description="Both directions added up, as caps do."),
+        as_decimal("unsigned_size_e2"),
+    ]
+    approved: Annotated[Decimal, Field(description="By people."), as_decimal("approved_e2")]
+    refused: Annotated[
+        Decimal,
+        Field(description="Proposed, and rejected, expired or not approved."),
+        as_decimal("refused_e2"),
+    ]
+    taken_back: Annotated[
+        Decimal, Field(description="Moves that were undone."), as_decimal("taken_back_e2")
+    ]
+    cuts: Annotated[int, Field(description="Moves that were cut by a cap.")]
+    sequence: ChangedBy
+
+
+class SourceLedgerOut(Out):
+    sequence: AsOfSequence
+    source: str
+    days: list[LedgerDayOut]
+    next: Next
+
+
+class WithoutSourceOut(RowOut):
+    """A score, and what it would be less all that the source moved it, by sums.
+
+    The exact answer decides all of history again: `everything whatif --without-source`.
+    """
+
+    symbol: str
+    moved: Annotated[Decimal, as_decimal("moved_e2")]
+    score: Annotated[Decimal, as_decimal("score_e2")]
+    score_without: Annotated[
+        Decimal, Field(description="Within the scale."), as_decimal("without_e2")
+    ]
+
+
+class WithoutSourcesOut(Out):
+    sequence: AsOfSequence
+    source: str
+    symbols: list[WithoutSourceOut]
+    next: Next

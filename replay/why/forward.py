@@ -205,7 +205,7 @@ class _Forward:
                 yield self._joined.get((event.cluster, event.symbol))
             case said.ScoreChanged() if event.review:
                 yield self._reviews.get(event.review)
-            case said.ScoreChanged():
+            case said.MoveCut() | said.ScoreChanged():
                 yield self._impacts.get((event.cluster, event.symbol))
             case said.ReviewOpened():
                 yield self._impacts.get((event.proposal.cluster, event.proposal.symbol))

@@ -29,6 +29,7 @@ _KINDS: Final[dict[type, str]] = {
     reality.LlmAnswered: "llm",
     reality.LlmTimedOut: "llm",
     reality.LlmModeChanged: "llm",
+    reality.MoveCut: "score_change",
     reality.ScoreChanged: "score_change",
     reality.ScoreTakenBack: "score_change",
     reality.ReviewOpened: "review",
@@ -131,6 +132,9 @@ def _reality(event: reality.Event) -> str:
 
 def _score(event: reality.Event) -> str:
     match event:
+        case reality.MoveCut():
+            moved, left = to_decimal(event.moved_e2), to_decimal(event.delta_e2)
+            return f"{event.symbol}: {moved} of {left} may move unsigned, by {event.cap}"
         case reality.ScoreTakenBack():
             old, new = to_decimal(event.old_score_e2), to_decimal(event.new_score_e2)
             return f"{event.symbol} score back from {old} to {new}: {event.reason}"

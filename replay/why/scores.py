@@ -12,6 +12,7 @@ from schemas.events.governance import PolicySet
 from schemas.events.reality import (
     ImpactAssessed,
     LlmAnswered,
+    MoveCut,
     ReviewClosed,
     ScoreChanged,
     ScoreTakenBack,
@@ -47,7 +48,12 @@ class ScoreExplainer:
         elif change.story is None:
             node.flaws.append("the assessment that it follows from was not found")
         else:
-            self._follows(event, change.story.impact.event.delta_e2, node)
+            assessed_e2 = change.story.impact.event.delta_e2
+            if change.cut is None:
+                self._follows(event, assessed_e2, node)
+            else:
+                self._follows_cut(change.cut, assessed_e2, node)
+                self._follows(event, change.cut.moved_e2, node)
             await self._assessment(change.story, key)
 
     async def _undone(self, undone: Undone | None, event: ScoreTakenBack, node: Node) -> None:
@@ -81,6 +87,17 @@ class ScoreExplainer:
         same = (new_e2, new_e2 - event.old_score_e2) == (event.new_score_e2, event.delta_e2)
         if not self._graph.check(text, same):
             node.flaws.append("the move is not what was assessed")
+
+    def _follows_cut(self, cut: MoveCut, delta_e2: int, node: Node) -> None:
+        """Check that a cut left of a move what its cap had left."""
+        left_e2 = max(cut.cap_e2 - cut.used_e2, 0)
+        text = (
+            f"{to_decimal(cut.used_e2)} of {to_decimal(cut.cap_e2)} ({cut.cap}) were used, so "
+            f"{to_decimal(cut.moved_e2)} of {to_decimal(delta_e2)} moved (story {cut.cluster})"
+        )
+        same = (cut.delta_e2, abs(cut.moved_e2)) == (delta_e2, left_e2)
+        if not self._graph.check(text, same):
+            node.flaws.append("the cut is not what its cap had left")
 
     # -- reviews ---------------------------------------------------------------------
 
@@ -195,7 +212,11 @@ def _wrong(impact: ImpactAssessed, version: StoryVersion, rules: RealityRules) -
     if impact.llm == "used" and outcome is not None and isinstance(outcome.event, LlmAnswered):
         said = outcome.event
         points_e2 = arithmetic.blended_e2(
-            computed_e2, policy.delta_cap_e2, said.impact_e2, said.confidence_bp
+            computed_e2,
+            policy.delta_cap_e2,
+            said.impact_e2,
+            said.confidence_bp,
+            impact.llm_trust_bp,
         )
     quick_bp = 0
     if version.trust_sum_bp:

@@ -18,6 +18,7 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
@@ -95,6 +96,8 @@ class ScoreMove(NamedTuple):
     event: ScoreChanged
     story: StoryVersion | None
     review: ReviewTrail | None
+    cut: MoveCut | None = None
+    """Why it is less than what was left to move, if it is."""
     undone: Undone | None = None
 
 
@@ -107,6 +110,7 @@ class _Story(msgspec.Struct):
     asked: LlmConsultation = LlmConsultation()
     latest: StoryVersion | None = None
     """As it stood at its last assessment."""
+    cut: MoveCut | None = None
 
 
 def _oldest_out(held: dict[T, object]) -> None:
@@ -143,6 +147,8 @@ class Stories:
                     self._impact(
                         LocatedEvent(sequence, event), rulings.policies.get(event.policy_version)
                     )
+                case MoveCut(symbol=self._symbol, cluster=cluster) if cluster in self._stories:
+                    self._stories[cluster].cut = event
                 case TellingWithdrawn(symbol=self._symbol):
                     self._withdrawn(LocatedEvent(sequence, event), event.source)
                 case ScoreTakenBack(symbol=self._symbol):
@@ -201,7 +207,7 @@ class Stories:
             return ScoreMove(sequence, event, None, None)
         undone = Undone(story.withdrawn, story.told.gone_e2(event.source))
         story.told.take_back(event.source, event.delta_e2)
-        return ScoreMove(sequence, event, None, None, undone)
+        return ScoreMove(sequence, event, None, None, undone=undone)
 
     def _changed(self, sequence: int, event: ScoreChanged) -> ScoreMove:
         held = self._stories.get(event.cluster)
@@ -214,7 +220,9 @@ class Stories:
         version = story.latest if story else None
         if version is not None and version.impact.event.cause != event.cause:
             version = None
-        return ScoreMove(sequence, event, version, None)
+        cut = story.cut if story else None
+        cut = cut if cut and cut.cause == event.cause else None
+        return ScoreMove(sequence, event, version, None, cut=cut)
 
     def _llm(
         self, sequence: int, event: LlmRequested | LlmSkipped | LlmAnswered | LlmTimedOut

@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from schemas.codec import Message, Upcasts
 from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
+from schemas.units import WEIGHT_ONE_BP
 
 DropReason = Literal[
     "unreadable",
@@ -30,7 +31,12 @@ DropReason = Literal[
 LlmMode = Literal["enabled", "disabled", "degraded"]
 LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
 """What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""
-ReviewReason = Literal["suspicious_delta", "source_cap", "spike", "refused_before"]
+ReviewReason = Literal[
+    "suspicious_delta", "source_cap", "spike", "refused_before", "unsigned_cap", "llm_sign"
+]
+"""`unsigned_cap`: the symbol moved all that it may without a signature. `llm_sign`: the LLM says
+the contrary of what was computed."""
+UnsignedCap = Literal["source_symbol_day", "source_day", "symbol_day", "symbol_week"]
 ReviewOutcome = Literal["approved", "rejected", "expired", "withdrawn"]
 WithdrawalReason = Literal["retracted", "corrected", "replaced", "refused"]
 """By its own source's notice, by a later version of its own page or a correction, by a better
@@ -220,7 +226,7 @@ class TellingWithdrawn(Message, tag="telling_withdrawn/1", frozen=True):
     at_ns: int
 
 
-class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
+class ImpactAssessed1(Message, tag="impact_assessed/1", frozen=True):
     """What a cluster means for one symbol, as of now (EM-69).
 
     `quick_bp` is the mean of its articles' quick scores weighed by their sources' trust,
@@ -247,6 +253,15 @@ class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
     confidence_bp: int
     llm: LlmUse
     policy_version: int
+
+
+class ImpactAssessed(ImpactAssessed1, tag="impact_assessed/2", frozen=True):
+    """`llm_trust_bp` is what the LLM's impact weighs, beside its confidence.
+
+    reality/1 let it weigh as if all that it had read came from sources of full trust.
+    """
+
+    llm_trust_bp: int
 
 
 class LlmRequested(Message, tag="llm_requested/1", frozen=True):
@@ -392,6 +407,26 @@ class ScoreChanged(Message, tag="score_changed/1", frozen=True):
     at_ns: int
 
 
+class MoveCut(Message, tag="move_cut/1", frozen=True):
+    """A move went beyond what `source` or all sources may move a score by without a signature.
+
+    Of `delta_e2`, `moved_e2` follows as ScoreChanged, unless it is 0. The rest is not refused: it
+    is left to the story's next article. `cap_e2` is the cap, and `used_e2` what was used of it.
+    """
+
+    cause: int
+    symbol: str
+    cluster: int
+    article: int
+    source: str
+    delta_e2: int
+    moved_e2: int
+    cap: UnsignedCap
+    cap_e2: int
+    used_e2: int
+    at_ns: int
+
+
 class ScoreTakenBack(ScoreChanged, tag="score_taken_back/1", frozen=True):
     """RealityScore moved back by what the withdrawn tellings of a story had moved it.
 
@@ -421,6 +456,7 @@ Event = (
     | LlmAnswered
     | LlmTimedOut
     | LlmModeChanged
+    | MoveCut
     | ScoreChanged
     | ScoreTakenBack
     | ReviewOpened
@@ -436,12 +472,15 @@ Event = (
     | ArticlesForgotten
 )
 
-OlderEvent = RulesSet1 | SourceKnown1 | ClusterOpened1 | ArticleGrouped1 | ReviewClosed1
+OlderEvent = (
+    RulesSet1 | SourceKnown1 | ClusterOpened1 | ArticleGrouped1 | ImpactAssessed1 | ReviewClosed1
+)
 
 UPCASTS: Final[Upcasts] = {
     RulesSet1: lambda old: RulesSet(**asdict(old), unsigned=UnsignedMoves()),
     SourceKnown1: lambda old: SourceKnown(**asdict(old), since_ns=0),
     ClusterOpened1: lambda old: ClusterOpened(**asdict(old), page=""),
     ArticleGrouped1: lambda old: ArticleGrouped(**asdict(old), page=""),
+    ImpactAssessed1: lambda old: ImpactAssessed(**asdict(old), llm_trust_bp=WEIGHT_ONE_BP),
     ReviewClosed1: lambda old: ReviewClosed(**asdict(old), approved_e2=None, refused=""),
 }

@@ -446,5 +446,5 @@ def impact_of(
         cause=cause, cluster=cluster, symbol=symbol, article=one, quick_bp=-550, trust_bp=8_500,
         independent_sources=2, related=3, age_ns=5 * HOUR_NS, weight_e4=20_282, computed_e2=-1_100,
         points_e2=-1_150, counted_e2=-50, delta_e2=delta_e2, confidence_bp=9_338, llm=llm,
-        policy_version=1,
+        policy_version=1, llm_trust_bp=8_500,
     )  # fmt: skip

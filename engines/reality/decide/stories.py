@@ -53,7 +53,9 @@ def _points_e2(state: State, story: Story, computed: ImpactAssessed) -> int:
     if story.asked != "used":
         return computed.computed_e2
     cap_e2 = state.persisted.reality.delta_cap_e2
-    return arithmetic.blended_e2(computed.computed_e2, cap_e2, story.impact_e2, story.confidence_bp)
+    return arithmetic.blended_e2(
+        computed.computed_e2, cap_e2, story.impact_e2, story.confidence_bp, computed.llm_trust_bp
+    )
 
 
 def _computed(
@@ -88,4 +90,5 @@ def _computed(
         confidence_bp=arithmetic.confidence_bp(independent, trust_bp),
         llm="not_needed",
         policy_version=state.persisted.policy_version,
+        llm_trust_bp=trust_bp,
     )

@@ -163,6 +163,21 @@ MODE = told.LlmModeOut(
 )
 
 
+DAY = told.LedgerDayOut(
+    symbol=SYMBOL,
+    day="2026-11-20",
+    unsigned_moves=2,
+    unsigned="4.25",
+    unsigned_size="4.25",
+    approved="0.00",
+    refused="-9.10",
+    taken_back="0.00",
+    cuts=1,
+    sequence=9,
+)
+WITHOUT = told.WithoutSourceOut(symbol=SYMBOL, moved="4.25", score="54.25", score_without="50.00")
+
+
 class Tables:
     """What the read API answers here."""
 
@@ -174,6 +189,8 @@ class Tables:
         router = APIRouter()
         router.get("/sources")(lambda: {"sources": list(self.sources.values())})
         router.get("/sources/{source}")(lambda source: {"source": self.sources[source]})
+        router.get("/sources/{source}/ledger")(lambda: {"days": [DAY]})
+        router.get("/sources/{source}/ledger/symbols")(lambda: {"symbols": [WITHOUT]})
         router.get("/reviews")(lambda: {"reviews": [self.review()], "next": None})
         router.get("/reviews/{proposal_hash}")(lambda: {"review": self.review()})
         router.get("/events/{event_id}")(lambda: {"event": EVENT, "articles": [ASSESSMENT]})
@@ -433,6 +450,9 @@ async def test_reading(person: Person) -> None:
     for words, expected in (
         (("sources",), "2026-11-20 18:02 http_status 403"),
         (("events", SYMBOL), "pending_review"),
+        (("source-ledger", "feed"), f"2026-11-20  {SYMBOL}"),
+        (("source-ledger", "feed"), "everything whatif --without-source feed"),
+        (("source-ledger", "feed"), "54.25"),
         (("articles",), "dropped: duplicate"),
         (("articles",), HOSTILE),
         (("llm",), "llm_mode: degraded until 2026-11-20 18:02 UTC (3 of 20 calls failed)"),

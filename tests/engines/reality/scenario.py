@@ -45,6 +45,7 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
@@ -225,7 +226,7 @@ class Scenario:
             case ArticleAssessed():
                 relevance, quick = _share(event.relevance_bp), _share(event.quick_bp)
                 yield f"{event.symbol} relevance {relevance} quick {quick}"
-            case ImpactAssessed():
+            case ImpactAssessed() | MoveCut():
                 yield self._impact(event)
             case TellingWithdrawn() | ScoreTakenBack() | ScoreChanged():
                 yield self._move(event)
@@ -259,7 +260,11 @@ class Scenario:
             return f"{event.source} released"
         return f"{event.source} {_share(event.trust_bp)}" + " off" * (not event.active)
 
-    def _impact(self, event: ImpactAssessed) -> str:
+    def _impact(self, event: ImpactAssessed | MoveCut) -> str:
+        if isinstance(event, MoveCut):
+            used, cap = to_decimal(event.used_e2), to_decimal(event.cap_e2)
+            left, of = _points(event.moved_e2), _points(event.delta_e2)
+            return f"{event.symbol} {left} of {of}: {used} of {event.cap} {cap} are used"
         story = f"{event.symbol} of {self.names[event.cluster]}"
         weight, confidence = _share(event.weight_e4), _share(event.confidence_bp)
         points = f"points {_points(event.points_e2)} left {_points(event.delta_e2)}"

@@ -23,7 +23,7 @@ from schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy, UnsignedMoves
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from tests.replay.venue import history, server_with
@@ -41,9 +41,10 @@ FREE = replace(
         CALIBRATED.rules().safeguards,
         source_cap_e2=10_000, sensitive_delta_e2=10_000, spike_min_changes=1_000,
     ),
-    reality=replace(CALIBRATED.reality, suspicious_delta_e2=10_000),
+    reality=replace(CALIBRATED.reality, suspicious_delta_e2=10_000, llm_calls_per_hour=0),
+    unsigned=UnsignedMoves(),
 )  # fmt: skip
-"""Under it no move needs a review."""
+"""Under it no move needs a review, and no LLM is asked that could say the contrary."""
 ASKING = replace(
     FREE,
     name="asking",
