@@ -47,6 +47,7 @@ Unseen = (
     | reality.ArticleAssessed
     | reality.TellingWithdrawn
     | reality.ImpactAssessed
+    | reality.MoveCut
     | reality.LlmRequested
     | reality.LlmSkipped
     | reality.LlmAnswered
