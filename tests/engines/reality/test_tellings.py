@@ -209,28 +209,28 @@ def test_llm_has_no_say_any_more_about_what_was_withdrawn() -> None:
         > RAIN of a: weight +0.1693 points +9.14 left +9.14 sure +0.0693 llm waiting
         answer a RAIN +50 sure 0.80
         > answer used
-        > RAIN of a: weight +0.1693 points +9.83 left +9.83 sure +0.0693 llm used
-        > RAIN 50.00 -> 59.83 by tiny
+        > RAIN of a: weight +0.1693 points +2.63 left +2.63 sure +0.0693 llm used
+        > RAIN 50.00 -> 52.63 by tiny
         b: mini +0.10 like a 0.80
         > b joins a at +0.8000
         > RAIN relevance +0.6000 quick +0.2200
-        > RAIN of a: weight +0.2099 points +9.60 left -0.23 sure +0.1099 llm used
-        > RAIN 59.83 -> 59.60 by mini
+        > RAIN of a: weight +0.2099 points +2.40 left -0.23 sure +0.1099 llm used
+        > RAIN 52.63 -> 52.40 by mini
         c: mini +0.10 like a 0.80 note retraction    # it was not asked about b
         > c joins a at +0.8000
         > RAIN without b of mini: retracted
-        > RAIN back 59.60 -> 59.83 of mini
-        > RAIN of a: weight +0.1693 points +9.83 left +0.00 sure +0.0693 llm used
+        > RAIN back 52.40 -> 52.63 of mini
+        > RAIN of a: weight +0.1693 points +2.63 left +0.00 sure +0.0693 llm used
         d: mini +0.10 like a 0.80
         > d joins a at +0.8000
         > RAIN relevance +0.6000 quick +0.2200
-        > RAIN of a: weight +0.2099 points +9.60 left -0.23 sure +0.1099 llm used
-        > RAIN 59.83 -> 59.60 by mini
+        > RAIN of a: weight +0.2099 points +2.40 left -0.23 sure +0.1099 llm used
+        > RAIN 52.63 -> 52.40 by mini
         e: tiny +0.10 like a 0.80 note retraction
         > e joins a at +0.8000
         > RAIN without a of tiny: retracted
-        > RAIN back 59.60 -> 53.72 of tiny
-        > RAIN of a: weight +0.1693 points +3.72 left +0.00 sure +0.0693 llm invalid
+        > RAIN of a: weight +0.1693 points +3.72 left +1.32 sure +0.0693 llm invalid
+        > RAIN 52.40 -> 53.72 by mini
         """,
         trusts=TRUSTS,
     )
