@@ -59,7 +59,7 @@ class Story(msgspec.Struct, array_like=True):
         return next(reversed(self.tellings.values())).source
 
     @property
-    def told_anew(self) -> bool:
+    def told_by_more(self) -> bool:
         """Whether a source has told it that had not as a move was refused."""
         return len(self.moved_e2) > self.told_by
 
@@ -73,15 +73,15 @@ class Story(msgspec.Struct, array_like=True):
         Points that a person refused, or let expire, are not proposed again as long as nobody
         else tells them: the points have to go beyond them, and only the part beyond counts.
         """
-        if self.told_anew:
+        if self.told_by_more:
             return points_e2 - self.applied_e2
         above = points_e2 - (self.applied_e2 + self.refused_up_e2)
         below = points_e2 - (self.applied_e2 - self.refused_down_e2)
         return max(above, 0) + min(below, 0)
 
     def refused_before_e2(self, delta_e2: int) -> int:
-        """Return how much of a move to the side of `delta_e2` was refused, and is proposed anew."""
-        if not self.told_anew:
+        """Return how much of a move to the side of `delta_e2` was refused, and is proposed again."""
+        if not self.told_by_more:
             return 0
         return self.refused_up_e2 if delta_e2 > 0 else self.refused_down_e2
 

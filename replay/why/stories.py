@@ -83,7 +83,7 @@ class StoryVersion(NamedTuple):
 
 
 class Undone(NamedTuple):
-    """What a move takes back: `moved_e2` is what those whose say has ended moved the score."""
+    """Why a move only takes back; `moved_e2` is how far the ended tellings had moved the score."""
 
     ended: LocatedEvent[TellingWithdrawn] | LocatedEvent[ReviewClosed] | None
     moved_e2: int

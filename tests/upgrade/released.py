@@ -58,12 +58,11 @@ class ReleasedVenue:
     @property
     def verified(self) -> dict[str, Any]:
         """What today's release says of the venue: as the release did, but for what it follows."""
-        told: dict[str, Any] = copy.deepcopy(self.expected["verify"])
+        told = copy.deepcopy(self.expected["verify"])
         for name in self.followed:
             told["engines"][name] |= {"redecided": 0, "state_hashes": 0}
             del told["engines"][name]["applied"]
-        told["exit_code"] = 2 if self.followed else 0
-        return told
+        return told | {"exit_code": 2 if self.followed else 0}
 
     def hashes(self, engines: dict[str, str]) -> dict[str, str]:
         """Return the state hashes, by engine, of those that write their states as the release."""

@@ -185,7 +185,7 @@ def _effects(
     """Yield what follows for each symbol from what the article says, and from what it ends.
 
     A notice ends what its source told of any symbol, a later version of a page only what it
-    says anew.
+    says of a symbol now.
     """
     cluster_id = _cluster_id(state, signals, place)
     said = {one.assessed.symbol: one for one in heard}
