@@ -8,10 +8,7 @@ exit code   meaning
 """
 
 import asyncio
-import logging
-import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -19,6 +16,8 @@ import structlog
 import uvloop
 
 from deploy.limits import STOP_PATIENCE_S
+from deploy.observe.pulse import pulsing
+from deploy.processes.log_lines import configure_logging
 from schemas.errors import Halt, OperatingError
 
 EXIT_UNAVAILABLE: Final = 69
@@ -27,24 +26,6 @@ EXIT_BUG: Final = 70
 log = structlog.get_logger(__name__)
 
 Main = Callable[[asyncio.Event], Awaitable[None]]
-
-
-def configure_logging(service: str) -> None:
-    """Have structlog write JSON lines to stderr, each naming the service and its process."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(sort_keys=True),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(service=service, pid=os.getpid())
 
 
 def run_service(main: Main, name: str) -> int:
@@ -86,7 +67,8 @@ async def _supervise(main: Main) -> None:
         loop.add_signal_handler(number, on_signal, number)
     log.info("started")
     try:
-        await work
+        async with pulsing():
+            await work
     except asyncio.CancelledError:
         if not stop.is_set():
             raise

@@ -7,8 +7,8 @@ import signal
 import sys
 from functools import partial
 
+from deploy.processes.log_lines import configure_logging
 from deploy.processes.names import NICENESS
-from deploy.processes.service import configure_logging
 from deploy.venue.engines import all_engines
 from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings

@@ -23,7 +23,6 @@ MODULES: Final = (
     "httpcore",
     "numpy",
     "playwright",
-    "protego",
     "py3langid",
     "selectolax",
     "sentence_transformers",
@@ -34,6 +33,7 @@ MODULES: Final = (
 """What must be there. `hnswlib` need not: it has to be compiled, and search works without it."""
 NOT_INSTALLED: Final = "news: not installed"
 HOW_TO_INSTALL: Final = "`make news` installs it, and its processes then start by themselves"
+INSTALL_UMASK: Final = 0o022
 _NICE: Final = ("nice", "-n", "10")
 
 
@@ -74,13 +74,17 @@ class NewsInstallation:
         self._say_again = 0.0
 
     def start(self) -> None:
-        with self._log_path.open("wb") as log:
+        self._log_path.write_bytes(b"")
+        # appended to, so that it can be emptied when it is full
+        with self._log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [*_NICE, "bash", "-c", self._command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # what is installed is for all who may run this Python, unlike a venue's files
+                umask=INSTALL_UMASK,
             )
 
     def is_running(self) -> bool:

@@ -1,7 +1,7 @@
 """The HTTP application of one gateway process, and the server that it runs in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -10,10 +10,13 @@ import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from schemas.errors import BrokenInvariant, EverythingError
+from streams.gateway.addresses import KnownHosts, TrustedProxies
+from streams.gateway.admission import ConnectionBounds
+from streams.gateway.connections import OpenConnections
 from streams.gateway.context import GatewayContext
 from streams.gateway.edge import Edge
 from streams.gateway.errors import install_handlers
-from streams.gateway.limits import HTTP_GRACE_S, MAX_HTTP_CONNECTIONS
+from streams.gateway.limits import HTTP_GRACE_S
 from streams.gateway.routes import accounts, admin, ingest, orders, sessions, venue
 
 _log = structlog.get_logger(__name__)
@@ -76,21 +79,39 @@ async def _run_tail(context: GatewayContext) -> None:
         context.on_halt(BrokenInvariant(f"the tail has failed: {error!r}"))
 
 
-def server_config(app: FastAPI, host: str, port: int) -> uvicorn.Config:
-    """Return how uvicorn serves `app`: fast parser and loop, no access log, bounded connections."""
+def server_config(
+    app: FastAPI,
+    host: str,
+    port: int,
+    *,
+    hosts: Iterable[str] = (),
+    proxies: Iterable[str] = (),
+    bounds: ConnectionBounds | None = None,
+) -> uvicorn.Config:
+    """Return how uvicorn serves `app`: fast parser and loop, no access log, bounded connections.
+
+    Requests are for `host`, for loopback or for one of `hosts`. The networks in `proxies` are
+    believed whom they speak for.
+    """
+    context: GatewayContext = app.state.gateway
+    shared = OpenConnections(
+        context.sessions.check_token,
+        hosts=KnownHosts((host, *hosts)),
+        proxies=TrustedProxies(proxies),
+        bounds=bounds or ConnectionBounds(),
+    )
     return uvicorn.Config(
         app,
         host=host,
         port=port,
         loop="uvloop",
-        http="httptools",
+        http=shared.protocol(),
         ws="none",
         lifespan="on",
         access_log=False,
         log_config=None,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=MAX_HTTP_CONNECTIONS,
         # open feeds end only when they are cut off
         timeout_graceful_shutdown=HTTP_GRACE_S,
     )

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from schemas.errors import EverythingError, TooLarge
 from streams.gateway.errors import (
     BodyTimeout,
+    Busy,
     WrongContentType,
     respond,
     unexpected,
@@ -54,6 +55,11 @@ class Edge:
             await self._app(scope, receive, answer.send)
         except _Gone:
             return
+        except asyncio.CancelledError:
+            # the process ends, and a request that was not answered gets its word
+            if answer.status is not None:
+                raise
+            await respond(Busy("the gateway stops"))(scope, receive, answer.send)
         except EverythingError as error:
             await respond(error)(scope, receive, answer.send)
         except Exception as error:

@@ -9,6 +9,32 @@ WAIT_OUTCOME_S: Final = 10
 SESSION_LIFE_S: Final = 12 * 3600
 CHALLENGE_LIFE_S: Final = 60
 MAX_HTTP_CONNECTIONS: Final = 2_000
+MAX_ADDRESS_CONNECTIONS: Final = 64
+"""Of one IPv4 address or IPv6 /64."""
+OPEN_PERCENT: Final = 75
+"""Of these connections, the share in which anyone may have a request under way; the rest is for
+signed-in people and for health."""
+NEWCOMER_PERCENT: Final = 5
+"""The share in which nobody may, so that a newcomer can at least ask."""
+MAX_KEPT_REQUESTS: Final = 10
+"""Requests that one account may have under way in what is kept for signed-in people."""
+HEADER_TIMEOUT_S: Final = 5
+"""A connection that waits for its first or next headers is closed after so long."""
+MAX_HTTP_HEADERS: Final = 100
+MAX_HTTP_HEADER_BYTES: Final = 32 * 1024
+"""Of all headers of a request and its target together."""
+MAX_HTTP_TARGET_BYTES: Final = 8 * 1024
+"""Of a request's path and query."""
+MAX_HTTP_REQUEST_BYTES: Final = 2 * 1024 * 1024
+"""Of a request as it is sent: a body of MAX_BODY_BYTES in chunks of one byte is not longer."""
+MAX_PIPELINED: Final = 8
+"""Requests that wait on a connection for the answer before theirs."""
+UNSENT_TIMEOUT_S: Final = 30
+"""How long a client may take to read an answer that is too large for its buffers,"""
+MAX_UNSENT_BYTES: Final = 64 * 1024 * 1024
+"""and what all who read so slowly may hold together."""
+CONNECTIONS_LOOK_S: Final = 1
+"""How often the gateway looks which connections have outlived their time."""
 HTTP_GRACE_S: Final = 2
 """How long requests under way, and open feeds, may go on after the gateway was told to stop."""
 BODY_TIMEOUT_S: Final = 10
@@ -22,15 +48,24 @@ RECENT_RECORD_BYTES: Final = 16 * 1024 * 1024
 """What the gateway keeps of an engine's last records, for those who ask for an outcome late."""
 TAIL_BATCH: Final = 50
 """Records folded before the gateway's other work gets a turn."""
-MAX_USED_CHALLENGES: Final = 100_000
 MAX_KNOWN_TOKENS: Final = 10_000
 """Session tokens whose signature need not be checked again."""
+SIGN_INS_PER_MINUTE: Final = 30
+"""Of one network, as are the two below: a /24 of IPv4, a /64 of IPv6."""
+ACCOUNTS_PER_MINUTE: Final = 5
+ACCOUNTS_PER_DAY: Final = 50
+WRONG_FOUNDING_CODES_PER_MINUTE: Final = 10
+"""Beyond these a wrong code is not even told to be wrong."""
+MAX_FOUNDING_CODE_CHARS: Final = 64
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
-"""Anyone may ask for an account, so the gateway bounds how many requests reach the log."""
+"""By all networks together: the gateway bounds how many requests of strangers reach the log."""
+MAX_LIMITED_NAMES: Final = 50_000
+"""Accounts, networks or keys whose last requests are remembered in order to bound them."""
+OPEN_ORDERS_KNOWN_S: Final = 1
+"""How long a count of open orders is good enough to refuse by."""
 
 # -- programs --------------------------------------------------------------------------
 NONCE_LIFE_S: Final = 600
-MAX_NONCES: Final = 1_000_000
 MAX_REMEMBERED_PUSHES: Final = 100_000
 """Pushes whose answer the gateway gives again; the engine recognizes older ones."""
 PUSHES_PER_MINUTE: Final = 120

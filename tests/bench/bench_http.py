@@ -7,6 +7,7 @@ would be most of what is measured. Each connection has one request under way.
 
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -16,8 +17,11 @@ import httpx
 import uvloop
 
 from schemas import signatures
+from schemas.codec import encode
+from schemas.policy import SEED_PLAN
 from schemas.sessions import opening_text
 from tests.bench.rig import machine
+from tests.support.policies import widened
 from tests.support.venue import Venue, venue
 
 SYMBOL = "BENCH-HTTP"
@@ -87,8 +91,13 @@ async def measure(port: int, work: list[bytes], connections: int) -> tuple[float
 
 def main(count: int) -> None:
     """Print the table."""
+    # all connections come from this machine, as they would from a proxy
+    os.environ["EVERYTHING_TRUSTED_PROXIES"] = "127.0.0.1"
     with tempfile.TemporaryDirectory() as folder, venue(Path(folder) / "venue") as it:
         it.run("init", "bench")
+        wide = Path(folder) / "wide.json"
+        wide.write_bytes(encode(widened(SEED_PLAN)))
+        it.run("admin", "set-policy", "measured", "--file", str(wide))
         it.run("admin", "list-market", SYMBOL, "--name", "bench", "--type", "technology")
         it.run("account", "new", "alice")
         it.run("admin", "mint", "alice", "10000000000")

@@ -1,8 +1,10 @@
-"""Matching: the trades that an order would make, found without touching the book."""
+"""Matching: the trades that an order would make and the cash that they would leave, found
+without touching the book.
+"""
 
 from collections.abc import Sequence
 
-from engines.exchange.accounts import Holding
+from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import BookSide, RestingOrder
 from schemas.events.exchange import CancelReason
 from schemas.units import PAR_TICKS
@@ -39,3 +41,28 @@ def match(opposite: BookSide, cost: int, lots: int, own: Holding | None, max_tra
             maker = maker.next
         level_cost = opposite.below(level_cost)
     return fills, lots, "", None
+
+
+def funds_after(
+    account: Account,
+    holding: Holding | None,
+    direction: int,
+    fills: Fills,
+    resting_lots: int,
+    cost: int,
+) -> int:
+    """Return the least cash that an order with these fills and this rest would leave.
+
+    The lots that it closes come first, but only those that no resting order covers. To close a
+    covered lot can make its covering order need a reserve, of less than PAR. So a covered lot
+    counts here as an opening one: that is PAR less than what closing it pays.
+    """
+    funds = account.cash
+    closing = holding.uncommitted(direction) if holding is not None else 0
+    for maker, lots in fills:
+        closed = lots if lots < closing else closing
+        closing -= closed
+        funds += closed * PAR_TICKS - lots * (PAR_TICKS - maker.level.cost)
+    if resting_lots > closing:
+        funds -= (resting_lots - closing) * cost
+    return funds

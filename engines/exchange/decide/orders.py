@@ -6,8 +6,7 @@ from typing import Final, cast
 from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import BUY, SELL, Book
 from engines.exchange.client_ids import admit, used_for
-from engines.exchange.decide.funds import funds_after
-from engines.exchange.decide.matching import Fills, match
+from engines.exchange.decide.matching import Fills, funds_after, match
 from engines.exchange.decide.refusals import refused, rejected, sayable
 from engines.exchange.limits import MAX_TRADES_PER_COMMAND, MAX_TRADES_PER_ORDER
 from engines.exchange.state import State
