@@ -9,10 +9,13 @@
     │   ├── NotFound                it does not exist
     │   │   └── UnknownChannel
     │   ├── TooFarBehind
+    │   ├── OverQuota               more than one caller may have; may pass by waiting
+    │   │   └── TooManyFeeds
     │   └── Refused                 carries a `Refusal`, the same codes as rejection events
     ├── OperatingError              may pass; retried with a bound
     │   ├── LogUnavailable
     │   ├── AppendFailed            known not to have landed
+    │   │   └── BatchesFull         a batch; each of its messages alone would land
     │   ├── AppendUnknown           may or may not have landed: read the log to know
     │   ├── StoreUnavailable
     │   └── TablesBehind            the read models have not reached a sequence in time
@@ -34,6 +37,8 @@ A refusal that reached the log is not an exception but an event with a `Refusal`
 from enum import StrEnum
 from typing import ClassVar
 
+from schemas.limits import RETRY_AFTER_S
+
 
 class Refusal(StrEnum):
     """Why a command or decision was not carried out. Stable: never renamed or reused."""
@@ -54,6 +59,7 @@ class Refusal(StrEnum):
     ACCOUNT_EXISTS = "account_exists"
     BAD_ACCOUNT_NAME = "bad_account_name"
     TOO_MANY_ACCOUNTS = "too_many_accounts"
+    RESERVED_NAME = "reserved_name"
     AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
     # orders
     UNKNOWN_SYMBOL = "unknown_symbol"
@@ -159,6 +165,25 @@ class TooFarBehind(InputError):
     code = "too_far_behind"
 
 
+class OverQuota(InputError):
+    """More than one account or network may have; nothing was done.
+
+    `retry_after_s` is how long it takes until the same may be asked again.
+    """
+
+    code = "over_quota"
+
+    def __init__(self, problem: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(problem)
+        self.retry_after_s = retry_after_s
+
+
+class TooManyFeeds(OverQuota):
+    """An account follows as many feeds or channels as it may: end one."""
+
+    code = "feed_quota"
+
+
 class Refused(InputError):
     """A command or decision that an engine refused, or that an entry point knows it would."""
 
@@ -180,6 +205,12 @@ class LogUnavailable(OperatingError):
 
 class AppendFailed(OperatingError):
     code = "append_failed"
+
+
+class BatchesFull(AppendFailed):
+    """The log has as many batches open as it takes; one message needs none."""
+
+    code = "batches_full"
 
 
 class AppendUnknown(OperatingError):

@@ -39,7 +39,7 @@ class ErrorEnvelope(Out):
     error: ErrorBody
 
 
-COMMAND_ERRORS: Final = (400, 408, 413, 415, 422, 503)
+COMMAND_ERRORS: Final = (400, 408, 413, 415, 422, 429, 503)
 """Statuses that any command may be answered with."""
 QUERY_ERRORS: Final = (404, 422, 503)
 """Statuses that any query may be answered with."""
@@ -54,6 +54,7 @@ _DESCRIPTIONS: Final = {
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     422: "A field or parameter is missing, out of range or makes no sense.",
+    429: "More than this account or network may have: try again after `Retry-After`.",
     503: "The log or the tables cannot be reached, or a bound is reached: try again after "
     "`Retry-After`. With `append_unknown` the request may have been stored: repeat it with the "
     "same id.",

@@ -5,7 +5,8 @@ scales event points by the cap instead of by 100, so that fewer events need a re
 
 A section that is `UNSET` is not in the signed text. It was not there when the first venues
 were founded, so it means the section's defaults, which therefore never change; presets
-state every section.
+state every section. Where the first rule had no such numbers (`price_bounds`), an absent
+section means that rule; without `quotas` there are none, as there were none then.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -13,7 +14,17 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEIGHT_ONE_BP
+from schemas.limits import MAX_QUANTITY_LOTS
+from schemas.subjects import is_account
+from schemas.units import (
+    DAY_NS,
+    HOUR_NS,
+    MINUTE_NS,
+    PAR_TICKS,
+    SECOND_NS,
+    WEEK_NS,
+    WEIGHT_ONE_BP,
+)
 
 MarketType = Literal[
     "political", "economic", "social", "technology", "finance", "culture", "sports"
@@ -32,6 +43,19 @@ class PricingPolicy(msgspec.Struct, kw_only=True, frozen=True):
     """`ewma_alpha_bp` is EWMA_ALPHA: what one trade weighs in MarketPrice."""
 
     ewma_alpha_bp: int = 2_500
+
+
+class PriceBounds(msgspec.Struct, kw_only=True, frozen=True):
+    """What two accounts that trade with each other may do to MarketPrice.
+
+    The trades of two accounts in one record are one step of the EWMA, at their mean price.
+    It weighs EWMA_ALPHA from `full_weight_lots` on, and in proportion below. Between any two
+    moments of an hour, what one account takes moves a MarketPrice by `account_move_e2` at
+    most. Quotes alone do not move it.
+    """
+
+    full_weight_lots: int = 10
+    account_move_e2: int = 100
 
 
 class RealityPolicy(msgspec.Struct, kw_only=True, frozen=True):
@@ -86,6 +110,27 @@ class Safeguards(msgspec.Struct, kw_only=True, frozen=True):
     max_article_age_ns: int = 7 * DAY_NS
 
 
+class UnsignedMoves(msgspec.Struct, kw_only=True, frozen=True):
+    """What may move without a signature within any day or week; 0 is no cap.
+
+    One source may move one symbol by `source_symbol_day_e2` a day, and all symbols together by
+    `source_day_e2`, both times its trust. All sources together may move one symbol by
+    `symbol_day_e2` a day (`sensitive_symbol_day_e2` if it is sensitive) and `symbol_week_e2` a
+    week. Moves up and down are added up. The caps of a source that is known for less than
+    `new_source_ns`, or of which fewer than `new_source_articles` were judged, are `new_source_bp`
+    of that.
+    """
+
+    source_symbol_day_e2: int = 0
+    source_day_e2: int = 0
+    symbol_day_e2: int = 0
+    sensitive_symbol_day_e2: int = 0
+    symbol_week_e2: int = 0
+    new_source_ns: int = 0
+    new_source_articles: int = 0
+    new_source_bp: int = WEIGHT_ONE_BP
+
+
 class LlmPolicy(msgspec.Struct, kw_only=True, frozen=True):
     """When an answer of the LLM is too late, and when it is not asked any more (EM-131).
 
@@ -106,6 +151,61 @@ class GovernancePolicy(msgspec.Struct, kw_only=True, frozen=True):
     political_signers: int = 2
 
 
+class Quota(msgspec.Struct, kw_only=True, frozen=True):
+    """What one account may ask of the gateway and the broker; the defaults are a trader's.
+
+    A command is one message, of one order or of a hundred. `command_burst` may come at once
+    after a quiet time.
+    """
+
+    commands_per_s: int = 20
+    command_burst: int = 100
+    bytes_per_s: int = 64 * 1024
+    open_orders: int = 2_000
+    native_connections: int = 5
+    http_connections: int = 10
+    subscriptions: int = 32
+    channels: int = 50
+
+
+MAKER: Final = Quota(
+    commands_per_s=500,
+    command_burst=2_500,
+    bytes_per_s=2 * 1024 * 1024,
+    open_orders=20_000,
+)
+
+
+class QuotasPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """Quotas of accounts: `makers` have the one for makers, all others that for traders.
+
+    The newcomer's numbers take the place of the trader's for an account that has never had a
+    credit: whatever it sends is refused, and a refusal stays on the log for ever, too.
+    """
+
+    trader: Quota = Quota()
+    maker: Quota = MAKER
+    makers: tuple[str, ...] = ()
+    newcomer_commands_per_s: int = 1
+    newcomer_command_burst: int = 10
+    newcomer_bytes_per_s: int = 4 * 1024
+
+    def of(self, account: str) -> Quota:
+        """Return the quota of an account that has had credits."""
+        return self.maker if account in self.makers else self.trader
+
+    def of_newcomer(self, account: str) -> Quota:
+        """Return the quota of an account that has never had a credit."""
+        if account in self.makers:
+            return self.maker
+        return msgspec.structs.replace(
+            self.trader,
+            commands_per_s=self.newcomer_commands_per_s,
+            command_burst=self.newcomer_command_burst,
+            bytes_per_s=self.newcomer_bytes_per_s,
+        )
+
+
 class RealityRules(NamedTuple):
     """The sections of a policy that the reality engine runs by."""
 
@@ -113,6 +213,7 @@ class RealityRules(NamedTuple):
     scoring: Scoring
     safeguards: Safeguards
     llm: LlmPolicy
+    unsigned: UnsignedMoves
 
 
 class Policy(msgspec.Struct, kw_only=True, frozen=True):
@@ -126,6 +227,13 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     scoring: Scoring | UnsetType = UNSET
     safeguards: Safeguards | UnsetType = UNSET
     llm: LlmPolicy | UnsetType = UNSET
+    unsigned: UnsignedMoves | UnsetType = UNSET
+    quotas: QuotasPolicy | UnsetType = UNSET
+    price_bounds: PriceBounds | UnsetType = UNSET
+
+    def bounds(self) -> PriceBounds | None:
+        """Return the bounds of MarketPrice, None for the EWMA over all trades as they are."""
+        return None if isinstance(self.price_bounds, UnsetType) else self.price_bounds
 
     def rules(self) -> RealityRules:
         """Return the reality engine's sections; what is not stated is as it was at first."""
@@ -134,18 +242,34 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
             Scoring() if isinstance(self.scoring, UnsetType) else self.scoring,
             Safeguards() if isinstance(self.safeguards, UnsetType) else self.safeguards,
             LlmPolicy() if isinstance(self.llm, UnsetType) else self.llm,
+            UnsignedMoves() if isinstance(self.unsigned, UnsetType) else self.unsigned,
         )
 
     def stated(self) -> "Policy":
-        """Return the same policy with every section in it."""
-        return msgspec.structs.replace(self, **self.rules()._asdict())
+        """Return the same policy with all of the reality engine's sections, and quotas, in it.
+
+        Quotas are the exception to what an absent section means: none were enforced then.
+        """
+        quotas = QuotasPolicy() if isinstance(self.quotas, UnsetType) else self.quotas
+        return msgspec.structs.replace(self, quotas=quotas, **self.rules()._asdict())
 
 
-SEED_PLAN: Final = Policy(name="seed-plan").stated()
+SEED_PLAN: Final = Policy(name="seed-plan", price_bounds=PriceBounds()).stated()
 CALIBRATED: Final = Policy(
     name="calibrated",
     reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
     safeguards=Safeguards(sensitive_delta_e2=1_000),
+    price_bounds=PriceBounds(),
+    unsigned=UnsignedMoves(
+        source_symbol_day_e2=500,
+        source_day_e2=1_500,
+        symbol_day_e2=1_000,
+        sensitive_symbol_day_e2=300,
+        symbol_week_e2=3_000,
+        new_source_ns=WEEK_NS,
+        new_source_articles=20,
+        new_source_bp=1_000,
+    ),
 ).stated()
 PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
 
@@ -163,7 +287,57 @@ def problem(policy: Policy) -> str | None:
         return "max_open_orders is outside 1..20000"
     if not 1 <= policy.governance.political_signers <= 9:
         return "political_signers is outside 1..9"
-    return _sections_problem(policy)
+    return (
+        _bounds_problem(policy.bounds())
+        or _quotas_problem(policy.quotas)
+        or _sections_problem(policy)
+    )
+
+
+def _bounds_problem(bounds: PriceBounds | None) -> str | None:
+    """Return what is wrong with the bounds of MarketPrice, or None."""
+    if bounds is None:
+        return None
+    if not 1 <= bounds.full_weight_lots <= MAX_QUANTITY_LOTS:
+        return f"full_weight_lots is outside 1..{MAX_QUANTITY_LOTS}"
+    if not 0 <= bounds.account_move_e2 <= PAR_TICKS:
+        return f"account_move_e2 is outside 0..{PAR_TICKS}"
+    return None
+
+
+MAX_MAKERS: Final = 256
+_QUOTA_RANGES: Final = {
+    "commands_per_s": (1, 100_000),
+    "command_burst": (1, 1_000_000),
+    "bytes_per_s": (1_024, 1_000_000_000),
+    "open_orders": (1, 20_000),
+    "native_connections": (1, 10_000),
+    "http_connections": (1, 10_000),
+    "subscriptions": (1, 10_000),
+    "channels": (1, 10_000),
+}
+
+
+def _quotas_problem(quotas: QuotasPolicy | UnsetType) -> str | None:
+    """Return what is wrong with the quotas, or None."""
+    if isinstance(quotas, UnsetType):
+        return None
+    for whose, quota in (
+        ("trader", quotas.trader),
+        ("maker", quotas.maker),
+        ("newcomer", quotas.of_newcomer("")),
+    ):
+        for field, (low, high) in _QUOTA_RANGES.items():
+            if not low <= getattr(quota, field) <= high:
+                return f"{field} of the {whose} is outside {low}..{high}"
+    makers = quotas.makers
+    if len(makers) > MAX_MAKERS:
+        return f"there are more than {MAX_MAKERS} makers"
+    if not all(is_account(maker) for maker in makers):
+        return "makers has a name that no account can have"
+    if list(makers) != sorted(set(makers)):
+        return "makers is not sorted, or names one twice"
+    return None
 
 
 _AT_LEAST_ONE: Final = frozenset(
@@ -188,6 +362,7 @@ _AT_MOST: Final = {
     "source_articles_per_hour": 100_000,
     "vector_window_ns": 7 * DAY_NS,
     "max_article_age_ns": 30 * DAY_NS,
+    "new_source_bp": WEIGHT_ONE_BP,
 }
 _MOST: Final = 10**18
 

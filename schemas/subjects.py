@@ -128,6 +128,16 @@ def raw_stream(shard: str) -> str:
     return f"OBJ_{raw_bucket(shard)}"
 
 
+def nonces_stream(shard: str) -> str:
+    """Return the name of the stream under the bucket of what may be used once."""
+    return f"KV_once-{shard}"
+
+
+def nonce(shard: str, kind: str, key: str) -> str:
+    """Return where a used nonce stands: `kind` is `challenge` or `service`, `key` its hash."""
+    return f"$KV.once-{shard}.{kind}.{key}"
+
+
 def events(shard: str, engine: str) -> str:
     """Return the one subject to which `engine` appends its records."""
     return f"{shard}.evt.{engine}"

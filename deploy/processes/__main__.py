@@ -51,6 +51,10 @@ def _core_run(name: str) -> Run:
             from deploy.processes import feeds
 
             return feeds.run
+        case "front":
+            from deploy.processes import front
+
+            return front.run
         case "archiver":
             from deploy.processes import archiver
 

@@ -14,12 +14,15 @@ from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
 from deploy.venue import keys
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
 from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.settings import listed
 from deploy.venue.state_service import StateService
 from projections.api import create_read_router, create_status_router
+from projections.api.open_orders import count_open_orders
+from projections.api.store import ReadStore
 from projections.feeds.nats_feed import NatsFeed
 from projections.feeds.sse import create_feed_router
 from projections.limits import SEARCHES_PER_MINUTE
@@ -32,6 +35,7 @@ from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
+from streams.gateway.nonces import NatsNonces
 from streams.gateway.rate_limiter import RateLimiter
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
@@ -53,6 +57,8 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         if not failed.done():
             failed.set_exception(error)
 
+    tables = ReadStore(paths.database_url)
+    await tables.open()
     context = GatewayContext(
         log=log,
         appender=Appender(log),
@@ -61,8 +67,11 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         on_halt=on_halt,
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
+        nonces=NatsNonces(news, paths.shard),
+        count_open_orders=partial(count_open_orders, tables),
+        founding_terms=FoundingNote(paths.home.founding).terms,
     )
-    search_rate = RateLimiter(context.clock, "this network searches too often")
+    search_rate = RateLimiter(context.steady, "this network searches too often")
     account_of, state_service = account_by_token(context), StateService(log)
     try:
         board = await status_board(news, paths.shard)
@@ -75,7 +84,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
                     similar_to=SearchService(questions, paths.shard),
                     admit_search=partial(search_rate.admit, SEARCHES_PER_MINUTE),
                 ),
-                create_feed_router(NatsFeed(feed), account_of),
+                create_feed_router(NatsFeed(feed), account_of, context.quotas.follow),
                 create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
             ]
             app = create_app(context, routers)
@@ -97,6 +106,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
             await serving
     finally:
         await state_service.close()
+        await tables.close()
         await log.close()
         await feed.close()
         await news.close()
@@ -137,6 +147,7 @@ async def _answering_logins(paths: VenuePaths, context: GatewayContext) -> Async
         account_of=context.directory.account_of,
         key_of=context.directory.key_of,
         check_token=context.sessions.check_token,
+        seats_of=context.quotas.native_connections,
     )
     answering = await callout.start(paths.settings.broker_url, keyring.seed("door"), logins)
     try:

@@ -5,6 +5,7 @@
 | engine-<engine>   | the host of one engine; at most one is the leader        |
 | projector         | folds records into Postgres                              |
 | feeds             | folds records into the FEED stream                       |
+| front             | where strangers reach nats-server; only at an address   |
 | gateway           | HTTP: commands, the read API, feeds; native logins       |
 | scheduler         | says which source is due to be fetched                   |
 | fetcher           | fetches sources and pages over HTTP                      |
@@ -28,7 +29,9 @@ INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm", "search")
 """What brings in the news. They need the extra `news`, and load large models."""
 KEEPING: Final = ("archiver", "historian")
 """What nothing waits for."""
-NAMES: Final = (*CORE, *INGEST, *KEEPING)
+FRONT: Final = "front"
+"""Where strangers connect; started only where EVERYTHING_NATS_FRONT says an address."""
+NAMES: Final = (*CORE, FRONT, *INGEST, *KEEPING)
 HARD_WORKERS: Final = ("browser", "measurer", "llm", "search", "archiver", "historian")
 """What computes for long, and must not keep an order waiting for a processor."""
 NICENESS: Final = 10

@@ -1,14 +1,13 @@
 """Search by meaning: what is like a question, an article, an event or a market."""
 
-import ipaddress
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from projections.api.context import AsOf, Reads
+from projections.api.context import AsOf, Caller, Reads
 from projections.api.models import AsOfSequence
 from projections.api.similar_port import SimilarPort
 from projections.api.store import NOW, At, ReadStore, ReadView, Row
@@ -111,7 +110,7 @@ router: Final = APIRouter(tags=["markets"])
 @router.get("/search/similar", summary="Search by meaning", responses=errors(*QUERY_ERRORS))
 async def similar(
     reads: Reads,
-    request: Request,
+    caller: Caller,
     at: AsOf,
     q: Question = None,
     article: ArticleNumber = None,
@@ -139,7 +138,7 @@ async def similar(
     given = [(kind_of, value) for kind_of, value in every if value is not None]
     if len(given) != 1:
         raise InputError("give exactly one of q, article, event and market")
-    reads.admit_search(network_of(request.client.host if request.client else ""))
+    reads.admit_search(caller)
     asked = await _seed_of(reads.store, at, *given[0])
     kinds: tuple[Kind, ...] = KINDS if kind is None else (kind,)
     meant = await _meant(reads.similar, asked, kinds, at)
@@ -154,16 +153,6 @@ async def similar(
                 :limit
             ],
         )
-
-
-def network_of(host: str) -> str:
-    """Return the network of an address: /24 of IPv4, /64 of IPv6."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return ""
-    bits = 24 if address.version == 4 else 64
-    return str(ipaddress.ip_network((address, bits), strict=False))
 
 
 def fused(meant: Sequence[ThingKey], words: Sequence[ThingKey]) -> list[ThingKey]:

@@ -7,6 +7,7 @@ on without a gap. A stream that cannot go on ends with an `error` event that say
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -57,17 +58,31 @@ class Readers:
         self.count -= 1
 
 
+FollowFeed = Callable[[str, int], Callable[[], None]]
+"""Counts so many channels for an account and returns what gives them back.
+
+Raises TooManyFeeds when they are more than it may follow.
+"""
+
+
+def follow_any(_: str, __: int) -> Callable[[], None]:
+    """Count nothing: for a venue without quotas."""
+    return lambda: None
+
+
 class EventStream(Response):
     """Sends what a reader of channels gets until the client goes or must go."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, reader: ChannelReader, channels: list[str], readers: Readers) -> None:
+    def __init__(
+        self, reader: ChannelReader, channels: list[str], leave: Callable[[], None]
+    ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._reader = reader
         self._channels = channels
-        self._readers = readers
+        self._leave = leave
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive))
@@ -78,7 +93,7 @@ class EventStream(Response):
             _logger.info("feed reader left", channels=self._channels)
         finally:
             gone.cancel()
-            self._readers.leave()
+            self._leave()
             await self._reader.close()
 
     async def _run(self, send: Send, gone: "asyncio.Task[None]") -> None:
@@ -120,11 +135,35 @@ async def _until_gone(receive: Receive) -> None:
 
 @dataclass(frozen=True)
 class FeedContext:
-    """The services of one app's feed route. `readers` counts all of its connections."""
+    """The services of one app's feed route. `readers` counts all of its connections.
+
+    `follow` counts those that an account's private channels are followed on.
+    """
 
     feed: FeedLog
     account_of: AccountByToken
     readers: Readers
+    follow: FollowFeed = follow_any
+
+    def enter(self, account: str | None, channels: int) -> Callable[[], None]:
+        """Count one more connection and return what is to be called at its end.
+
+        Raises LogUnavailable or TooManyFeeds.
+        """
+        self.readers.enter()
+        if account is None:
+            return self.readers.leave
+        try:
+            leave = self.follow(account, channels)
+        except BaseException:
+            self.readers.leave()
+            raise
+
+        def leave_both() -> None:
+            leave()
+            self.readers.leave()
+
+        return leave_both
 
 
 async def _context_of(request: Request) -> FeedContext:
@@ -146,6 +185,7 @@ router: Final = APIRouter(tags=["feed"])
         401: {"description": "a private channel needs a session"},
         404: {"description": "no such channel, or not yours"},
         422: {"description": "too far behind: take a snapshot and come back without `since`"},
+        429: {"description": "this account follows as many feeds or channels as it may"},
         503: {"description": "too many readers, or the FEED cannot be reached"},
     },
 )
@@ -162,25 +202,28 @@ async def follow(
     """
     channels = list(dict.fromkeys(channel))
     owners = {account for account in map(owner, channels) if account is not None}
-    if owners and owners != {await context.account_of(credentials)}:
+    account = await context.account_of(credentials) if owners else None
+    if owners and owners != {account}:
         raise UnknownChannel("this private channel is not yours")
     position = last_event_id or since
     numbers = None if position is None else _numbers(position, len(channels))
-    context.readers.enter()
+    leave = context.enter(account, len(channels))
     try:
         reader = await open_channels(context.feed, channels, numbers)
     except BaseException:
-        context.readers.leave()
+        leave()
         raise
-    return EventStream(reader, channels, context.readers)
+    return EventStream(reader, channels, leave)
 
 
-def create_feed_router(feed: FeedLog, account_of: AccountByToken) -> APIRouter:
+def create_feed_router(
+    feed: FeedLog, account_of: AccountByToken, follow: FollowFeed = follow_any
+) -> APIRouter:
     """Return the route `GET /feed`, which reads `feed`.
 
-    `account_of` is asked only when someone wants a private channel.
+    `account_of` and `follow` are asked only when someone wants a private channel.
     """
-    return bound(router, feeds=FeedContext(feed, account_of, Readers()))
+    return bound(router, feeds=FeedContext(feed, account_of, Readers(), follow))
 
 
 def _numbers(position: str, count: int) -> list[int]:

@@ -19,7 +19,7 @@ from projections.store.projection import (
     upsert,
 )
 from schemas.events.pricing import BlendSet, PressureChanged, PriceChanged
-from schemas.events.reality import ScoreChanged, ScoreOpened
+from schemas.events.reality import ScoreChanged, ScoreOpened, ScoreTakenBack
 
 TABLE = Table(
     name="scores",
@@ -35,8 +35,12 @@ TABLE = Table(
         "reality_weight_bp": BIGINT_OR_NULL,
         "buy_lots_1m": BIGINT_OR_NULL,
         "sell_lots_1m": BIGINT_OR_NULL,
+        "buyers_1m": BIGINT_OR_NULL,
+        "sellers_1m": BIGINT_OR_NULL,
         "buy_lots_1h": BIGINT_OR_NULL,
         "sell_lots_1h": BIGINT_OR_NULL,
+        "buyers_1h": BIGINT_OR_NULL,
+        "sellers_1h": BIGINT_OR_NULL,
         "changed_ns": BIGINT,
         **SEQUENCE,
     },
@@ -74,8 +78,12 @@ def _pressure(event: PressureChanged, at: RowPosition) -> dict[str, Any]:
         "symbol": event.symbol,
         "buy_lots_1m": event.buy_lots_1m,
         "sell_lots_1m": event.sell_lots_1m,
+        "buyers_1m": event.buyers_1m,
+        "sellers_1m": event.sellers_1m,
         "buy_lots_1h": event.buy_lots_1h,
         "sell_lots_1h": event.sell_lots_1h,
+        "buyers_1h": event.buyers_1h,
+        "sellers_1h": event.sellers_1h,
         "changed_ns": at.time_ns,
         "sequence": at.sequence,
     }
@@ -113,6 +121,7 @@ PROJECTION = Projection(
                 PressureChanged: _pressure,
                 ScoreOpened: _score_opened,
                 ScoreChanged: _score_changed,
+                ScoreTakenBack: _score_changed,
             },
         )
     ],

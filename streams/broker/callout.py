@@ -2,26 +2,50 @@
 
 Several may run, in as many gateways: they share the questions. While none runs no trader
 can log in; those who are in stay in, and the venue's own processes need no desk.
+
+A client that has proved to be an account is let in if the account has a connection left. The
+server that asks is asked back how many it has: only who holds a key can cause that. One
+question is answered after the other on one connection, so the server has let the one in
+before it counts for the next. Two desks that answer for one account at the same moment may
+each give away its last connection; the bound is one server's.
 """
 
 import asyncio
 import time
 from typing import Final
 
+import msgspec
 import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
+from schemas.codec import encode
 from schemas.errors import LogUnavailable
 from streams.broker import limits, roles
-from streams.broker.logins import Logins
-from streams.log import nats_client
+from streams.broker.logins import Claimant, Logins
+from streams.log import nats_client, nats_requests
 
 _QUEUE: Final = "door"
 _RECONNECT_EVERY_S: Final = 0.1
 """Short: who asks while the desk is away is kept waiting for LOGIN_TIMEOUT_S, and then denied."""
+_MOST_SEATS: Final = 1_024
+"""Connections of one account that the server is asked to count: more than any may have."""
+_STRANGERS: Final = (roles.TRADERS, roles.READERS)
 _log = structlog.get_logger(__name__)
+
+
+class _Connections(msgspec.Struct):
+    num_connections: int
+
+
+class _Census(msgspec.Struct):
+    """What the server says of the connections that it was asked for."""
+
+    data: _Connections
+
+
+_decode_census = msgspec.json.Decoder(_Census).decode
 
 
 class Callout:
@@ -37,13 +61,30 @@ class Callout:
 
     async def _on_question(self, message: Msg) -> None:
         try:
-            answer = self._logins.answer(message.data, time.time())
+            answer = await self._answer(message.data)
             if answer is None:
-                _log.warning("a login question that no server asked", bytes=len(message.data))
+                _log.warning("a login question without an answer", bytes=len(message.data))
             else:
                 await self._connection.publish(message.reply, answer)
         except Exception:  # a lookup that fails must cost one login, not all
             _log.exception("a login could not be judged")
+
+    async def _answer(self, question: bytes) -> bytes | None:
+        login = self._logins.judge(question, time.time())
+        if not isinstance(login, Claimant):
+            return login
+        held = {account: await self._held(login, account) for account in _STRANGERS}
+        return self._logins.seat(login, held, time.time())
+
+    async def _held(self, login: Claimant, account: str) -> int:
+        """Ask the server of `login` how many connections who logs in has in one NATS account.
+
+        Without the account's name it would count clients that only say that name and wait.
+        """
+        subject = roles.CENSUS_SUBJECT.replace("*", login.server)
+        question = encode({"acc": account, "user": login.account, "limit": _MOST_SEATS})
+        told = await nats_requests.ask(self._connection, subject, question, limits.CENSUS_WITHIN_S)
+        return _decode_census(told).data.num_connections
 
 
 async def start(url: str, seed: str, logins: Logins) -> Callout:

@@ -19,18 +19,18 @@ from typing import Any, Final
 import streams
 from schemas import subjects
 from schemas.errors import ConfigDrift
-from schemas.limits import MAX_ATOMIC_BATCH, MAX_COMMAND_BYTES, MAX_PAYLOAD_BYTES
+from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from schemas.subjects import DEFAULT_SHARD
 from streams.broker import dialect, limits, roles
 from streams.broker.dialect import Conf, Variable
 from streams.broker.keyring import Keyring
 from streams.broker.roles import AUDITORS, DOOR, LOG, READERS, SYS, TRADERS, Role
+from streams.log.limits import MAX_STREAM_CONSUMERS
 
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIX: Final = "EVERYTHING_NATS_"
 _NAME: Final = Variable(f"{_PREFIX}NAME")
 _LISTEN: Final = Variable(f"{_PREFIX}LISTEN")
-_MONITOR: Final = Variable(f"{_PREFIX}MONITOR")
 _STORE: Final = Variable(f"{_PREFIX}STORE")
 _SYNC: Final = Variable(f"{_PREFIX}SYNC")
 _ISSUER: Final = Variable(f"{_PREFIX}ISSUER")
@@ -42,8 +42,6 @@ _OPERATORS_OWN: Final = frozenset(
         "server_tags",
         "server_name",
         "listen",
-        "http",
-        "https",
         "pid_file",
         "ports_file_dir",
         "log_file",
@@ -73,7 +71,7 @@ _HEADING: Final = f"""\
 # differs from venue to venue is a scalar and comes from the environment, which `up` sets:
 #
 #   {_NAME}, {_STORE}, {_SYNC}    name, folder, when to fsync
-#   {_LISTEN}, {_MONITOR}    addresses of the listener and of monitoring
+#   {_LISTEN}    address of the listener
 #   {_ISSUER}    the account key that signs native logins
 #   {_PREFIX}KEY_<ROLE>    the public nkey of each of the venue's own roles
 #
@@ -93,7 +91,6 @@ class ListenConfig:
 
     store: Path
     port: int
-    monitor_port: int
     host: str = "127.0.0.1"
     sync_interval: str = "always"
 
@@ -117,8 +114,6 @@ def environment(where: ListenConfig, shard: str, keyring: Keyring) -> dict[str, 
     scalars = {
         _NAME: f"everything-{shard}",
         _LISTEN: f"{where.host}:{where.port}",
-        # Monitoring tells who is connected, so it is never offered beyond this machine.
-        _MONITOR: f"127.0.0.1:{where.monitor_port}",
         _STORE: str(where.store),
         _SYNC: where.sync_interval,
         _ISSUER: keyring.issuer,
@@ -133,12 +128,14 @@ def template(shard: str) -> Conf:
     return {
         "server_name": _NAME,
         "listen": _LISTEN,
-        "http": _MONITOR,
         "max_payload": MAX_PAYLOAD_BYTES,
         "max_connections": limits.MAX_CONNECTIONS,
         "max_subscriptions": limits.MAX_CONNECTION_SUBSCRIPTIONS,
         "max_pending": limits.MAX_PENDING_BYTES,
         "max_control_line": 4096,
+        "write_deadline": f"{limits.WRITE_DEADLINE_S}s",
+        "ping_interval": f"{limits.PING_EVERY_S}s",
+        "ping_max": limits.MAX_PINGS_OUT,
         "jetstream": _jetstream(),
         "system_account": SYS,
         "accounts": {name: _account(name, shard, services) for name in roles.ACCOUNTS},
@@ -200,7 +197,7 @@ def check(path: Path, shard: str, variables: Mapping[str, str]) -> None:
 
 def _check_listener(conf: Conf) -> None:
     host = str(conf.get("listen", "")).rpartition(":")[0].strip("[]")
-    if "tls" not in conf and host not in _LOOPBACK:
+    if "tls" not in conf and host not in LOOPBACK:
         raise ConfigDrift(f"the broker listens on {host or 'all addresses'} only with TLS")
 
 
@@ -329,11 +326,14 @@ def _account_extras(name: str, shard: str) -> Conf:
                 }
                 for api in audited
             ]
-            return {"jetstream": "enabled", "exports": exports}
+            return {
+                "jetstream": {"max_consumers": MAX_STREAM_CONSUMERS},
+                "exports": exports,
+            }
         case roles.TRADERS:
             return {
                 "imports": [{"service": {"account": LOG, "subject": orders}}],
-                "limits": _limits(limits.MAX_TRADER_CONNECTIONS),
+                "limits": _limits(limits.MAX_TRADER_CONNECTIONS, limits.TRADER_SUBSCRIPTIONS),
             }
         case roles.READERS:
             return {
@@ -343,22 +343,26 @@ def _account_extras(name: str, shard: str) -> Conf:
                         "to": subjects.feed(shard, ">"),
                     }
                 ],
-                "limits": _limits(limits.MAX_READER_CONNECTIONS),
+                "limits": _limits(limits.MAX_READER_CONNECTIONS, limits.READER_SUBSCRIPTIONS),
             }
         case roles.AUDITORS:
             return {
                 "imports": [{"service": {"account": LOG, "subject": api}} for api in audited],
-                "limits": _limits(limits.MAX_AUDITOR_CONNECTIONS),
+                "limits": _limits(limits.MAX_AUDITOR_CONNECTIONS, limits.TRADER_SUBSCRIPTIONS),
             }
+        case roles.DOOR:
+            return {"imports": [{"service": {"account": SYS, "subject": roles.CENSUS_SUBJECT}}]}
+        case roles.SYS:
+            return {"exports": [{"service": roles.CENSUS_SUBJECT, "accounts": [DOOR]}]}
         case _:
             return {}
 
 
-def _limits(connections: int) -> dict[str, int]:
+def _limits(connections: int, subscriptions: int) -> dict[str, int]:
     return {
         "max_connections": connections,
-        "max_subscriptions": limits.MAX_CONNECTION_SUBSCRIPTIONS,
-        "max_payload": MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
+        "max_subscriptions": subscriptions,
+        "max_payload": limits.MAX_NATIVE_BYTES,
     }
 
 
@@ -386,8 +390,9 @@ def _rules(allow: tuple[str, ...], deny: tuple[str, ...]) -> dict[str, list[str]
 
 _COMMENTS: Final = {
     "listen": "Beyond loopback only with TLS: session tokens would travel in the clear.",
-    "http": "Monitoring tells who is connected, so it is never offered beyond this machine.",
     "max_payload": "The largest record that an engine may append.",
+    "write_deadline": "A connection that takes nothing for so long is dropped.",
+    "max_consumers": "Of one stream. Left unsaid, the server takes 1000.",
     "max_pending": "Bytes held for a connection that does not read; then it is dropped.",
     "sync_interval": "always: an acknowledged message is on the disk (decision 0019).",
     "batch": "Atomic batches that are open at once: more would let a flood hold up everything.",
@@ -396,7 +401,7 @@ _COMMENTS: Final = {
     READERS: "Strangers who hear feeds and send nothing.",
     AUDITORS: "Strangers who read the log by direct get (0010).",
     DOOR: "Where the server asks who somebody is.",
-    SYS: "The server's own account: monitoring.",
+    SYS: "The server's own account: monitoring, for the role of that name. It has no port.",
     "authorization": "Everyone who is not a role of the venue is judged by the auth callout.",
 }
 """What a reader of nats.conf should know, above the key that it is about."""

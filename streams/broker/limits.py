@@ -13,17 +13,39 @@ MAX_CONF_DEPTH: Final = 4
 """Files that include one another, at most so deep."""
 
 # -- the broker and native connections -------------------------------------------------
-MAX_HEADER_BYTES: Final = 4 * 1024
-"""Headers that a trader's message may carry on top of MAX_COMMAND_BYTES."""
+MAX_NATIVE_BYTES: Final = 32 * 1024
+"""One message of a stranger, headers included. A hundred orders with each field at its longest
+take 22 kB; what is larger holds nothing that the exchange would carry out."""
 MAX_CONNECTIONS: Final = 8_192
-"""Connections that the server takes in all; the bounds of each NATS account are below it."""
+"""Connections that the server takes in all. Those of strangers have three quarters of it."""
 MAX_TRADER_CONNECTIONS: Final = 4_096
-MAX_READER_CONNECTIONS: Final = 2_048
+MAX_READER_CONNECTIONS: Final = 1_984
 MAX_AUDITOR_CONNECTIONS: Final = 64
+MAX_STRANGERS: Final = MAX_TRADER_CONNECTIONS + MAX_READER_CONNECTIONS + MAX_AUDITOR_CONNECTIONS
+CONNECTIONS_PER_ADDRESS: Final = 64
+"""Strangers' connections from one address at the front, logged in or not;"""
+DIALS_PER_S: Final = 10
+"""and how many new ones it may begin in a second, after those."""
+FRONT_BACKLOG: Final = 1_024
+"""Connections that the kernel holds until the front takes them."""
+ACCOUNT_CONNECTIONS: Final = 5
+"""Native connections of one account, unless a quota of the venue says otherwise;"""
+ACCOUNT_READERS: Final = 2
+"""so many of them may listen to feeds."""
+TRADER_SUBSCRIPTIONS: Final = 4
+"""Subscriptions of one connection that sends orders: one hears all its answers."""
+READER_SUBSCRIPTIONS: Final = 10
+"""Subscriptions of one connection that hears feeds. Each is one more copy of what it matches;
+wildcards are for those who follow more channels. Two readers and three traders make 32."""
 MAX_CONNECTION_SUBSCRIPTIONS: Final = 256
-"""Subscriptions of one connection."""
+"""Subscriptions of one connection of the venue's own."""
 MAX_PENDING_BYTES: Final = 64 * 1024 * 1024
 """Bytes held for one connection that does not read; then the server drops it."""
+WRITE_DEADLINE_S: Final = 5
+"""A connection that takes nothing for this long is dropped, however little it was sent."""
+PING_EVERY_S: Final = 20
+MAX_PINGS_OUT: Final = 2
+"""A connection that leaves two pings unanswered is dropped, and its account has a seat again."""
 MAX_OPEN_BATCHES: Final = 100
 """Atomic batches begun and not committed, per stream. Opening one costs the server a file
 and 1 to 6 ms: a higher bound would let a flood of them hold up everything else for longer,
@@ -40,8 +62,9 @@ REFUSALS_BURST: Final = 500
 """Refused logins that are answered; the others wait for the server's own timeout."""
 LOGINS_PER_ACCOUNT_PER_HOUR: Final = 360
 LOGINS_PER_ACCOUNT_BURST: Final = 100
-"""With LOGIN_LIFE_S this also bounds the connections of one account: 460."""
 MAX_LOGIN_ACCOUNTS: Final = 10_000
 """Accounts whose recent logins are remembered in order to bound them."""
+CENSUS_WITHIN_S: Final = 1
+"""How long the server may take to say which connections an account has."""
 MAX_LOGINS_WAITING: Final = 1_000
 MAX_LOGIN_BYTES: Final = 64 * 1024

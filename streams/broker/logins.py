@@ -11,16 +11,22 @@ A trader proves who it is in one of two ways:
 
 A connection named `feeds` (or `feeds.` and anything) gets the reader's role, any other
 the trader's: order entry and market data are separate sessions, as on most venues.
+
+A login is judged in two steps. `judge` says who somebody is; `seat` lets them in, if the
+account has a connection left by what the server then says of those that it has.
+
+The server enforces no limit of the user's JWT where a callout gave it (tried on 2.15.1: it
+forgets the JWT before it reads `subs` and `payload`). Those two stand in nats.conf, on the
+accounts of traders and of readers.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from schemas import subjects
 from schemas.errors import BadSignature, InputError, MalformedMessage
-from schemas.limits import MAX_COMMAND_BYTES
 from schemas.signatures import verify
 from streams.broker import limits, roles
 from streams.broker.config import permissions
@@ -33,6 +39,16 @@ _CONNECTION_TYPES: Final = frozenset({"nats", ""})
 _REQUEST_AUDIENCE: Final = "nats-authorization-request"
 
 Lookup = Callable[[str], str | None]
+SeatsOf = Callable[[str], int | None]
+
+
+def _no_quota(_account: str) -> None:
+    """Return nothing, for a venue without quotas."""
+
+
+def reader_seats(seats: int) -> int:
+    """Return how many of an account's `seats` may listen to feeds: 2 of 5, at least one."""
+    return max(1, seats * limits.ACCOUNT_READERS // limits.ACCOUNT_CONNECTIONS)
 
 
 class Denied(InputError):
@@ -76,11 +92,25 @@ class Request(msgspec.Struct):
 _decode_request = msgspec.json.Decoder(Request).decode
 
 
+class Claimant(NamedTuple):
+    """Who has proved to be whom, and has no seat yet."""
+
+    asked: Asked
+    account: str
+    role: roles.Role
+
+    @property
+    def server(self) -> str:
+        return self.asked.server_id.id
+
+
 class Logins:
     """Judges logins to one shard.
 
     `account_of` tells which account a public key holds, `key_of` which key holds an
     account, `check_token` whose session a token is; each returns None where there is none.
+    `seats_of` tells how many connections a quota lets an account hold; where there is none
+    it is ACCOUNT_CONNECTIONS.
     """
 
     def __init__(
@@ -91,19 +121,21 @@ class Logins:
         account_of: Lookup,
         key_of: Lookup,
         check_token: Lookup,
+        seats_of: SeatsOf = _no_quota,
     ) -> None:
         self._shard = shard
         self._issuer_seed = issuer_seed
         self._account_of = account_of
         self._key_of = key_of
         self._check_token = check_token
+        self._seats_of = seats_of
         self._refusals = Budget(limits.REFUSALS_PER_S, limits.REFUSALS_BURST)
         self._per_account = Budget(
             limits.LOGINS_PER_ACCOUNT_PER_HOUR / 3_600, limits.LOGINS_PER_ACCOUNT_BURST
         )
 
-    def answer(self, question: bytes, now_s: float) -> bytes | None:
-        """Return the signed answer, None to leave the question without one.
+    def judge(self, question: bytes, now_s: float) -> Claimant | bytes | None:
+        """Return who asks to be let in, or the signed denial, or None for no answer at all.
 
         None is for what is no question by a server at all, and for refusals beyond their
         bound: then the server lets the client wait until its own timeout. Never raises
@@ -113,14 +145,33 @@ class Logins:
             request = _decode(question)
         except InputError:
             return None
+        asked = request.nats
         try:
-            account = self._judge(request.nats, now_s)
+            account = self._judge(asked, now_s)
         except Denied as error:
-            if not self._refusals.take("", now_s):
-                return None
-            return self._respond(request.nats, now_s, error=str(error))
-        role = self._role(account, request.nats.client_info.name)
-        return self._respond(request.nats, now_s, jwt=self._user(request.nats, role, now_s))
+            return self._deny(asked, error, now_s)
+        return Claimant(asked, account, self._role(account, asked.client_info.name))
+
+    def seat(self, login: Claimant, held: Mapping[str, int], now_s: float) -> bytes | None:
+        """Return the signed answer to `login`, None for a refusal beyond the bound.
+
+        `held` says how many connections the account has by NATS account, as the server that
+        asks has just told it.
+        """
+        asked, account, role = login
+        quota = self._seats_of(account)
+        seats = limits.ACCOUNT_CONNECTIONS if quota is None else quota
+        full = sum(held.values()) >= seats or (
+            role.account == roles.READERS and held[roles.READERS] >= reader_seats(seats)
+        )
+        if full:
+            return self._deny(asked, Denied(f"too many connections of {account}"), now_s)
+        return self._respond(asked, now_s, jwt=self._user(asked, role, now_s))
+
+    def _deny(self, asked: Asked, error: Denied, now_s: float) -> bytes | None:
+        if not self._refusals.take("", now_s):
+            return None
+        return self._respond(asked, now_s, error=str(error))
 
     def _judge(self, asked: Asked, now_s: float) -> str:
         client = asked.client_info
@@ -172,9 +223,9 @@ class Logins:
             "nats": {
                 "pub": allowed["publish"],
                 "sub": allowed["subscribe"],
-                "subs": limits.MAX_CONNECTION_SUBSCRIPTIONS,
+                "subs": -1,
                 "data": -1,
-                "payload": MAX_COMMAND_BYTES + limits.MAX_HEADER_BYTES,
+                "payload": -1,
                 "type": "user",
                 "version": 2,
             },

@@ -48,7 +48,8 @@ NEVER: Final = (
 STREAM.UPDATE nor STREAM.DELETE."""
 
 CALLOUT_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
-
+CENSUS_SUBJECT: Final = "$SYS.REQ.SERVER.*.CONNZ"
+"""Asks the server in the place of `*` who is connected. The auth responder has it imported."""
 
 LOG_DURABLES: Final = ("measurer", "llm")
 """Consumers of the log that remember their place, each named after its one owner."""
@@ -93,7 +94,8 @@ def engine(shard: str, name: str) -> Role:
 def gateway(shard: str) -> Role:
     """The gateway: appends commands, and articles that sources push; asks for pages.
 
-    All for those whom it has authenticated. It asks for what is alike for anyone. It has no
+    All for those whom it has authenticated. It says which nonces were used, and asks for what
+    is alike for anyone. It has no
     heartbeat; it answers over HTTP.
     """
     log = subjects.log_stream(shard)
@@ -105,6 +107,7 @@ def gateway(shard: str) -> Role:
             subjects.articles(shard),
             subjects.jobs(shard, "page"),
             subjects.ask(shard, SEARCH),
+            subjects.nonce(shard, "*", "*"),
             _info(subjects.jobs_stream(shard)),
             *reads(log),
             *reads(subjects.feed_stream(shard)),
@@ -202,6 +205,11 @@ def feeds(shard: str) -> Role:
     return _log_role(shard, "feeds", f"feed.{shard}.>", *reads(subjects.feed_stream(shard)))
 
 
+def front(shard: str) -> Role:
+    """Where strangers connect: says how it is, and reads nothing."""
+    return Role(name="front", account=LOG, publish=(subjects.status(shard, "front"),))
+
+
 def archiver(shard: str) -> Role:
     """Copies the log elsewhere; says nothing on it."""
     return _log_role(shard, "archiver")
@@ -236,6 +244,7 @@ def operator(shard: str) -> Role:
         subjects.feed_stream(shard),
         subjects.jobs_stream(shard),
         subjects.raw_stream(shard),
+        subjects.nonces_stream(shard),
     )
     return Role(
         name="operator",
@@ -259,13 +268,22 @@ def auditor(shard: str) -> Role:
 
 
 def auditor_services(stream: str) -> tuple[str, ...]:
-    """The subjects of the log's account that auditors may call."""
-    return (f"$JS.API.STREAM.INFO.{stream}", f"$JS.API.DIRECT.GET.{stream}")
+    """The subjects of the log's account that auditors may call.
+
+    Nothing else of the JetStream API answers across the border: the server (2.15.1) looks for the
+    stream in the account that asks.
+    """
+    return (f"$JS.API.DIRECT.GET.{stream}",)
 
 
 def door() -> Role:
-    """Answers the server's question who somebody is."""
-    return Role(name="door", account=DOOR, publish=("$SYS._INBOX.>",), subscribe=(CALLOUT_SUBJECT,))
+    """Answers the server's question who somebody is, and asks it who is connected already."""
+    return Role(
+        name="door",
+        account=DOOR,
+        publish=("$SYS._INBOX.>", CENSUS_SUBJECT),
+        subscribe=(CALLOUT_SUBJECT,),
+    )
 
 
 def monitor() -> Role:
@@ -318,6 +336,7 @@ def services(shard: str) -> tuple[Role, ...]:
         projector(shard),
         historian(shard),
         feeds(shard),
+        front(shard),
         archiver(shard),
         restorer(shard),
         replay(shard),

@@ -12,19 +12,6 @@ _MAX_SEEN: Final = 64
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-def share_name(address: str) -> str:
-    """Return by what the connections of an address are counted: itself, or its IPv6 /64."""
-    if ":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address)
-    except ValueError:
-        return address
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((parsed.packed[:8] + bytes(8), 64)))
-
-
 class KnownHosts:
     """The hosts that a request may be made for, at any port: `names`, and those of loopback.
 

@@ -22,7 +22,8 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 
 from schemas.errors import EverythingError, InputError, MalformedMessage
-from streams.gateway.addresses import Headers, KnownHosts, TrustedProxies, share_name
+from schemas.networks import client_share
+from streams.gateway.addresses import Headers, KnownHosts, TrustedProxies
 from streams.gateway.admission import Admission, ConnectionBounds, Ticket
 from streams.gateway.errors import (
     HeaderTimeout,
@@ -139,7 +140,7 @@ class BoundedHttp(HttpToolsProtocol):
         """Take a place; the one that has waited longest gives up its own if there is none."""
         super().connection_made(transport)
         address = self.client[0] if self.client else ""
-        self.share = None if self.shared.proxies.trusts(address) else share_name(address)
+        self.share = None if self.shared.proxies.trusts(address) else client_share(address)
         self.shared.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -252,7 +253,7 @@ class BoundedHttp(HttpToolsProtocol):
             client = self.shared.proxies.client(scope["headers"])
             if client is not None:
                 scope["client"] = (client, 0)
-                address = share_name(client)
+                address = client_share(client)
         ticket: Ticket | None = None
         try:
             self._check_host(scope["headers"])

@@ -10,13 +10,18 @@ from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Starting
+from streams.gateway.founding import AskTerms, nothing_to_found
+from streams.gateway.nonces import Nonces, NoNonces
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.pushes import PushReplies
+from streams.gateway.quotas import CountOpenOrders, Quotas, count_none
 from streams.gateway.rate_limiter import RateLimiter
 from streams.gateway.services import Services, no_service_keys
 from streams.gateway.sessions import Sessions
+from streams.gateway.sign_ups import SignUpBounds, SignUps
 from streams.gateway.tail import Tail
 from streams.ingest.jobs.queue import JobQueue, NoJobQueue
+from streams.log.clock import SteadyClock
 from streams.log.ports import Clock, Log
 
 
@@ -33,7 +38,9 @@ class GatewayContext:
 
     `session_secret` (at least 32 bytes) signs sessions: the same for every gateway of a venue.
     `on_halt` is called when the gateway can no longer trust or reach the log: end the process.
-    `service_keys` are asked at each request of a program, so that a new one holds at once.
+    `service_keys` are asked at each request of a program, so that a new one holds at once, and
+    `founding_terms` whenever somebody would found the venue. Budgets go by `steady`, which no
+    correction of the machine's time can fill or stop.
     """
 
     log: Log
@@ -45,15 +52,22 @@ class GatewayContext:
     outcomes: Outcomes = field(default_factory=Outcomes)
     jobs: JobQueue = field(default_factory=NoJobQueue)
     service_keys: ServiceKeys = field(default=no_service_keys, repr=False)
+    steady: Clock = field(default_factory=SteadyClock)
+    nonces: Nonces = field(default_factory=NoNonces)
+    sign_up_bounds: SignUpBounds = field(default_factory=SignUpBounds)
+    count_open_orders: CountOpenOrders = count_none
+    founding_terms: AskTerms = field(default=nothing_to_found, repr=False)
 
     def __post_init__(self) -> None:
-        self.sessions = Sessions(self.session_secret, self.clock)
-        self.services = Services(self.service_keys, self.clock)
+        self.sessions = Sessions(self.session_secret, self.clock, self.nonces)
+        self.services = Services(self.service_keys, self.clock, self.nonces)
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
         self.push_replies = PushReplies()
-        self.opening_rate = RateLimiter(self.clock, "too many accounts are being opened")
-        self.push_rate = RateLimiter(self.clock, "this source pushes too fast")
-        self.fetch_rate = RateLimiter(self.clock, "this key asks for too much")
+        self.sign_ups = SignUps(self.steady, self.sign_up_bounds)
+        self.quotas = Quotas(self.directory, self.steady, self.count_open_orders)
+        self.wrong_codes = RateLimiter(self.steady, "too many wrong founding codes")
+        self.push_rate = RateLimiter(self.steady, "this source pushes too fast")
+        self.fetch_rate = RateLimiter(self.steady, "this key asks for too much")
         self.led_engines: set[str] = set()
         """Engines that have had a leader, as far as `GET /ready` has seen."""
 

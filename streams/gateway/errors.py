@@ -22,6 +22,7 @@ from schemas.errors import (
     MalformedMessage,
     NotFound,
     OperatingError,
+    OverQuota,
     Refusal,
     Refused,
     TooLarge,
@@ -36,6 +37,7 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _TOO_LARGE = 413
 _INVALID = 422
+_TOO_MANY = 429
 _UNAVAILABLE = 503
 
 REFUSAL_STATUS: Final[Mapping[str, int]] = {
@@ -122,6 +124,30 @@ class WrongTime(Unauthorized):
     code = "wrong_time"
 
 
+class FoundingRefused(InputError):
+    """Somebody who may not found this venue, or not so."""
+
+
+class FoundingClosed(FoundingRefused):
+    """This gateway's home holds no founding code."""
+
+    code = "founding_closed"
+
+
+class FoundingCodeMissing(FoundingRefused):
+    code = "founding_code_missing"
+
+
+class WrongFoundingCode(FoundingRefused):
+    code = "wrong_founding_code"
+
+
+class ForeignNotary(FoundingRefused):
+    """The genesis names a key that this venue's notary does not have: no seal would ever count."""
+
+    code = "foreign_notary_key"
+
+
 class WrongContentType(InputError):
     code = "wrong_content_type"
 
@@ -130,6 +156,34 @@ class BodyTimeout(InputError):
     """The request's body did not arrive in time."""
 
     code = "body_timeout"
+
+
+class TooManyCommands(OverQuota):
+    code = "command_quota"
+
+
+class TooManyBytes(OverQuota):
+    code = "byte_quota"
+
+
+class TooManyOpenOrders(OverQuota):
+    """An account has as many open orders as it may: cancel some."""
+
+    code = "open_order_quota"
+
+
+class TooManyRequests(OverQuota):
+    """An account has as many requests and feeds open as it may."""
+
+    code = "connection_quota"
+
+
+class TooManySignIns(OverQuota):
+    code = "sign_in_quota"
+
+
+class TooManyAccounts(OverQuota):
+    code = "account_quota"
 
 
 class HeaderTimeout(InputError):
@@ -160,6 +214,10 @@ class Busy(OperatingError):
     """A bound of the gateway is reached; nothing was appended."""
 
     code = "busy"
+
+    def __init__(self, problem: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(problem)
+        self.retry_after_s = retry_after_s
 
 
 class Starting(OperatingError):
@@ -224,10 +282,14 @@ def status_of(error: EverythingError) -> int:
             return _NOT_FOUND
         case Unauthorized() | BadSignature():
             return _NOT_PROVEN
+        case FoundingRefused():
+            return _NOT_ALLOWED
         case MalformedMessage():
             return 400
         case TooLarge():
             return _TOO_LARGE
+        case OverQuota():
+            return _TOO_MANY
         case InputError():
             return _INPUT_STATUS.get(type(error), _INVALID)
         case OperatingError() | Halt():
@@ -243,7 +305,9 @@ def respond(error: EverythingError) -> Response:
     headers = {}
     if status == _NOT_PROVEN:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == _UNAVAILABLE:
+    if isinstance(error, OverQuota | Busy):
+        headers["Retry-After"] = str(error.retry_after_s)
+    elif status == _UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     return envelope(status, code, _message(error, code), _detail(error), headers)
 

@@ -48,15 +48,24 @@ RECENT_RECORD_BYTES: Final = 16 * 1024 * 1024
 """What the gateway keeps of an engine's last records, for those who ask for an outcome late."""
 TAIL_BATCH: Final = 50
 """Records folded before the gateway's other work gets a turn."""
-MAX_USED_CHALLENGES: Final = 100_000
 MAX_KNOWN_TOKENS: Final = 10_000
 """Session tokens whose signature need not be checked again."""
+SIGN_INS_PER_MINUTE: Final = 30
+"""Of one network, as are the two below: a /24 of IPv4, a /64 of IPv6."""
+ACCOUNTS_PER_MINUTE: Final = 5
+ACCOUNTS_PER_DAY: Final = 50
+WRONG_FOUNDING_CODES_PER_MINUTE: Final = 10
+"""Beyond these a wrong code is not even told to be wrong."""
+MAX_FOUNDING_CODE_CHARS: Final = 64
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
-"""Anyone may ask for an account, so the gateway bounds how many requests reach the log."""
+"""By all networks together: the gateway bounds how many requests of strangers reach the log."""
+MAX_LIMITED_NAMES: Final = 50_000
+"""Accounts, networks or keys whose last requests are remembered in order to bound them."""
+OPEN_ORDERS_KNOWN_S: Final = 1
+"""How long a count of open orders is good enough to refuse by."""
 
 # -- programs --------------------------------------------------------------------------
 NONCE_LIFE_S: Final = 600
-MAX_NONCES: Final = 1_000_000
 MAX_REMEMBERED_PUSHES: Final = 100_000
 """Pushes whose answer the gateway gives again; the engine recognizes older ones."""
 PUSHES_PER_MINUTE: Final = 120

@@ -1,7 +1,6 @@
 """Programs that sign their requests with a secret: who asks, and each request once.
 
-The nonces of the last NONCE_LIFE_S are in memory: a captured request can be repeated once
-after the gateway was restarted, within SERVICE_CLOCK_S. It then names the same job.
+`Nonces` keeps theirs for NONCE_LIFE_S, across gateways and restarts.
 """
 
 import hmac
@@ -12,8 +11,9 @@ from schemas.errors import BadSignature
 from schemas.limits import SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceKeys, ServiceSecret, sign_request
 from schemas.units import SECOND_NS
-from streams.gateway.errors import Busy, NonceUsed, WrongTime
-from streams.gateway.limits import MAX_NONCES, NONCE_LIFE_S
+from streams.gateway.errors import NonceUsed, WrongTime
+from streams.gateway.limits import NONCE_LIFE_S
+from streams.gateway.nonces import Nonces
 from streams.log.ports import Clock
 
 _NO_SECRET: Final = "nobody holds this"
@@ -27,17 +27,17 @@ def no_service_keys(_: str) -> Sequence[ServiceSecret]:
 class Services:
     """Tell which program a request is from, and take each request once."""
 
-    def __init__(self, keys: ServiceKeys, clock: Clock) -> None:
+    def __init__(self, keys: ServiceKeys, clock: Clock, nonces: Nonces) -> None:
         self._keys = keys
         self._clock = clock
-        # when each may be forgotten; the oldest come first, as all live equally long
-        self._nonces: dict[tuple[str, str], int] = {}
+        self._nonces = nonces
 
-    def check(self, method: str, path: str, claim: Claim, body: bytes) -> str:
+    async def check(self, method: str, path: str, claim: Claim, body: bytes) -> str:
         """Return the key id of a request, whose nonce is then used up.
 
         Raises BadSignature for whatever is not known to be signed by a secret of ours,
-        WrongTime and NonceUsed for what is, Busy when MAX_NONCES are held.
+        WrongTime and NonceUsed for what is, and an OperatingError when it is not known
+        whether the nonce was used.
         """
         if not claim.is_shaped():
             raise BadSignature("X-Key-Id, X-Timestamp, X-Nonce and X-Signature say who asks")
@@ -46,7 +46,10 @@ class Services:
         now_s = self._clock.now_ns() // SECOND_NS
         if abs(now_s - int(claim.timestamp)) > SERVICE_CLOCK_S:
             raise WrongTime(f"X-Timestamp is more than {SERVICE_CLOCK_S} s from {now_s}")
-        self._use(claim.key_id, claim.nonce, now_s)
+        # no key id has a line break, so no two pairs are one text
+        once = f"{claim.key_id}\n{claim.nonce}"
+        if not await self._nonces.use("service", once, NONCE_LIFE_S):
+            raise NonceUsed("this nonce was used before")
         return claim.key_id
 
     def _is_signed(self, method: str, path: str, claim: Claim, body: bytes) -> bool:
@@ -62,12 +65,3 @@ class Services:
             wanted = sign_request(secret, method, path, claim.timestamp, claim.nonce, body)
             signed |= hmac.compare_digest(wanted, claim.signature)
         return signed and bool(secrets)
-
-    def _use(self, key_id: str, nonce: str, now_s: int) -> None:
-        while self._nonces and next(iter(self._nonces.values())) <= now_s:
-            del self._nonces[next(iter(self._nonces))]
-        if (key_id, nonce) in self._nonces:
-            raise NonceUsed("this nonce was used before")
-        if len(self._nonces) >= MAX_NONCES:
-            raise Busy("too many signed requests in too short a time")
-        self._nonces[key_id, nonce] = now_s + NONCE_LIFE_S

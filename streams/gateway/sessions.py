@@ -1,7 +1,8 @@
 """Sessions: an account proves that it holds its key, and gets a token for some hours.
 
 Challenges and tokens are JWTs (HS256) by one secret, for different audiences. So a gateway
-keeps no state for those who only ask, and gateways with one secret accept each other's.
+keeps no state for those who only ask, and gateways with one secret accept each other's. What
+has been answered is kept for all of them by `Nonces`.
 """
 
 import secrets
@@ -14,7 +15,6 @@ from schemas.limits import MIN_SECRET_BYTES
 from schemas.units import SECOND_NS
 from streams.gateway.errors import (
     BadChallenge,
-    Busy,
     ChallengeUsed,
     SessionExpired,
     Unauthorized,
@@ -22,9 +22,9 @@ from streams.gateway.errors import (
 from streams.gateway.limits import (
     CHALLENGE_LIFE_S,
     MAX_KNOWN_TOKENS,
-    MAX_USED_CHALLENGES,
     SESSION_LIFE_S,
 )
+from streams.gateway.nonces import Nonces
 from streams.log.ports import Clock
 
 _ALGORITHM: Final = "HS256"
@@ -36,12 +36,12 @@ _REQUIRED: Final = ["sub", "aud", "exp", "jti"]
 class Sessions:
     """Give out challenges and tokens, and check them. Times are the injected clock's."""
 
-    def __init__(self, secret: bytes, clock: Clock) -> None:
+    def __init__(self, secret: bytes, clock: Clock, nonces: Nonces) -> None:
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"the session secret is shorter than {MIN_SECRET_BYTES} bytes")
         self._secret = secret
         self._clock = clock
-        self._used: dict[str, int] = {}
+        self._nonces = nonces
         self._known: dict[str, tuple[str, int]] = {}
 
     def challenge(self, account: str) -> str:
@@ -49,29 +49,23 @@ class Sessions:
         return self._issue(account, _CHALLENGE, CHALLENGE_LIFE_S)
 
     def check_challenge(self, account: str, nonce: str) -> str:
-        """Return the id of a challenge given out to `account`, still fresh and unused.
+        """Return the id of a challenge given out to `account` and still fresh.
 
-        Raises BadChallenge or ChallengeUsed.
+        Raises BadChallenge.
         """
         claims = self._claims(nonce, _CHALLENGE)
         if claims is None or claims["sub"] != account or claims["exp"] <= self._now_s():
             raise BadChallenge("no such challenge, or it has expired; ask for a new one")
-        identity = str(claims["jti"])
-        if identity in self._used:
-            raise ChallengeUsed("this challenge has been answered before")
-        return identity
+        return str(claims["jti"])
 
-    def open(self, account: str, challenge: str) -> str:
+    async def open(self, account: str, challenge: str) -> str:
         """Use a checked challenge up and return a session token for `account`.
 
-        Raises Busy when too many challenges were used up within their life.
+        Raises ChallengeUsed, and an OperatingError when it is not known whether it was.
         """
-        now = self._now_s()
-        if len(self._used) >= MAX_USED_CHALLENGES:
-            self._used = {key: until for key, until in self._used.items() if until > now}
-            if len(self._used) >= MAX_USED_CHALLENGES:
-                raise Busy("too many sessions are being opened")
-        self._used[challenge] = now + CHALLENGE_LIFE_S
+        # twice its life, for clocks that differ
+        if not await self._nonces.use("challenge", challenge, 2 * CHALLENGE_LIFE_S):
+            raise ChallengeUsed("this challenge has been answered before")
         return self._issue(account, _SESSION, SESSION_LIFE_S)
 
     def account(self, token: str) -> str:

@@ -1,5 +1,7 @@
 """Many callers, one log: appends that wait at the same time share an atomic batch.
 
+`append_all` is the same for one caller with messages that belong together.
+
 While up to APPEND_SINGLES appends wait, each goes out alone, which is acked soonest. While
 more wait, up to MAX_ATOMIC_BATCH of them share one batch and one sync to disk. At most
 MAX_APPENDS_IN_FLIGHT groups are under way, so under load the next group grows.
@@ -14,12 +16,36 @@ from collections import deque
 from collections.abc import Awaitable, Sequence
 from typing import Final, NamedTuple
 
-from schemas.errors import AppendFailed, AppendUnknown, EverythingError, LogUnavailable
+from schemas.errors import (
+    AppendFailed,
+    AppendUnknown,
+    BatchesFull,
+    EverythingError,
+    LogUnavailable,
+)
 from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from streams.log.limits import APPEND_SINGLES, MAX_APPEND_QUEUE, MAX_APPENDS_IN_FLIGHT
 from streams.log.ports import Log
 
 MAX_GROUP_BYTES: Final = MAX_PAYLOAD_BYTES
+
+
+async def append_all(log: Log, messages: Sequence[tuple[str, bytes]]) -> None:
+    """Append `messages` as one batch, or one by one while the log has no room for a batch.
+
+    Strangers can open batches, too, and must not stop ours. Raises what
+    `ports.Log.append_batch` raises but BatchesFull. One by one they are stored in their order, and
+    an error leaves some of them on the log: for messages whose readers know doubles.
+    """
+    try:
+        await log.append_batch(messages)
+    except BatchesFull:
+        for start in range(0, len(messages), APPEND_SINGLES):
+            sent = [log.send(*one) for one in messages[start : start + APPEND_SINGLES]]
+            outcomes = await asyncio.gather(*sent, return_exceptions=True)
+            failures = [one for one in outcomes if isinstance(one, BaseException)]
+            if failures:
+                raise failures[0] from None
 
 
 class _Waiting(NamedTuple):

@@ -14,3 +14,11 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass."""
         await asyncio.sleep(seconds)
+
+
+class SteadyClock(SystemClock):
+    """Time since some moment or other, which never goes back and follows no correction."""
+
+    def now_ns(self) -> int:
+        """Return nanoseconds since a moment that only this process knows."""
+        return time.monotonic_ns()

@@ -9,6 +9,11 @@ from schemas.units import DAY_NS, SECOND_NS
 MAX_RAW_BYTES: Final = 1024 * 1024 * 1024
 """Of all objects in the bucket. A full bucket keeps nothing more until objects expire. The
 server reserves this much of its disk."""
+MAX_NONCE_BYTES: Final = 64 * 1024 * 1024
+"""Of all nonces in the bucket, each some 200 bytes. A full bucket lets nobody in until some
+expire."""
+MAX_NONCE_MESSAGE_BYTES: Final = 1_024
+"""A nonce is a subject without a payload; its headers count."""
 JOB_LIFE_S: Final = 86_400
 MAX_JOBS: Final = 100_000
 FEED_MAX_AGE_NS: Final = 7 * DAY_NS
@@ -16,6 +21,9 @@ FEED_MAX_PER_CHANNEL: Final = 100_000
 DEDUPE_WINDOW_NS: Final = SECOND_NS
 """JetStream's own; nothing here relies on it. It is short because the server keeps every id
 that a trader sends for this long, and one trader's id shadows another's."""
+MAX_STREAM_CONSUMERS: Final = 1_500
+"""On one stream: a thousand readers of feeds, and as many again as a half for the venue's own
+processes and checks of it. nats.conf says so; a server left to itself refuses the 1,001st."""
 MONITOR_TIMEOUT_S: Final = 5
 
 # -- records and the engine host -------------------------------------------------------

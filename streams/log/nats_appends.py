@@ -3,6 +3,7 @@
     in flight
       | the server acked it ..................................... its sequence
       | the server refused it, and not for its fence ............ AppendFailed
+      | the server has too many batches open .................... BatchesFull
       |
       | the server says that the fence did not hold, no ack came within
       | APPEND_TIMEOUT_S, or the connection was lost
@@ -28,6 +29,7 @@ from secrets import token_hex
 from schemas.errors import (
     AppendFailed,
     AppendUnknown,
+    BatchesFull,
     EverythingError,
     Fenced,
     LogDiverged,
@@ -109,7 +111,10 @@ class PendingAppends:
             return _failed(error)
 
     async def batch(self, messages: Sequence[tuple[str, bytes]], fence: Fence | None) -> int:
-        """Append all of `messages` or none."""
+        """Append all of `messages` or none. One alone is no batch: it needs none of the server."""
+        if len(messages) == 1:
+            subject, payload = messages[0]
+            return await self.send(subject, payload, fence)
         wire = self._live_wire()
         coded = [
             (publishing.check_subject(subject, self._stream.prefix), payload)
@@ -224,7 +229,8 @@ class PendingAppends:
             append.refused = ack.text
             self._resolve_unknown(append)
         else:
-            self._fail(append, AppendFailed(f"{ack.error}: {ack.text}"))
+            kind = BatchesFull if ack.error == publishing.BATCHES_FULL else AppendFailed
+            self._fail(append, kind(f"{ack.error}: {ack.text}"))
 
     def _succeed(self, append: InFlightAppend, sequence: int) -> None:
         """Accept a sequence; raise LogDiverged if another message is known to have it."""

@@ -21,8 +21,11 @@ from nats.js.errors import APIError, NoStreamResponseError
 
 from schemas.errors import AppendFailed, AppendUnknown, LogUnavailable
 from schemas.limits import APPEND_TIMEOUT_S, CONNECT_ATTEMPTS, CONNECT_PAUSE_S
+from streams.log.publishing import WRONG_LAST_SEQUENCE
 
 _MESSAGE_ID: Final = "Nats-Msg-Id"
+_LAST_OF_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence"
+_LIFE: Final = "Nats-TTL"
 
 
 async def _ignore(_: Exception) -> None:
@@ -76,16 +79,41 @@ async def store(
     was sent or no stream answers, AppendFailed when the stream refused the message, and
     AppendUnknown when no answer came: the message may be there, and may be sent again.
     """
+    headers = {_MESSAGE_ID: message_id} if message_id else None
+    try:
+        await _publish(client, stream, subject, payload, headers)
+    except APIError as error:
+        raise AppendFailed(f"{stream} refused {subject}: {error.description}") from error
+
+
+async def create(client: Client, stream: str, subject: str, life_s: int) -> bool:
+    """Put an empty message on `subject` for `life_s`; tell whether there was none.
+
+    Raises as `store` does. After AppendUnknown it may be there.
+    """
+    headers = {_LAST_OF_SUBJECT: "0", _LIFE: f"{life_s}s"}
+    try:
+        await _publish(client, stream, subject, b"", headers)
+    except APIError as error:
+        if error.err_code == WRONG_LAST_SEQUENCE:
+            return False
+        raise AppendFailed(f"{stream} refused {subject}: {error.description}") from error
+    return True
+
+
+async def _publish(
+    client: Client, stream: str, subject: str, payload: bytes, headers: dict[str, str] | None
+) -> None:
+    """Publish into `stream` as `store` does, but raise APIError when it refuses."""
     if not client.is_connected:
         raise LogUnavailable(f"{stream} cannot be reached; nothing was sent")
-    headers = {_MESSAGE_ID: message_id} if message_id else None
     try:
         await client.jetstream().publish(
             subject, payload, timeout=APPEND_TIMEOUT_S, stream=stream, headers=headers
         )
     except NoStreamResponseError as error:
         raise LogUnavailable(f"{stream} does not answer") from error
-    except APIError as error:
-        raise AppendFailed(f"{stream} refused {subject}: {error.description}") from error
+    except APIError:
+        raise
     except (NatsError, TimeoutError, ConnectionError) as error:
         raise AppendUnknown(f"no answer from {stream}: {type(error).__name__}") from error

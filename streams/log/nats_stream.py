@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.errors import LogDiverged, LogGap, LogUnavailable, OperatingError
 from schemas.limits import CONNECT_ATTEMPTS, CONNECT_PAUSE_S, LOG_REQUEST_ATTEMPTS
 from schemas.stored import Stored
-from streams.log.nats_wire import Reply, Wire, header_value
+from streams.log.nats_wire import SEQUENCE_HEADER, Reply, Wire, header_value
 
 _FIRST_PAUSE_S: Final = 0.05
 _NO_MESSAGE: Final = 10037
@@ -67,7 +67,7 @@ class NatsStream:
         """Return the first message that a direct get finds."""
         subject = f"$JS.API.DIRECT.GET.{self.name}"
         reply = await self._reply(subject, encode(which), _MAY_BE_EMPTY)
-        sequence = header_value(reply.header, b"Nats-Sequence")
+        sequence = header_value(reply.header, SEQUENCE_HEADER)
         if not sequence:
             return None
         return Stored(int(sequence), header_value(reply.header, b"Nats-Subject"), reply.payload)

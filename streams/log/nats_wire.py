@@ -15,8 +15,8 @@ each of these:
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, NamedTuple
 
 from nats import errors as nats_errors
 from nats.aio.client import Client
@@ -38,12 +38,19 @@ _NO_PUBLISH: Final = 'permissions violation for publish to "'
 _NO_SUBSCRIBE: Final = "permissions violation for subscription to"
 _CRLF: Final = b"\r\n"
 _M, _H = b"MH"
+SEQUENCE_HEADER: Final = b"Nats-Sequence"
+"""The server puts it on each message that a direct get has found."""
 _OUR_SID: Final = b"e"
 """First letter of our subscription ids; nats-py's are numbers."""
 
 
 class Reply(NamedTuple):
-    """The answer to a request; `status` is 0 unless the server answered with one alone."""
+    """The answer to a request; `status` is 0 unless the server answered with one alone.
+
+    A direct get answers with the header that is stored, and its sender chose that:
+    its first line, too. The server adds its own lines at the end. So what it says of a
+    message it has found counts before a status, and a name's last line before others.
+    """
 
     status: int
     header: bytes
@@ -57,8 +64,8 @@ def status_of(header: bytes) -> int:
 
 
 def header_value(header: bytes, name: bytes) -> str:
-    """Return a header's value, "" if it is absent."""
-    _, found, rest = header.partition(b"\r\n%b: " % name)
+    """Return a header's last value, "" if it is absent. What came before may be a stranger's."""
+    _, found, rest = header.rpartition(b"\r\n%b: " % name)
     return rest.partition(_CRLF)[0].decode() if found else ""
 
 
@@ -195,6 +202,16 @@ class Wire:
         wire.subscribe(f"{wire.inbox}.*", wire._answered)
         return wire
 
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, url: str, **login: Any) -> AsyncIterator["Wire"]:
+        """Give a connection, as `open` makes it, and close it."""
+        wire = await cls.open(url, **login)
+        try:
+            yield wire
+        finally:
+            await wire.close()
+
     @property
     def lost(self) -> bool:
         return self._lost
@@ -268,7 +285,8 @@ class Wire:
 
         def answered(header: bytes, body: bytes) -> None:
             if not answer.done():
-                answer.set_result(Reply(0 if body else status_of(header), header, body))
+                stored = body or header_value(header, SEQUENCE_HEADER)
+                answer.set_result(Reply(0 if stored else status_of(header), header, body))
 
         def lost() -> None:
             if not answer.done():

@@ -62,7 +62,8 @@ class Log(Protocol):
         """Append up to MAX_ATOMIC_BATCH messages, all or none; return the last's sequence.
 
         They get consecutive sequences; `fence` is checked for all at once. Raises as
-        `send` does.
+        `send` does, and BatchesFull while others hold as many batches open as the log takes.
+        One message alone is appended as `send` does it.
         """
 
     async def found(self, subject: str, payload: bytes) -> int:

@@ -20,6 +20,8 @@ HEADER_ROOM: Final = 512
 """Bytes that headers may add to a payload, the longest fence's subject included."""
 MAX_SUBJECT_CHARS: Final = 255
 WRONG_LAST_SEQUENCE: Final = 10071
+BATCHES_FULL: Final = 10210
+"""As many batches are open as the server takes: anybody's, of one stream or of all."""
 
 _LITERAL = re.compile(r"[!-)+-=?-~]+")
 """Printable ASCII without space, `*` and `>`: a subject that can be published to."""
@@ -124,7 +126,6 @@ def batch(
     """Return the bytes that publish 1 to MAX_ATOMIC_BATCH messages, all or none.
 
     `header` (a fence) goes on the first message, because the server accepts it only there.
-    A batch of one message gets only the answer to its commit.
     """
     count = len(messages)
     if not 1 <= count <= MAX_ATOMIC_BATCH:

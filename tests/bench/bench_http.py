@@ -17,8 +17,11 @@ import httpx
 import uvloop
 
 from schemas import signatures
+from schemas.codec import encode
+from schemas.policy import SEED_PLAN
 from schemas.sessions import opening_text
 from tests.bench.rig import machine
+from tests.support.policies import widened
 from tests.support.venue import Venue, venue
 
 SYMBOL = "BENCH-HTTP"
@@ -92,6 +95,9 @@ def main(count: int) -> None:
     os.environ["EVERYTHING_TRUSTED_PROXIES"] = "127.0.0.1"
     with tempfile.TemporaryDirectory() as folder, venue(Path(folder) / "venue") as it:
         it.run("init", "bench")
+        wide = Path(folder) / "wide.json"
+        wide.write_bytes(encode(widened(SEED_PLAN)))
+        it.run("admin", "set-policy", "measured", "--file", str(wide))
         it.run("admin", "list-market", SYMBOL, "--name", "bench", "--type", "technology")
         it.run("account", "new", "alice")
         it.run("admin", "mint", "alice", "10000000000")

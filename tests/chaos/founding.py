@@ -24,6 +24,7 @@ from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.sources import Source
 from schemas.units import HOUR_NS
 from streams.log.nats_log import NatsLog
+from tests.support.policies import widened
 
 SHARD: Final = subjects.DEFAULT_SHARD
 RICH_CENTS: Final = 10**10
@@ -53,7 +54,7 @@ class Founder:
             venue="chaos",
             root_key=signatures.public_key(self._root),
             notary_key=signatures.public_key(keys.ensure(self._place.home.keys, NOTARY_KEY)),
-            policy=policy.SEED_PLAN,
+            policy=widened(policy.SEED_PLAN),
             time_ns=time.time_ns(),
         )
         text = encode(genesis)

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.errors import (
     AppendFailed,
+    BatchesFull,
     Fenced,
     LogDiverged,
     LogUnavailable,
@@ -15,8 +16,10 @@ from schemas.errors import (
 from schemas.limits import MAX_ATOMIC_BATCH, MAX_PAYLOAD_BYTES
 from schemas.stored import Stored
 from streams.host.limits import MAX_RECORD_BYTES
+from streams.log.appender import append_all
+from streams.log.limits import APPEND_SINGLES
 from streams.log.ports import Fence, Log
-from tests.contract.conftest import Connect
+from tests.contract.conftest import Connect, Fill
 
 ORDERS = "main.cmd.order.ada"
 RECORDS = "main.evt.exchange"
@@ -96,6 +99,36 @@ async def test_one_bad_message_refuses_its_whole_batch_and_no_other(log: Log) ->
             await log.append_batch([*good, bad])
     assert await log.last_sequence() == 0
     assert await log.append_batch(good) == 5
+
+
+async def test_batches_of_others_stop_a_batch_and_no_single_message(
+    log: Log, fill_batches: Fill
+) -> None:
+    await fill_batches()
+    with pytest.raises(BatchesFull):
+        await log.append_batch([(ORDERS, b"x"), (ORDERS, b"y")])
+    assert await log.append_batch([(ORDERS, b"alone")]) == 1
+    fence = Fence(EPOCHS, await log.append_batch([(EPOCHS, b"epoch")]))
+    assert await log.append_batch([(RECORDS, b"r")], fence) == 3
+    with pytest.raises(Fenced):
+        await log.append_batch([(RECORDS, b"r")], Fence(EPOCHS, 1))
+
+
+async def test_what_needs_no_batch_falls_back_to_single_messages(
+    log: Log, fill_batches: Fill
+) -> None:
+    messages = [(ORDERS, b"%d" % number) for number in range(3 * APPEND_SINGLES + 1)]
+    await fill_batches()
+    await append_all(log, messages)
+    assert [(one.subject, one.payload) for one in await read(log, ["main.>"])] == messages
+
+
+async def test_a_message_that_the_log_refuses_is_said_after_a_fall_back(
+    log: Log, fill_batches: Fill
+) -> None:
+    await fill_batches()
+    with pytest.raises(AppendFailed):
+        await append_all(log, [(ORDERS, b"x"), ("main.cmd.>", b"y")])
 
 
 async def test_batches_in_flight_keep_their_order(log: Log) -> None:

@@ -65,6 +65,8 @@ def _value(info: Any, name: str, size: Size) -> Any:
         case inspect.ListType():
             count = {"usual": 1, "least": 0, "most": 3}[size]
             return [_value(info.item_type, name, size) for _ in range(count)]
+        case inspect.VarTupleType():
+            return (_value(info.item_type, name, size),) * {"usual": 1, "least": 0, "most": 3}[size]
         case inspect.StructType():
             return _struct(info, size)
         case inspect.UnionType():

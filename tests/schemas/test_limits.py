@@ -13,12 +13,12 @@ LIMITS: Final = {**bounds(), "PAR_TICKS": PAR_TICKS, "SECOND_NS": SECOND_NS, "KI
 
 SIZES: Final = [
     (
-        "MAX_RECORD_BYTES + MAX_HEADER_BYTES < MAX_PAYLOAD_BYTES",
+        "MAX_RECORD_BYTES + KIB < MAX_PAYLOAD_BYTES",
         "the server takes the largest record, headers included",
     ),
     (
-        "MAX_COMMAND_BYTES + MAX_HEADER_BYTES < MAX_PAYLOAD_BYTES",
-        "a trader's own bound is below the server's",
+        "MAX_NATIVE_BYTES <= MAX_COMMAND_BYTES < MAX_PAYLOAD_BYTES",
+        "what comes in natively the exchange reads, and the server carries",
     ),
     (
         "MAX_PAYLOAD_BYTES <= 8 * KIB * KIB",
@@ -138,14 +138,22 @@ COUNTS: Final = [
     ("2 <= LOG_FILES", "what a full log file said is kept"),
     ("MAX_LOGGED_CHARS < MAX_LOGGED_TRACE_CHARS", "a traceback says more than a value"),
     (
-        "MAX_TRADER_CONNECTIONS + MAX_READER_CONNECTIONS + MAX_AUDITOR_CONNECTIONS"
-        " < MAX_CONNECTIONS",
-        "full doors leave connections for the venue's own processes",
+        "4 * (MAX_TRADER_CONNECTIONS + MAX_READER_CONNECTIONS + MAX_AUDITOR_CONNECTIONS)"
+        " <= 4 * MAX_STRANGERS <= 3 * MAX_CONNECTIONS",
+        "full doors leave a quarter of the connections for the venue's own processes",
     ),
     (
-        "LOGINS_PER_ACCOUNT_PER_HOUR * LOGIN_LIFE_S // 3_600 + LOGINS_PER_ACCOUNT_BURST"
-        " < MAX_TRADER_CONNECTIONS",
-        "one account cannot take all connections",
+        "(ACCOUNT_CONNECTIONS - ACCOUNT_READERS) * TRADER_SUBSCRIPTIONS"
+        " + ACCOUNT_READERS * READER_SUBSCRIPTIONS <= 32",
+        "an account has 32 subscriptions, however it divides its connections",
+    ),
+    ("TRADER_SUBSCRIPTIONS < READER_SUBSCRIPTIONS", "a trader's connection hears less"),
+    ("ACCOUNT_CONNECTIONS <= CONNECTIONS_PER_ADDRESS", "an account fits one address"),
+    ("ACCOUNT_CONNECTIONS <= LOGINS_PER_ACCOUNT_BURST", "all of them may log in at once"),
+    ("MAX_FEED_READERS < MAX_STREAM_CONSUMERS", "readers leave consumers for the venue's own"),
+    (
+        "CENSUS_WITHIN_S < LOGIN_TIMEOUT_S <= WRITE_DEADLINE_S < PING_EVERY_S",
+        "a login waits for the census; the slow are dropped before the silent",
     ),
     ("REFUSALS_PER_S <= REFUSALS_BURST", "a second's refusals fit the burst"),
     ("MAX_FINDINGS_ALIKE < MAX_FINDINGS", "one kind of finding does not hide the others"),

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 from schemas.errors import (
     AppendFailed,
     AppendUnknown,
+    BatchesFull,
     EverythingError,
     Fenced,
     LogDiverged,
@@ -48,6 +49,8 @@ class SimulatedServer:
         self.up = True
         self.full = False
         """Whether the disk is: then every append is refused."""
+        self.batches_full = False
+        """Whether others hold as many batches open as the server takes."""
         self._connections: list[SimulatedLog] = []
         self._messages: list[Stored | None] = []
         self._last_on: dict[str, int] = {}
@@ -361,6 +364,8 @@ class SimulatedLog:
             return AppendFailed("the server refused")
         if packet.founding and self.server.last_sequence:
             return AppendFailed("the log is not empty")
+        if self.server.batches_full and len(packet.messages) > 1:
+            return BatchesFull("too many batches are open")
         try:
             sequence = self.server.store(packet.messages, packet.fence)
             if packet.fault.twice:

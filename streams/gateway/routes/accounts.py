@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
+from schemas.account_names import is_reserved
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.errors import Refusal
@@ -15,10 +16,9 @@ from schemas.units import to_decimal
 from streams.gateway.context import Context
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedAt, RefusedOnLog
-from streams.gateway.limits import ACCOUNT_OPENINGS_PER_MINUTE
 from streams.gateway.models import OpenAccountIn, OpenedAccountOut
 from streams.gateway.outcomes import Outcome
-from streams.gateway.routes.common import reply
+from streams.gateway.routes.common import address_of, reply
 
 router: Final = APIRouter(tags=["accounts"])
 
@@ -33,12 +33,12 @@ router: Final = APIRouter(tags=["accounts"])
         **errors(*COMMAND_ERRORS, 401, 409),
     },
 )
-async def open_account(context: Context, body: OpenAccountIn) -> Response:
+async def open_account(context: Context, request: Request, body: OpenAccountIn) -> Response:
     """Open an account. The key's holder signs, so no one can open one in another's name."""
     context.check_ready()
     _check(body, context.directory)
-    context.opening_rate.admit(ACCOUNT_OPENINGS_PER_MINUTE)
     context.outcomes.admit()
+    context.sign_ups.admit_account(address_of(request))
     command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
     subject = account_command(context.log.shard, body.account)
     sequence = await context.appender.append(subject, encode(command))
@@ -52,6 +52,9 @@ def _check(body: OpenAccountIn, directory: Directory) -> None:
     if not is_account(body.account):
         problem = "an account name is 2 to 32 of a-z, 0-9, _ and -, beginning with a letter"
         raise RefusedAt(Refusal.BAD_ACCOUNT_NAME, "account", problem)
+    if is_reserved(body.account):
+        problem = f"{body.account!r} would be taken for the venue's own"
+        raise RefusedAt(Refusal.RESERVED_NAME, "account", problem)
     if not is_public_key(body.public_key):
         raise RefusedAt(Refusal.BAD_KEY, "public_key", "this is no user's public nkey")
     opening = AccountOpening(

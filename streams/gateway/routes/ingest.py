@@ -68,7 +68,7 @@ async def _key_id_of(
     if len(body) > MAX_INGEST_BYTES:
         raise TooLarge(f"a request to fetch has at most {MAX_INGEST_BYTES} bytes")
     claim = Claim(x_key_id, x_timestamp, x_nonce, x_signature)
-    return context.services.check(request.method, request.url.path, claim, body)
+    return await context.services.check(request.method, request.url.path, claim, body)
 
 
 ServiceKeyId = Annotated[str, Depends(_key_id_of)]

@@ -27,6 +27,7 @@ from streams.gateway.routes.common import Wait, reply
 from streams.gateway.translate import (
     cancel,
     cancel_outcome,
+    may_rest,
     order_id,
     order_outcomes,
     place_order,
@@ -124,9 +125,13 @@ async def _submit(caller: Caller, command: OrderCommand, wait: bool) -> tuple[in
     context, account = caller
     if wait:
         context.outcomes.admit()
-    subject = order_command(context.log.shard, account)
-    sequence = await context.appender.append(subject, encode(command))
-    return sequence, await context.outcomes.wait(EXCHANGE, sequence) if wait else None
+    payload = encode(command)
+    with context.quotas.request(account):
+        context.quotas.admit_command(account, len(payload))
+        await context.quotas.admit_orders(account, may_rest(command))
+        subject = order_command(context.log.shard, account)
+        sequence = await context.appender.append(subject, payload)
+        return sequence, await context.outcomes.wait(EXCHANGE, sequence) if wait else None
 
 
 def _ack(command: PlaceOrder | PlaceOrders, sequence: int) -> OrderAck | OrdersAck:

@@ -5,7 +5,7 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from schemas.errors import Refusal
 from schemas.http import COMMAND_ERRORS, errors
@@ -22,7 +22,7 @@ from streams.gateway.models import (
     SessionOut,
     WhoAmI,
 )
-from streams.gateway.routes.common import reply
+from streams.gateway.routes.common import address_of, reply
 
 _NO_STORE: Final = {"Cache-Control": "no-store"}
 
@@ -50,15 +50,16 @@ async def challenge(context: Context, body: ChallengeIn) -> Response:
     response_model=SessionOut,
     responses=errors(*COMMAND_ERRORS, 401, 404, 409),
 )
-async def open_session(context: Context, body: SessionIn) -> Response:
+async def open_session(context: Context, request: Request, body: SessionIn) -> Response:
     """Return a bearer token for the account whose key signed
 
     `{"type":"session_opening/1","account":…,"nonce":…,"venue_id":…}` (no white space).
     """
     venue_id, key = _venue_and_key(context, body.account)
+    context.sign_ups.admit_sign_in(address_of(request))
     challenge_id = context.sessions.check_challenge(body.account, body.nonce)
     verify(key, opening_text(body.account, body.nonce, venue_id), body.signature)
-    token = context.sessions.open(body.account, challenge_id)
+    token = await context.sessions.open(body.account, challenge_id)
     answer = SessionOut(token=token, account=body.account, expires_in_s=SESSION_LIFE_S)
     return reply(200, answer, _NO_STORE)
 

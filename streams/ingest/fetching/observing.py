@@ -31,6 +31,7 @@ from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.raw_store import RawStore
 from streams.ingest.limits import MAX_VALIDATOR_CHARS
 from streams.ingest.sources.model import Item
+from streams.log.appender import append_all
 from streams.log.ports import Clock, Log
 
 ITEM_ID_CHARS: Final = 16
@@ -236,9 +237,9 @@ class FetchJournal:
         return name
 
     async def append(self, attempt: Attempt, observed: Sequence[Addressed]) -> None:
-        """Append all or nothing. Raises an OperatingError."""
+        """Append all, or nothing where the log has room for a batch. Raises an OperatingError."""
         if not observed:
             return
-        await self._log.append_batch([(subject, encode(one)) for subject, one in observed])
+        await append_all(self._log, [(subject, encode(one)) for subject, one in observed])
         if not attempt.page:
             self._started_ns[attempt.source] = attempt.started_ns

@@ -30,6 +30,7 @@ from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.texts import Aside, TextMeasurer
 from streams.ingest.measuring.window import EmbeddingWindow
+from streams.log.appender import append_all
 from streams.log.ports import Clock, Log
 from streams.log.tasks import run_until_first_exits
 
@@ -133,14 +134,14 @@ class Measurer:
     async def _append(
         self, some: list[Delivery], measure: Callable[[Measurement], SignalsMeasured]
     ) -> None:
-        """Measure `some` and append their signals, all or none."""
+        """Measure `some` and append their signals."""
         if not some:
             return
         as_of, now_ns = self._view.names_as_of, self._clock.now_ns()
         batch = [Measurement(one.sequence, _article(one.payload), as_of, now_ns) for one in some]
         measured = await self._aside(lambda: [measure(one) for one in batch])
         subject = subjects.signals(self._log.shard)
-        await self._log.append_batch([(subject, encode(one)) for one in measured])
+        await append_all(self._log, [(subject, encode(one)) for one in measured])
         for one in measured:
             self._view.note(one.article)
             self._counts[one.unfit] += 1

@@ -30,6 +30,7 @@ from streams.ingest.limits import MEASURE_ATTEMPTS, TEXT_BATCH, TEXTS_EVERY_S
 from streams.ingest.measuring.article_analyzer import Embeds
 from streams.ingest.measuring.article_log_view import SubjectFold
 from streams.ingest.measuring.vectors import to_text
+from streams.log.appender import append_all
 from streams.log.ports import Clock, Log
 
 Aside = Callable[[Callable[[], Any]], Awaitable[Any]]
@@ -212,7 +213,7 @@ class TextMeasurer:
             return False
         measured = await self._aside(lambda: [self._measure(*one) for one in found])
         subject = subjects.signals(self._log.shard)
-        await self._log.append_batch([(subject, encode(one)) for one in measured])
+        await append_all(self._log, [(subject, encode(one)) for one in measured])
         self.measured += len(measured)
         return True
 

@@ -41,6 +41,8 @@ COMMON = (
     "/articles?limit=1000",
     "/articles?symbol=M0",
     "/sources",
+    "/sources/wire/ledger",
+    "/sources/wire/ledger/symbols",
     "/reviews",
     "/score-changes",
     "/llm-calls",
@@ -69,7 +71,7 @@ class Machine:
         message = self._server.get(sequence)
         return None if message is None else message.subject
 
-    async def state_at(self, sequence: int) -> StateAt:
+    async def state_at(self, sequence: int, caller: str) -> StateAt:
         self.asked.append(sequence)
         engine = EngineState("exchange", 1, 2, 3, "r", f"e{sequence}")
         return StateAt(sequence, 3, f"s{sequence}", (engine,))

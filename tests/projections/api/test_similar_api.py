@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from projections.api import create_read_router
-from projections.api.similar import fused, network_of
+from projections.api.similar import fused
 from projections.limits import SEARCHES_PER_MINUTE
 from schemas.asks import SimilarAsked, SimilarThing, SimilarTold
 from schemas.errors import LogUnavailable
@@ -165,12 +165,6 @@ async def test_a_network_asks_so_often_and_no_more(similar_dsn: str) -> None:
         for _ in range(SEARCHES_PER_MINUTE):
             await ok(api, PATH, q="x", kind="event")
         assert await refused(api, PATH, q="x") == (503, "busy")
-
-
-def test_networks() -> None:
-    assert network_of("192.0.2.7") == network_of("192.0.2.200") == "192.0.2.0/24"
-    assert network_of("2001:db8::1") == network_of("2001:db8::ff:1") == "2001:db8::/64"
-    assert network_of("testclient") == ""
 
 
 def test_fusion_likes_what_both_rankings_like() -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -13,12 +13,13 @@ from fastapi.security import HTTPAuthorizationCredentials
 
 from projections.feeds import sse
 from projections.feeds.ports import FeedLog
-from projections.feeds.sse import create_feed_router
-from schemas.errors import EverythingError, LogUnavailable, MalformedMessage
+from projections.feeds.sse import FollowFeed, create_feed_router, follow_any
+from schemas.errors import EverythingError, LogUnavailable, MalformedMessage, TooManyFeeds
 from tests.projections.feeds.records import Scribe, opened, placed
 from tests.projections.feeds.simulated_feed import SimulatedFeed, feed_server
 from tests.projections.feeds.test_process import process, run_to_the_end
 from tests.simulated.log import SimulatedServer
+from tests.support.waiting import wait_until
 
 DEPTH = "market.TEST.depth"
 
@@ -29,7 +30,20 @@ async def account_of_token(credentials: HTTPAuthorizationCredentials | None) -> 
     return credentials.credentials
 
 
-def make_app(feed: FeedLog) -> FastAPI:
+class OneFeed:
+    """Lets an account follow one feed at a time, and remembers how many channels it holds."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, int] = {}
+
+    def follow(self, account: str, channels: int) -> Callable[[], None]:
+        if account in self.held:
+            raise TooManyFeeds("one is enough")
+        self.held[account] = channels
+        return lambda: self.held.clear()
+
+
+def make_app(feed: FeedLog, follow: FollowFeed = follow_any) -> FastAPI:
     app = FastAPI()
 
     async def typed(_: Request, error: Exception) -> Response:
@@ -39,15 +53,16 @@ def make_app(feed: FeedLog) -> FastAPI:
         )
 
     app.add_exception_handler(EverythingError, typed)
-    app.include_router(create_feed_router(feed, account_of_token))
+    app.include_router(create_feed_router(feed, account_of_token, follow))
     return app
 
 
 @asynccontextmanager
-async def serving(feed: SimulatedServer) -> AsyncIterator[httpx.AsyncClient]:
-    config = uvicorn.Config(
-        make_app(SimulatedFeed(feed)), port=0, log_level="warning", timeout_graceful_shutdown=1
-    )
+async def serving(
+    feed: SimulatedServer, follow: FollowFeed = follow_any
+) -> AsyncIterator[httpx.AsyncClient]:
+    app = make_app(SimulatedFeed(feed), follow)
+    config = uvicorn.Config(app, port=0, log_level="warning", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve())
     async with asyncio.timeout(10):
@@ -194,3 +209,22 @@ async def test_readers_are_bounded_and_leave_no_trace(monkeypatch: pytest.Monkey
                     async with client.stream("GET", "/feed", params={"channel": DEPTH}) as again:
                         if again.status_code == 200:
                             break
+
+
+async def test_an_accounts_feeds_are_counted_and_given_back() -> None:
+    feed, one = feed_server(), OneFeed()
+    private = {"channel": ["account.ann.orders", DEPTH]}
+    headers = {"Authorization": "Bearer ann"}
+    async with serving(feed, one.follow) as client:
+        async with client.stream("GET", "/feed", params=private, headers=headers) as response:
+            assert response.status_code == 200
+            assert one.held == {"ann": 2}
+            refused = await client.get("/feed", params=private, headers=headers)
+            assert refused.json() == {"code": "feed_quota"}
+            async with client.stream("GET", "/feed", params={"channel": DEPTH}) as public:
+                assert public.status_code == 200
+            assert one.held == {"ann": 2}
+        await wait_until(lambda: not one.held, what="the feed is given back")
+        missing = {"channel": "account.bob.orders"}
+        assert (await client.get("/feed", params=missing, headers=headers)).status_code == 400
+        assert one.held == {}

@@ -1,23 +1,52 @@
 """What a stranger with a valid login can try, on a real server."""
 
 import asyncio
+import importlib.util
 import json
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, Final
 
 import pytest
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
-from schemas.limits import MAX_COMMAND_BYTES
-from streams.broker import config, limits
+from schemas.codec import encode
+from schemas.commands import Order, PlaceOrders
+from schemas.errors import BatchesFull
+from schemas.limits import (
+    MAX_BATCH_ORDERS,
+    MAX_CLIENT_ID_CHARS,
+    MAX_PAYLOAD_BYTES,
+    MAX_QUANTITY_LOTS,
+    MAX_SYMBOL_CHARS,
+)
+from schemas.units import PAR_TICKS
+from streams.broker import config, limits, roles
+from streams.broker.front import Front
+from streams.log.appender import append_all
 from streams.log.limits import DEDUPE_WINDOW_NS
 from streams.log.nats_wire import Wire
 from streams.log.publishing import batch
-from tests.streams.broker.venue import BrokerVenue, Dialled
+from tests.house.source import ROOT
+from tests.streams.broker.venue import BrokerVenue, Dialled, new_trader
 from tests.support.waiting import wait_until
 
+Silent = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+def _example(name: str) -> Any:
+    """Load an example, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "examples" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+read_log = _example("read_log")
 ORDER = "main.cmd.order.alice"
 BATCH_INCOMPLETE = 10176
 FOREIGN_REPLIES = (
@@ -70,6 +99,20 @@ async def whole_batch(connection: Dialled, account: str) -> bool:
     await connection.client.publish(subject, b"1", headers=part(1, name=name))
     answer = await connection.ask(subject, b"2", part(2, name=name, last=True))
     return answer.get("count") == 2
+
+
+@asynccontextmanager
+async def bounded(folder: Path) -> AsyncIterator[BrokerVenue]:
+    """Run a broker of its own under the limits as they stand now, with its desk."""
+    conf = folder / "bounded.conf"
+    conf.write_text(config.text("main"))
+    own = BrokerVenue(folder, conf=conf)
+    try:
+        await own.start()
+        async with own.desk():
+            yield own
+    finally:
+        await own.server.kill9()
 
 
 # -- answers sent where they do not belong ---------------------------------------------
@@ -168,15 +211,8 @@ async def patient(
     """Dial alice and bob to a broker that forgets no open batch, however busy the machine is."""
     monkeypatch.setattr(limits, "MAX_OPEN_BATCHES", batches)
     monkeypatch.setattr(limits, "OPEN_BATCH_LIFE_S", 60)
-    conf = folder / "patient.conf"
-    conf.write_text(config.text("main"))
-    own = BrokerVenue(folder, conf=conf)
-    try:
-        await own.start()
-        async with own.desk(), own.native("alice") as alice, own.native("bob") as bob:
-            yield alice, bob
-    finally:
-        await own.server.kill9()
+    async with bounded(folder) as own, own.native("alice") as alice, own.native("bob") as bob:
+        yield alice, bob
 
 
 async def test_a_batch_crosses_the_border_whole(venue: BrokerVenue) -> None:
@@ -251,25 +287,185 @@ async def test_open_batches_are_bounded(tmp_path: Path, monkeypatch: pytest.Monk
         assert "seq" in await bob.ask("main.cmd.order.bob", b"single")
 
 
+async def test_batches_left_open_do_not_stop_the_venues_own_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Measurer and fetcher share the stream's bound with strangers, and do without a batch."""
+    signals = [("main.obs.signals", b"%d" % number) for number in range(40)]
+    monkeypatch.setattr(limits, "MAX_OPEN_BATCHES", 10)
+    monkeypatch.setattr(limits, "OPEN_BATCH_LIFE_S", 60)
+    async with bounded(tmp_path) as own, own.native("alice") as alice:
+        for number in range(10):
+            await alice.client.publish(ORDER, b"x", headers=part(1, name=f"open{number}"))
+        await alice.ask(ORDER)
+        log = await own.log("measurer")
+        with pytest.raises(BatchesFull):
+            await log.append_batch(signals)
+        await append_all(log, signals)
+        assert await log.append_batch(signals[:1]) == 42
+        stored = [await log.get(sequence) for sequence in range(2, 42)]
+        await log.close()
+    assert [(one.subject, one.payload) for one in stored if one] == signals
+
+
 # -- bounds ------------------------------------------------------------------------------
 
 
 async def test_a_payload_beyond_the_bound_ends_the_connection(venue: BrokerVenue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
-        await alice.ask(ORDER, b"x" * MAX_COMMAND_BYTES)
-        await alice.client.publish(ORDER, b"x" * (MAX_COMMAND_BYTES + 8_192))
+        await alice.ask(ORDER, b"x" * limits.MAX_NATIVE_BYTES)
+        await alice.client.publish(ORDER, b"x" * (limits.MAX_NATIVE_BYTES + 1))
         await wait_until(lambda: alice.client.is_closed)
     assert await venue.end() == before + 1
 
 
-async def test_subscriptions_beyond_the_bound_end_the_connection(venue: BrokerVenue) -> None:
+async def test_headers_count_as_payload(venue: BrokerVenue) -> None:
+    before = await venue.end()
     async with venue.native("alice") as alice:
-        with pytest.raises(NatsError):
-            for number in range(limits.MAX_CONNECTION_SUBSCRIPTIONS + 1):
-                await alice.client.subscribe(f"_INBOX_alice.n{number}")
-            for _ in range(100):
-                await alice.client.flush(1)
+        await alice.client.publish(ORDER, b"x", headers={"Junk": "x" * limits.MAX_NATIVE_BYTES})
+        await wait_until(lambda: alice.client.is_closed)
+    assert await venue.end() == before
+
+
+def test_the_largest_honest_batch_fits() -> None:
+    order = Order(
+        client_order_id="x" * MAX_CLIENT_ID_CHARS,
+        symbol="S" * MAX_SYMBOL_CHARS,
+        side="sell",
+        quantity_lots=MAX_QUANTITY_LOTS,
+        order_type="market",
+        price_ticks=PAR_TICKS,
+        time_in_force="gtc",
+        post_only=False,
+    )
+    largest = PlaceOrders(client_time_ns=2**63 - 1, orders=[order] * MAX_BATCH_ORDERS)
+    spaced = json.dumps(json.loads(encode(largest)), indent=1)
+    assert len(spaced) <= limits.MAX_NATIVE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "subject", "bound"),
+    [
+        ("orders", "_INBOX_alice.n{}", limits.TRADER_SUBSCRIPTIONS),
+        ("feeds", "feed.main.market.M{}.trades", limits.READER_SUBSCRIPTIONS),
+    ],
+)
+async def test_subscriptions_beyond_the_bound_are_refused(
+    venue: BrokerVenue, name: str, subject: str, bound: int
+) -> None:
+    async with venue.raw(venue.trader("alice").seed, name) as alice:
+        for number in range(bound):
+            assert await alice.said(f"SUB {subject.format(number)} {number}") == ""
+        complaint = await alice.said(f"SUB {subject.format(bound)} {bound}")
+        assert "maximum subscriptions exceeded" in complaint
+        await alice.said("UNSUB 0")
+        assert await alice.said(f"SUB {subject.format(bound)} {bound}") == ""
+
+
+async def test_one_account_multiplies_a_feed_by_its_subscriptions_and_no_more(
+    venue: BrokerVenue,
+) -> None:
+    """Once 20 connections with 255 subscriptions each made 4,500 copies of every message."""
+    copies = 0
+
+    async def heard(_message: Msg) -> None:
+        nonlocal copies
+        copies += 1
+
+    async with AsyncExitStack() as stack:
+        for _ in range(limits.ACCOUNT_READERS):
+            reader = await stack.enter_async_context(venue.native("alice", "feeds"))
+            for _ in range(limits.READER_SUBSCRIPTIONS):
+                await reader.client.subscribe("feed.main.public.>", cb=heard)
+            assert await reader.sync() == []
+        with pytest.raises(NatsError, match="Authorization"):
+            async with venue.native("alice", "feeds"):
+                pass
+        async with venue.service("feeds") as feeds:
+            await feeds.ask("feed.main.public.markets", b"x")
+        most = limits.ACCOUNT_READERS * limits.READER_SUBSCRIPTIONS
+        await wait_until(lambda: copies == most)
+    assert copies == most < 32
+
+
+async def test_who_does_not_read_is_dropped_and_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_PENDING_BYTES", MAX_PAYLOAD_BYTES)
+    message, count = b"x" * 64 * 1024, 400
+    async with bounded(tmp_path) as own, own.raw(own.trader("alice").seed, "feeds") as alice:
+        assert await alice.said("SUB feed.main.public.> 1") == ""
+        async with own.native("bob", "feeds") as bob, own.service("feeds") as feeds:
+            heard = await bob.hear("feed.main.public.>")
+            for _ in range(count):
+                await feeds.ask("feed.main.public.markets", message)
+            await wait_until(lambda: len(heard) == count)
+            assert await bob.sync() == []
+
+            async def dropped() -> bool:
+                return await own.held(roles.READERS, "alice") == 0
+
+            await wait_until(dropped)
+            assert await own.held(roles.READERS, "bob") == 1
+
+
+# -- before a login ----------------------------------------------------------------------
+
+
+async def silent(port: int, count: int, address: str = "127.0.0.1") -> list[Silent]:
+    """Open sockets from `address` that say nothing; return them."""
+    return [
+        await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
+        for _ in range(count)
+    ]
+
+
+async def hang_up(sockets: list[Silent]) -> None:
+    for _, writer in sockets:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def greeted(sockets: list[Silent]) -> int:
+    """Count those on which the server is at the other end."""
+    lines = await asyncio.gather(*(reader.readline() for reader, _ in sockets))
+    return sum(line.startswith(b"INFO ") for line in lines)
+
+
+async def test_sockets_that_say_nothing_fill_the_server_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why strangers come by the front: the server counts who has not logged in."""
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 20)
+    async with bounded(tmp_path) as own:
+        sockets = await silent(own.server.port, 40)
+        with pytest.raises((NatsError, OSError)):
+            async with own.service("gateway"):
+                pass
+        await hang_up(sockets)
+
+
+async def test_sockets_that_say_nothing_leave_room_for_roles_and_other_addresses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "MAX_CONNECTIONS", 40)
+    async with bounded(tmp_path) as own:
+        front = Front("127.0.0.1", own.server.port, most=30, per_address=20)
+        await front.start("127.0.0.1", 0)
+        sockets = await silent(front.port, 60)
+        assert await greeted(sockets) == 20
+        async with own.service("gateway") as gateway, own.native("alice") as alice:
+            assert await gateway.sync() == await alice.sync() == []
+        others = await silent(front.port, 40, "127.0.0.2")
+        assert await greeted(others) == 10
+        assert (front.connections, front.turned_away) == (30, 70)
+        async with own.service("gateway") as gateway:
+            assert await gateway.sync() == []
+        await hang_up([*sockets, *others])
+        await wait_until(lambda: front.connections == 0)
+        await front.close()
 
 
 # -- feeds and auditors ------------------------------------------------------------------
@@ -307,5 +503,84 @@ async def test_an_auditor_reads_the_log_in_batches_and_injects_nothing(venue: Br
         assert [payload for _, payload in heard] == [*(b"%d" % n for n in range(20)), b""]
         await auditor.client.publish(get, wanted, reply="main.evt.exchange")
         await auditor.sync()
-        await auditor.ask("$JS.API.STREAM.INFO.LOG_main", b"")
+        await auditor.sync()
     assert await venue.end() == end
+
+
+def hostile(first_line: bytes, *lines: bytes, payload: bytes = b"x") -> bytes:
+    """Return the bytes that publish an order whose header is as given."""
+    header = b"\r\n".join((b"NATS/1.0" + first_line, *lines, b"", b""))
+    sizes = (len(header), len(header) + len(payload))
+    return b"HPUB main.cmd.order.alice %d %d\r\n%b%b" % (*sizes, header, payload)
+
+
+HOSTILE: Final = (
+    hostile(b"", b"Status: 503"),
+    hostile(b"", b"Status: 404", payload=b""),
+    hostile(b" 503 No Responders", b"A: b", payload=b""),
+    hostile(b" 404 Message Not Found", b"Description: gone", payload=b""),
+    hostile(b" 408", b"Nats-Pending-Messages: 1", payload=b""),
+    hostile(b"", b"Nats-Sequence: 1", b"Nats-Subject: main.evt.notary", b"Nats-Stream: OTHER"),
+    hostile(b"", b"Nats-Num-Pending: 0", b"Nats-Time-Stamp: never"),
+    hostile(b"", b"no colon at all", b"\xff\xfe: \x00"),
+    hostile(b"", b" folded", b": nameless", b"Nats-Sequence:9"),
+)
+"""Orders whose headers say what only the server says, or nothing that can be read."""
+
+
+async def audit(venue: BrokerVenue) -> Any:
+    auditor = read_log.Auditor()
+    seed = venue.keyring.seed("auditor")
+    await auditor.connect(
+        venue.server.url, nkeys_seed_str=seed, inbox_prefix=roles.inbox("auditor")
+    )
+    return auditor
+
+
+async def test_stored_headers_are_never_taken_for_the_servers(tmp_path: Path) -> None:
+    """Neither by the auditor's example nor by the log's own client."""
+    genesis = {"body": json.dumps({"notary_key": new_trader("notary").key})}
+    async with bounded(tmp_path) as own:
+        async with own.service("engine-governance") as governance:
+            await governance.ask("main.evt.governance", json.dumps(genesis).encode())
+        async with own.raw(own.trader("alice").seed, "orders") as alice:
+            for order in HOSTILE:
+                assert await alice.said(order) == "", order
+        count = 1 + len(HOSTILE)
+        assert await own.end() == count
+        auditor = await audit(own)
+        found = [await read_log.get(auditor, {"seq": n}) for n in range(2, count + 1)]
+        assert await read_log.get(auditor, {"seq": count + 1}) is None
+        verdict = await read_log.check(auditor)
+        await auditor.close()
+        assert [(one.sequence, one.subject) for one in found if one] == [
+            (number, ORDER) for number in range(2, count + 1)
+        ]
+        assert verdict == f"{count} messages, 0 signed seals, all match"
+        log = await own.log("replay")
+        for sequence in range(2, count + 1):
+            last = await log.last(ORDER, at=sequence)
+            assert last is not None
+            assert (last.sequence, last.subject) == (sequence, ORDER)
+            assert await log.get(sequence) == last
+        reader = await log.open_reader(["main.>"], 0)
+        assert len(await reader.poll(100, 5)) == count
+        await reader.close()
+        await log.close()
+
+
+async def test_an_auditor_says_which_message_is_gone(tmp_path: Path) -> None:
+    """The check once ended at the first message that it did not get, and found all well."""
+    async with bounded(tmp_path) as own, own.native("alice") as alice:
+        await alice.ask(ORDER, b'{"body":"{\\"notary_key\\":\\"\\"}"}')
+        await alice.ask(ORDER)
+
+        async def without_the_second(client: Any, question: dict[str, Any]) -> Any:
+            return None if question.get("seq") == 2 else await get(client, question)
+
+        get = read_log.get
+        auditor = await audit(own)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(read_log, "get", without_the_second)
+            assert await read_log.check(auditor) == "NOT CLEAN: message 2 is missing"
+        await auditor.close()

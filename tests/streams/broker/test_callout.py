@@ -1,14 +1,17 @@
 """Logging in on a real server."""
 
 import asyncio
+from contextlib import AsyncExitStack, suppress
+from typing import Any
 
 import pytest
 from nats.errors import Error as NatsError
 
 from schemas.errors import LogUnavailable
-from streams.broker import callout, limits
-from streams.broker.roles import inbox
-from tests.streams.broker.venue import BrokerVenue, new_trader
+from streams.broker import callout, limits, logins
+from streams.broker.jwt import issue
+from streams.broker.roles import TRADERS, inbox
+from tests.streams.broker.venue import BrokerVenue, Dialled, new_trader
 from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
@@ -100,6 +103,99 @@ async def test_a_lookup_that_fails_costs_one_login_only(
                 pass
         async with broker.native("alice") as alice:
             assert await alice.sync() == []
+
+
+async def test_an_account_has_so_many_connections_and_no_more(venue: BrokerVenue) -> None:
+    async with AsyncExitStack() as stack:
+        own = [
+            await stack.enter_async_context(venue.native("carol"))
+            for _ in range(limits.ACCOUNT_CONNECTIONS)
+        ]
+        with pytest.raises(NatsError, match="Authorization"):
+            async with venue.native("carol"):
+                pass
+        async with venue.native("dave") as dave:
+            assert await dave.sync() == []
+        await own[0].client.close()
+
+        async def left() -> bool:
+            return await venue.held(TRADERS, "carol") < limits.ACCOUNT_CONNECTIONS
+
+        await wait_until(left)
+        async with venue.native("carol") as again:
+            assert await again.sync() == []
+
+
+async def test_logins_at_the_same_moment_share_the_connections(venue: BrokerVenue) -> None:
+    async with AsyncExitStack() as stack:
+        tried = await asyncio.gather(
+            *(stack.enter_async_context(venue.native("carol")) for _ in range(20)),
+            return_exceptions=True,
+        )
+        assert sum(isinstance(one, Dialled) for one in tried) == limits.ACCOUNT_CONNECTIONS
+
+
+async def test_who_comes_and_goes_quickly_is_let_in_each_time(venue: BrokerVenue) -> None:
+    for _ in range(4 * limits.ACCOUNT_CONNECTIONS):
+        async with venue.native("carol") as carol:
+            assert await carol.sync() == []
+
+
+async def test_desks_know_of_the_connections_that_others_let_in(broker: BrokerVenue) -> None:
+    async with AsyncExitStack() as stack:
+        async with broker.desk():
+            for _ in range(limits.ACCOUNT_CONNECTIONS):
+                await stack.enter_async_context(broker.native("carol"))
+        async with broker.desk():
+            with pytest.raises(NatsError, match="Authorization"):
+                async with broker.native("carol"):
+                    pass
+
+
+async def test_readers_have_a_share_of_an_accounts_connections(venue: BrokerVenue) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(limits.ACCOUNT_READERS):
+            await stack.enter_async_context(venue.native("carol", "feeds"))
+        with pytest.raises(NatsError, match="Authorization"):
+            async with venue.native("carol", "feeds.more"):
+                pass
+        async with venue.native("carol") as trading:
+            assert await trading.sync() == []
+
+
+async def test_who_only_says_a_name_takes_none_of_its_seats(venue: BrokerVenue) -> None:
+    """Such a connection waits for the desk with that name, in no account of strangers."""
+    writers = []
+    for _ in range(2 * limits.ACCOUNT_CONNECTIONS):
+        reader, writer = await asyncio.open_connection("127.0.0.1", venue.server.port)
+        await reader.readline()
+        writer.write(b'CONNECT {"user":"carol","protocol":1}\r\n')
+        writers.append(writer)
+    async with venue.native("carol") as carol:
+        assert await carol.sync() == []
+    for writer in writers:
+        writer.transport.abort()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+async def test_the_server_keeps_no_limit_that_a_login_sets(
+    venue: BrokerVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Why the limits stand on the accounts: should this fail, logins can have their own."""
+    given: list[Any] = []
+
+    def tight(claims: dict[str, Any], seed: str) -> str:
+        if claims["nats"]["type"] == "user":
+            claims = claims | {"nats": claims["nats"] | {"subs": 1, "payload": 10}}
+            given.append(claims)
+        return issue(claims, seed)
+
+    monkeypatch.setattr(logins, "issue", tight)
+    async with venue.native("alice") as alice:
+        assert "seq" in await alice.ask(ORDER, b"x" * 100)
+        assert await alice.hear("_INBOX_alice.a", "_INBOX_alice.b") == []
+    assert given
 
 
 async def test_a_login_ends(venue: BrokerVenue, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import nkeys
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from schemas import signatures
 from streams.broker import limits
 from streams.broker.jwt import KeyKind, check, issue, public_key, seed_of
-from streams.broker.logins import Budget, Logins
+from streams.broker.logins import Budget, Claimant, Logins, reader_seats
 from streams.broker.roles import READERS, TRADERS
 
 NOW = 1_700_000_000.0
@@ -30,7 +31,7 @@ KEYS = {
 NONCE = "n0nceFromTheServer"
 
 
-def logins() -> Logins:
+def logins(seats: Mapping[str, int] | None = None) -> Logins:
     accounts = {key: account for account, key in reversed(KEYS.items())}
     return Logins(
         shard="main",
@@ -38,6 +39,7 @@ def logins() -> Logins:
         account_of=accounts.get,
         key_of=KEYS.get,
         check_token={"good": "bob", "odd": "no.such>name"}.get,
+        seats_of=(seats or {}).get,
     )
 
 
@@ -66,6 +68,15 @@ def by_key(seed: str = ALICE, **opts: Any) -> dict[str, Any]:
     return {"nkey": signatures.public_key(seed), "sig": signed(seed), **opts}
 
 
+def answer(
+    desk: Logins, asked: bytes, now_s: float, traders: int = 0, readers: int = 0
+) -> bytes | None:
+    """Return what the desk answers when the server counts so many connections already."""
+    judged = desk.judge(asked, now_s)
+    held = {TRADERS: traders, READERS: readers}
+    return desk.seat(judged, held, now_s) if isinstance(judged, Claimant) else judged
+
+
 def answered(data: bytes | None) -> dict[str, Any]:
     assert data is not None
     claims = dict(json.loads(check(data, KeyKind.ACCOUNT)))
@@ -79,13 +90,13 @@ def user(data: bytes | None) -> dict[str, Any]:
 
 
 def error(data: bytes | None) -> str:
-    answer = answered(data)
-    assert "jwt" not in answer
-    return str(answer["error"])
+    given = answered(data)
+    assert "jwt" not in given
+    return str(given["error"])
 
 
 def test_a_key_gets_its_account() -> None:
-    claims = user(logins().answer(question(by_key()), NOW))
+    claims = user(answer(logins(), question(by_key()), NOW))
     assert (claims["aud"], claims["name"]) == (TRADERS, "alice")
     assert claims["exp"] == NOW + limits.LOGIN_LIFE_S
     assert claims["nats"]["pub"]["allow"] == ["main.cmd.order.alice"]
@@ -94,22 +105,22 @@ def test_a_key_gets_its_account() -> None:
 
 def test_the_signature_may_be_url_safe_or_plain_base64() -> None:
     url_safe = by_key(sig=signatures.sign(ALICE, NONCE.encode()))
-    assert user(logins().answer(question(url_safe), NOW))["name"] == "alice"
+    assert user(answer(logins(), question(url_safe), NOW))["name"] == "alice"
 
 
 @pytest.mark.parametrize("field", ["user", "auth_token"])
 def test_a_key_with_several_accounts_can_name_one(field: str) -> None:
     named = by_key(**{field: "alice-2"})
-    assert user(logins().answer(question(named), NOW))["name"] == "alice-2"
+    assert user(answer(logins(), question(named), NOW))["name"] == "alice-2"
 
 
 def test_a_session_token_gets_its_account() -> None:
-    assert user(logins().answer(question({"auth_token": "good"}), NOW))["name"] == "bob"
+    assert user(answer(logins(), question({"auth_token": "good"}), NOW))["name"] == "bob"
 
 
 @pytest.mark.parametrize("name", ["feeds", "feeds.bot-7"])
 def test_a_connection_for_feeds_may_say_nothing(name: str) -> None:
-    claims = user(logins().answer(question(by_key(), {"name": name}), NOW))
+    claims = user(answer(logins(), question(by_key(), {"name": name}), NOW))
     assert claims["aud"] == READERS
     assert claims["nats"]["pub"] == {"deny": [">"]}
     assert "feed.main.account.alice.>" in claims["nats"]["sub"]["allow"]
@@ -137,21 +148,21 @@ def test_a_connection_for_feeds_may_say_nothing(name: str) -> None:
     ],
 )
 def test_who_is_denied(opts: dict[str, Any], client: dict[str, Any], why: str) -> None:
-    assert why in error(logins().answer(question(opts, client), NOW))
+    assert why in error(answer(logins(), question(opts, client), NOW))
 
 
 def test_only_a_server_can_ask() -> None:
     desk = logins()
-    assert desk.answer(question(by_key(), aud="something else"), NOW) is None
+    assert answer(desk, question(by_key(), aud="something else"), NOW) is None
     body = json.loads(check(question(by_key()), KeyKind.SERVER))
-    assert desk.answer(issue(body, ISSUER).encode(), NOW) is None
+    assert answer(desk, issue(body, ISSUER).encode(), NOW) is None
     body["nats"]["user_nkey"] = public_key(ISSUER)
-    assert desk.answer(issue(body, SERVER).encode(), NOW) is None
+    assert answer(desk, issue(body, SERVER).encode(), NOW) is None
 
 
 @given(st.binary(max_size=300))
 def test_junk_gets_no_answer(junk: bytes) -> None:
-    assert logins().answer(junk, NOW) is None
+    assert answer(logins(), junk, NOW) is None
 
 
 @given(
@@ -169,32 +180,71 @@ def test_junk_gets_no_answer(junk: bytes) -> None:
 def test_whatever_a_client_sends_is_answered_with_a_denial(
     opts: dict[str, str], nonce: str
 ) -> None:
-    assert error(logins().answer(question(opts, {"nonce": nonce}), NOW))
+    assert error(answer(logins(), question(opts, {"nonce": nonce}), NOW))
 
 
 def test_one_account_cannot_log_in_without_bound() -> None:
     desk = logins()
     for _ in range(limits.LOGINS_PER_ACCOUNT_BURST):
-        user(desk.answer(question(by_key()), NOW))
-    assert "too many logins by alice" in error(desk.answer(question(by_key()), NOW))
-    assert user(desk.answer(question(by_key(BOB)), NOW))["name"] == "bob"
+        user(answer(desk, question(by_key()), NOW))
+    assert "too many logins by alice" in error(answer(desk, question(by_key()), NOW))
+    assert user(answer(desk, question(by_key(BOB)), NOW))["name"] == "bob"
     later = NOW + 3_600 / limits.LOGINS_PER_ACCOUNT_PER_HOUR
-    assert user(desk.answer(question(by_key()), later))["name"] == "alice"
+    assert user(answer(desk, question(by_key()), later))["name"] == "alice"
+
+
+@pytest.mark.parametrize(
+    ("name", "traders", "readers", "admitted"),
+    [
+        ("orders", 4, 0, True),
+        ("orders", 5, 0, False),
+        ("orders", 3, 2, False),
+        ("orders", 2, 2, True),
+        ("feeds", 3, 1, True),
+        ("feeds", 0, 2, False),
+        ("feeds", 4, 1, False),
+    ],
+)
+def test_an_account_has_five_connections_of_which_two_may_listen(
+    name: str, traders: int, readers: int, admitted: bool
+) -> None:
+    found = answer(logins(), question(by_key(), {"name": name}), NOW, traders, readers)
+    if admitted:
+        assert user(found)["name"] == "alice"
+    else:
+        assert error(found) == "too many connections of alice"
+
+
+def test_a_quota_says_how_many() -> None:
+    desk = logins({"alice": 6, "bob": 0})
+    assert user(answer(desk, question(by_key()), NOW, 5))["name"] == "alice"
+    assert "too many connections" in error(answer(desk, question(by_key(BOB)), NOW))
+
+
+@pytest.mark.parametrize(("seats", "readers"), [(1, 1), (2, 1), (5, 2), (10, 4), (50, 20)])
+def test_the_share_of_readers_grows_with_the_quota(seats: int, readers: int) -> None:
+    assert reader_seats(seats) == readers
+
+
+def test_a_login_has_no_limits_of_its_own() -> None:
+    """The server forgets them (test_callout tries it): they stand on the accounts."""
+    claims = user(answer(logins(), question(by_key()), NOW))["nats"]
+    assert (claims["subs"], claims["data"], claims["payload"]) == (-1, -1, -1)
 
 
 def test_nobody_can_use_up_the_logins_of_another() -> None:
     desk = logins()
     for _ in range(limits.LOGINS_PER_ACCOUNT_BURST + 1):
-        error(desk.answer(question(by_key(sig=signed(BOB))), NOW))
-    assert user(desk.answer(question(by_key()), NOW))["name"] == "alice"
+        error(answer(desk, question(by_key(sig=signed(BOB))), NOW))
+    assert user(answer(desk, question(by_key()), NOW))["name"] == "alice"
 
 
 def test_refusals_beyond_their_bound_are_left_to_wait() -> None:
     desk = logins()
     for _ in range(limits.REFUSALS_BURST):
-        error(desk.answer(question({}), NOW))
-    assert desk.answer(question({}), NOW) is None
-    assert user(desk.answer(question(by_key()), NOW))["name"] == "alice"
+        error(answer(desk, question({}), NOW))
+    assert answer(desk, question({}), NOW) is None
+    assert user(answer(desk, question(by_key()), NOW))["name"] == "alice"
 
 
 def test_a_budget_remembers_a_bounded_number_of_names() -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer
+from streams.log import nats_log
+from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
-from streams.log.streams import ensure_shard
+from streams.log.streams import check_consumers, ensure_shard
 from tests.support.ports import free_port
 
 SHARD = "main"
@@ -80,9 +82,9 @@ class Raw:
         self._reader = reader
         self._writer = writer
 
-    async def said(self, line: str) -> str:
+    async def said(self, line: str | bytes) -> str:
         """Send a line and return the server's complaint about it, "" if it has none."""
-        self._writer.write(line.encode() + b"\r\nPING\r\n")
+        self._writer.write((line if isinstance(line, bytes) else line.encode()) + b"\r\nPING\r\n")
         complaint = ""
         while True:
             answer = await asyncio.wait_for(self._reader.readline(), ANSWER_WITHIN_S)
@@ -120,30 +122,25 @@ class BrokerVenue:
         self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
         self.traders: dict[str, Trader] = {}
         self.tokens: dict[str, str] = {}
-        port, monitor_port = free_port(), free_port()
+        port = free_port()
         place = config.ListenConfig(
             store=folder / "store",
             port=port,
-            monitor_port=monitor_port,
             sync_interval=sync_interval,
         )
-        self.monitor_url = f"http://127.0.0.1:{monitor_port}"
         variables = config.environment(place, SHARD, self.keyring)
         self.server = NatsServer(conf or config.shipped(), port, folder / "nats.log", variables)
 
     async def start(self) -> None:
         """Start the server and have the operator create the streams."""
         await self.server.start()
-        wire = await Wire.open(
-            self.server.url,
-            name="operator",
-            seed=self.keyring.seed("operator"),
-            inbox_prefix=roles.inbox("operator"),
-        )
-        try:
-            await ensure_shard(wire, SHARD, [self.monitor_url], founded=False)
-        finally:
-            await wire.close()
+        async with self._wire("operator") as wire, self._wire("monitor") as monitor:
+            await check_consumers(wire)
+            await ensure_shard(wire, SHARD, monitor, founded=False)
+
+    def _wire(self, role: str) -> AbstractAsyncContextManager[Wire]:
+        seed, inbox = self.keyring.seed(role), roles.inbox(role)
+        return Wire.opened(self.server.url, name=role, seed=seed, inbox_prefix=inbox)
 
     def logins(self) -> Logins:
         return Logins(
@@ -199,6 +196,7 @@ class BrokerVenue:
                 "lang": "test",
                 "version": "1",
                 "protocol": 1,
+                "headers": True,
                 "name": name,
                 "nkey": signatures.public_key(seed),
                 "sig": signatures.sign(seed, info["nonce"].encode()),
@@ -208,7 +206,8 @@ class BrokerVenue:
             yield connection
         finally:
             writer.close()
-            await writer.wait_closed()
+            with suppress(OSError):  # the server may have hung up on it
+                await writer.wait_closed()
 
     def service(self, name: str) -> AbstractAsyncContextManager[Dialled]:
         """Dial as the service role `name`."""
@@ -219,6 +218,23 @@ class BrokerVenue:
         """Dial as `account`'s program."""
         seed = self.trader(account).seed
         return self.dial(nkeys_seed_str=seed, inbox_prefix=roles.inbox(account), name=name)
+
+    async def log(self, name: str) -> NatsLog:
+        """Open the log as the service role `name`."""
+        return await nats_log.connect(
+            self.server.url,
+            SHARD,
+            name=name,
+            seed=self.keyring.seed(name),
+            inbox_prefix=roles.inbox(name),
+        )
+
+    async def held(self, account: str, name: str) -> int:
+        """Ask the server how many connections `name` has in the NATS account `account`."""
+        question = json.dumps({"acc": account, "user": name}).encode()
+        async with self.service("monitor") as monitor:
+            told = await monitor.ask("$SYS.REQ.SERVER.PING.CONNZ", question)
+        return int(told["data"]["num_connections"])
 
     async def stored(self, after: int = 0) -> list[tuple[str, bytes]]:
         """Return subject and payload of all that stands on the log behind `after`."""

@@ -24,17 +24,26 @@ from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.gateway.app import create_app
 from streams.gateway.context import AppendPort, GatewayContext
+from streams.gateway.founding import FoundingTerms
+from streams.gateway.nonces import Nonces
+from streams.gateway.quotas import CountOpenOrders, count_none
 from streams.gateway.services import no_service_keys
+from streams.gateway.sign_ups import SignUpBounds
 from streams.host.host import EngineHost
 from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.appender import Appender
 from streams.log.ports import Clock, Log
 from tests.simulated.log import SimulatedLog, SimulatedServer
+from tests.simulated.nonces import SimulatedNonces
 from tests.support.waiting import wait_until
 
 START_NS = 1_800_000_000 * SECOND_NS
 SYMBOL = "RAIN-OSLO"
 GRANTING = Policy(name="test", exchange=ExchangePolicy(signup_grant_cents=1_000_000))
+
+
+UNBOUNDED = SignUpBounds(10**6, 10**6, 10**6, 10**6)
+"""For tests in which many people come from one machine."""
 
 
 class SetClock:
@@ -74,6 +83,8 @@ class House:
         self.clock = clock
         self.root = Key()
         self.notary = Key()
+        self.founding = FoundingTerms(code="AAAA-BBBB-CCCC-DDDD", notary_key=self.notary.public)
+        context.founding_terms = lambda: self.founding
         self.accounts: dict[str, Key] = {}
         self.venue_id = ""
         self.halts: list[EverythingError] = []
@@ -100,7 +111,7 @@ class House:
     async def found(self, policy: Policy = GRANTING) -> httpx.Response:
         genesis = self.genesis(policy)
         self.venue_id = digest(encode(genesis))
-        return await self.post("/admin/action", self.root.action(genesis))
+        return await self.act(genesis)
 
     def terms(self) -> dict[str, Any]:
         """Return what every decision carries, with the next counter."""
@@ -112,7 +123,11 @@ class House:
         }
 
     async def act(self, decision: Any, key: Key | None = None) -> httpx.Response:
-        return await self.post("/admin/action", (key or self.root).action(decision))
+        """Hand in what `key` signs, the genesis with its code."""
+        founds = isinstance(decision, decisions.Genesis)
+        headers = {"X-Founding-Code": self.founding.code} if founds else {}
+        action = (key or self.root).action(decision)
+        return await self.post("/admin/action", action, headers=headers)
 
     def listing(self, symbol: str = SYMBOL, **fields: Any) -> decisions.ListMarket:
         fields = {"market_type": "social"} | fields
@@ -193,6 +208,10 @@ async def open_house(
     clock: SetClock | None = None,
     jobs: JobQueue | None = None,
     service_keys: ServiceKeys = no_service_keys,
+    nonces: Nonces | None = None,
+    sign_up_bounds: SignUpBounds = UNBOUNDED,
+    count_open_orders: CountOpenOrders = count_none,
+    address: str = "127.0.0.1",
 ) -> AsyncIterator[House]:
     """Run the door, and the governance and exchange engines, over one simulated log."""
     log = log or SimulatedServer().connect("gateway")
@@ -206,6 +225,10 @@ async def open_house(
         on_halt=halts.append,
         jobs=jobs or NoJobQueue(),
         service_keys=service_keys,
+        steady=clock,
+        nonces=nonces or SimulatedNonces(clock),
+        sign_up_bounds=sign_up_bounds,
+        count_open_orders=count_open_orders,
     )
     app = create_app(context, routers)
     stop = asyncio.Event()
@@ -214,7 +237,7 @@ async def open_house(
         asyncio.create_task(_host(engine, log.server.connect(engine.name), clock, stop))
         for engine in hosted
     ]
-    transport = httpx.ASGITransport(app=app)
+    transport = httpx.ASGITransport(app=app, client=(address, 12345))
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=transport, base_url="http://door") as client,

@@ -6,7 +6,6 @@ import pytest
 
 from engines.exchange.limits import STALE_AFTER_NS
 from schemas.policy import SEED_PLAN
-from streams.gateway.routes import accounts
 from tests.streams.gateway.house import House, Key
 
 
@@ -86,11 +85,9 @@ async def test_before_the_genesis_there_are_no_accounts(house: House) -> None:
     assert house.server.last_sequence == 0
 
 
-async def test_openings_are_metered(market: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "ACCOUNT_OPENINGS_PER_MINUTE", 2)
-    for name in ("alice", "bob"):
-        await market.open_account(name)
-    answer = await market.post("/accounts", market.opening("carol", Key()))
-    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "busy")
-    market.clock.ns += 60 * 10**9
-    await market.open_account("carol")
+async def test_reserved_names_are_refused_and_reach_no_log(market: House) -> None:
+    last = market.server.last_sequence
+    for name in ("admin", "system", "house", "notary", "everything", "fee_", "engine-pricing"):
+        answer = await market.post("/accounts", market.opening(name, Key()))
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "reserved_name"), name
+    assert market.server.last_sequence == last

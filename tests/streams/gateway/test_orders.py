@@ -332,7 +332,7 @@ async def test_an_outcome_that_does_not_come_in_time_is_a_durable_order(
 ) -> None:
     async with open_house(engines=False) as house:
         house.context.directory.markets[SYMBOL] = "open"
-        token = house.context.sessions.open("alice", "used")
+        token = await house.context.sessions.open("alice", "used")
         monkeypatch.setattr(outcomes, "WAIT_OUTCOME_S", 0.01)
         headers = {"Authorization": f"Bearer {token}"}
         answer = await house.post("/orders", order(), headers=headers, params=WAIT)
@@ -349,7 +349,7 @@ class Unavailable:
 async def test_a_log_that_takes_nothing_now_is_503_and_come_again() -> None:
     async with open_house(engines=False, appender=Unavailable()) as house:
         house.context.directory.markets[SYMBOL] = "open"
-        token = house.context.sessions.open("alice", "used")
+        token = await house.context.sessions.open("alice", "used")
         headers = {"Authorization": f"Bearer {token}"}
         answer = await house.post("/orders", order(), headers=headers)
         assert answer.status_code == 503

@@ -24,11 +24,13 @@ from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.gateway.app import create_app, server_config
 from streams.gateway.context import GatewayContext
+from streams.gateway.nonces import NatsNonces
 from streams.host.host import EngineHost
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
+from streams.log.nats_client import connect
 from streams.log.ports import Log
-from tests.streams.gateway.house import SYMBOL, House, SetClock
+from tests.streams.gateway.house import SYMBOL, UNBOUNDED, House, SetClock
 from tests.support.nats import TestServer, nats_server
 from tests.support.waiting import wait_until
 
@@ -84,11 +86,19 @@ async def real_house(folder: Path) -> AsyncIterator[tuple[House, TestServer]]:
         stack.callback(stop.set)
         log = await server.connect("gateway")
         stack.push_async_callback(log.close)
+        plain = await connect(server.url, name="gateway")
+        stack.push_async_callback(plain.close)
         halts: list[EverythingError] = []
         appender = Appender(log)
         stack.push_async_callback(appender.close)
         context = GatewayContext(
-            log, appender, SystemClock(), secrets.token_bytes(32), halts.append
+            log,
+            appender,
+            SystemClock(),
+            secrets.token_bytes(32),
+            halts.append,
+            nonces=NatsNonces(plain, log.shard),
+            sign_up_bounds=UNBOUNDED,
         )
         url = await stack.enter_async_context(served(context))
         client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
@@ -223,3 +233,44 @@ async def _insist(
             failed[answer.json()["error"]["code"]] += 1
             await asyncio.sleep(0.05)
     raise AssertionError(f"no outcome for {body}")
+
+
+async def test_a_proof_is_good_once_at_all_gateways_and_after_a_restart(tmp_path: Path) -> None:
+    """Two gateways of one venue, and one that begins after both: all over TCP."""
+    async with real_house(tmp_path) as (house, server):
+        await house.open_for_trade()
+        await house.open_account("alice")
+        proof = await house.proof("alice")
+        assert (await house.post("/session", proof)).status_code == 200
+        fresh = await house.proof("alice")
+        async with second_gateway(house, server) as client:
+            replayed = await client.post("/api/v1/session", json=proof)
+            assert replayed.status_code == 401
+            assert replayed.json()["error"]["code"] == "challenge_used"
+            assert (await client.post("/api/v1/session", json=fresh)).status_code == 200
+        assert (await house.post("/session", fresh)).status_code == 401
+        async with second_gateway(house, server) as client:
+            for used in (proof, fresh):
+                assert (await client.post("/api/v1/session", json=used)).status_code == 401
+
+
+@asynccontextmanager
+async def second_gateway(house: House, server: TestServer) -> AsyncIterator[httpx.AsyncClient]:
+    """Run one more gateway with the venue's secret."""
+    async with AsyncExitStack() as stack:
+        log = await server.connect("gateway-2")
+        stack.push_async_callback(log.close)
+        plain = await connect(server.url, name="gateway-2")
+        stack.push_async_callback(plain.close)
+        context = GatewayContext(
+            log,
+            Appender(log),
+            SystemClock(),
+            house.context.session_secret,
+            house.halts.append,
+            nonces=NatsNonces(plain, log.shard),
+        )
+        url = await stack.enter_async_context(served(context))
+        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        await wait_until(lambda: context.tail.caught_up, what="the gateway has caught up")
+        yield client

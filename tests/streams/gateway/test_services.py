@@ -14,12 +14,13 @@ from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceSecret, sign_request
 from schemas.sources import Source
 from schemas.units import SECOND_NS
-from streams.gateway import services
-from streams.gateway.errors import Busy, NonceUsed, WrongTime
+from streams.gateway.errors import NonceUsed, WrongTime
 from streams.gateway.limits import NONCE_LIFE_S
+from streams.gateway.nonces import NoNonces
 from streams.gateway.routes import ingest
 from streams.gateway.services import Services
 from streams.ingest.jobs.queue import QueueName
+from tests.simulated.nonces import SimulatedNonces
 from tests.streams.gateway.house import START_NS, House, SetClock, open_house
 
 PATH = "/api/v1/ingest"
@@ -259,38 +260,47 @@ def claim(nonce: str, clock: SetClock, key_id: str = "robot") -> Claim:
     )
 
 
-def test_nonces_are_forgotten_and_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "MAX_NONCES", 2)
+async def test_a_nonce_is_of_its_key() -> None:
     clock = SetClock()
-    checked = Services(keys, clock)
-    for nonce in ("first-00", "second-0"):
-        checked.check("POST", PATH, claim(nonce, clock), b"")
+    nonces = SimulatedNonces(clock)
+    assert await nonces.use("service", "robot\nfirst-00", 1)
+    await Services(keys, clock, nonces).check("POST", PATH, claim("second-0", clock), b"")
     with pytest.raises(NonceUsed):
-        checked.check("POST", PATH, claim("first-00", clock), b"")
-    with pytest.raises(Busy):
-        checked.check("POST", PATH, claim("third-00", clock), b"")
-    clock.ns += NONCE_LIFE_S * SECOND_NS
-    checked.check("POST", PATH, claim("third-00", clock), b"")
+        await Services(keys, clock, nonces).check("POST", PATH, claim("second-0", clock), b"")
+    with pytest.raises(NonceUsed):
+        await Services(keys, clock, nonces).check("POST", PATH, claim("first-00", clock), b"")
 
 
-def test_a_nonce_outlives_its_request() -> None:
+async def test_no_request_is_taken_while_it_is_unknown_what_was_used() -> None:
+    clock = SetClock()
+    nonces = SimulatedNonces(clock)
+    nonces.away = True
+    with pytest.raises(LogUnavailable):
+        await Services(keys, clock, nonces).check("POST", PATH, claim("first-00", clock), b"")
+    with pytest.raises(LogUnavailable):
+        await Services(keys, clock, NoNonces()).check("POST", PATH, claim("first-00", clock), b"")
+
+
+async def test_a_nonce_outlives_its_request() -> None:
     """As long as a captured request is in time, its nonce is known."""
     assert NONCE_LIFE_S > 2 * SERVICE_CLOCK_S
     clock = SetClock()
-    checked = Services(keys, clock)
+    checked = Services(keys, clock, SimulatedNonces(clock))
     early = claim("captured", clock)
     clock.ns -= SERVICE_CLOCK_S * SECOND_NS
-    checked.check("POST", PATH, early, b"")
+    await checked.check("POST", PATH, early, b"")
     clock.ns += 2 * SERVICE_CLOCK_S * SECOND_NS
     with pytest.raises(NonceUsed):
-        checked.check("POST", PATH, early, b"")
+        await checked.check("POST", PATH, early, b"")
     clock.ns += SECOND_NS
     with pytest.raises(WrongTime):
-        checked.check("POST", PATH, early, b"")
+        await checked.check("POST", PATH, early, b"")
 
 
-def test_the_secret_is_nowhere_in_a_refusal() -> None:
+async def test_the_secret_is_nowhere_in_a_refusal() -> None:
     clock = SetClock()
     with pytest.raises(BadSignature) as refused:
-        Services(keys, clock).check("POST", PATH, claim("captured", clock, "nobody"), b"")
+        await Services(keys, clock, SimulatedNonces(clock)).check(
+            "POST", PATH, claim("captured", clock, "nobody"), b""
+        )
     assert SECRET not in str(refused.value)

@@ -9,10 +9,12 @@ import pytest
 from schemas.sessions import opening_text
 from schemas.units import SECOND_NS
 from streams.gateway import sessions
-from streams.gateway.errors import Busy
+from streams.gateway.errors import ChallengeUsed
 from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
+from streams.gateway.nonces import NoNonces
 from streams.gateway.sessions import Sessions
-from tests.streams.gateway.house import House, Key, SetClock
+from tests.simulated.nonces import SimulatedNonces
+from tests.streams.gateway.house import House, Key, SetClock, open_house
 
 
 async def refusal(house: House, path: str, body: Any, **options: Any) -> tuple[int, str]:
@@ -66,6 +68,35 @@ async def test_a_challenge_is_good_for_one_session(market: House) -> None:
     proof = await market.proof("alice")
     assert (await market.post("/session", proof)).status_code == 200
     assert await refusal(market, "/session", proof) == (401, "challenge_used")
+
+
+async def test_a_challenge_is_good_once_for_all_gateways_and_after_a_restart() -> None:
+    """Two gateways with one secret and one broker; the second begins after the first ended."""
+    clock = SetClock()
+    nonces = SimulatedNonces(clock)
+    first = Sessions(b"x" * 32, clock, nonces)
+    challenge = first.check_challenge("alice", first.challenge("alice"))
+    await first.open("alice", challenge)
+    second = Sessions(b"x" * 32, clock, nonces)
+    with pytest.raises(ChallengeUsed):
+        await second.open("alice", challenge)
+    clock.ns += CHALLENGE_LIFE_S * SECOND_NS
+    with pytest.raises(ChallengeUsed):
+        await second.open("alice", challenge)
+
+
+async def test_nobody_signs_in_while_it_is_unknown_what_was_used() -> None:
+    clock = SetClock()
+    nonces = SimulatedNonces(clock, most=1)
+    async with open_house(clock=clock, nonces=nonces) as house:
+        await house.open_for_trade()
+        await house.open_account("alice")
+        proof = await house.proof("alice")
+        nonces.away = True
+        assert await refusal(house, "/session", proof) == (503, "log_unavailable")
+        nonces.away = False
+        assert (await house.post("/session", proof)).status_code == 200
+        assert await refusal(house, "/session", await house.proof("alice")) == (503, "busy")
 
 
 async def test_a_challenge_expires(market: House) -> None:
@@ -158,26 +189,12 @@ async def test_the_callout_asks_the_same_question(market: House) -> None:
 
 def test_a_short_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
-        Sessions(b"short", SetClock())
+        Sessions(b"short", SetClock(), NoNonces())
 
 
-def test_used_challenges_are_bounded_and_forgotten_when_they_have_expired(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sessions, "MAX_USED_CHALLENGES", 2)
-    clock = SetClock()
-    it = Sessions(b"x" * 32, clock)
-    for _ in range(2):
-        it.open("alice", it.check_challenge("alice", it.challenge("alice")))
-    with pytest.raises(Busy):
-        it.open("alice", it.check_challenge("alice", it.challenge("alice")))
-    clock.ns += CHALLENGE_LIFE_S * SECOND_NS
-    it.open("alice", it.check_challenge("alice", it.challenge("alice")))
-
-
-def test_known_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_known_tokens_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sessions, "MAX_KNOWN_TOKENS", 2)
-    it = Sessions(b"x" * 32, SetClock())
-    tokens = [it.open(name, name) for name in ("alice", "bob", "carol")]
+    it = Sessions(b"x" * 32, SetClock(), SimulatedNonces(SetClock()))
+    tokens = [await it.open(name, name) for name in ("alice", "bob", "carol")]
     assert [it.account(token) for token in tokens * 2] == ["alice", "bob", "carol"] * 2
     assert len(it._known) == 2

@@ -120,6 +120,12 @@ def test_header_values() -> None:
     assert header_value(header, b"A") == ""
 
 
+def test_the_last_of_several_values_counts() -> None:
+    """The server adds its own behind those that were stored."""
+    header = b"NATS/1.0\r\nNats-Sequence: 1\r\nX: y\r\nNats-Sequence: 7\r\n\r\n"
+    assert header_value(header, b"Nats-Sequence") == "7"
+
+
 def test_what_is_used_of_nats_py_is_still_there() -> None:
     """If this fails after an update of nats-py, read nats_wire's docstring and check each."""
     client = Client()

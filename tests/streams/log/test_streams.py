@@ -12,10 +12,12 @@ from nats.js.errors import APIError
 from schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
 from schemas.limits import MAX_KEEP_RAW_DAYS
 from streams.log import streams
+from streams.log.nats_wire import Wire
 from streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
     SyncReport,
+    check_consumers,
     check_stream,
     check_sync,
     ensure_shard,
@@ -23,20 +25,25 @@ from streams.log.streams import (
     feed_spec,
     jobs_spec,
     log_spec,
+    nonces_spec,
     raw_spec,
-    sync_report,
+    sync_reports,
 )
 from tests.support.nats import TestServer, nats_server
 
-SPECS = [log_spec("main"), feed_spec("main"), jobs_spec("main"), raw_spec("main")]
+SPECS = [make("main") for make in (log_spec, feed_spec, jobs_spec, raw_spec, nonces_spec)]
 
 
 async def declare(server: TestServer, *, founded: bool = False) -> None:
+    async with Wire.opened(server.url, name="operator") as wire, server.monitor() as monitor:
+        await ensure_shard(wire, "main", monitor, founded=founded)
+
+
+async def test_a_server_that_is_not_told_how_many_consumers_is_refused(server: TestServer) -> None:
     wire = await server.wire("operator")
-    try:
-        await ensure_shard(wire, "main", [server.monitor_url], founded=founded)
-    finally:
-        await wire.close()
+    with pytest.raises(ConfigDrift, match="max_consumers is declared 1500, live -1"):
+        await check_consumers(wire)
+    await wire.close()
 
 
 async def update(server: TestServer, spec: StreamSpec, **changes: Any) -> None:
@@ -121,12 +128,13 @@ def test_a_field_of_the_server_alone_must_be_off() -> None:
 
 
 def test_the_log_keeps_everything_and_the_feed_is_bounded() -> None:
-    log, feed, jobs, raw = (spec.config() for spec in SPECS)
+    log, feed, jobs, raw, nonces = (spec.config() for spec in SPECS)
     assert (log["max_age"], log["max_msgs"], log["max_msgs_per_subject"]) == (0, -1, -1)
     assert log["deny_delete"] and log["deny_purge"]
     assert feed["max_age"] > 0 and feed["max_msgs_per_subject"] > 0
     assert jobs["max_age"] > 0 and jobs["max_msgs"] > 0
     assert raw["max_age"] > 0 and raw["max_bytes"] > 0
+    assert nonces["max_bytes"] > 0 and nonces["discard"] == "new" and nonces["deny_delete"]
 
 
 async def test_a_founded_venue_gets_the_streams_that_came_later_but_no_new_log(
@@ -196,11 +204,10 @@ async def test_the_relaxed_mode_must_be_asked_for_by_name(tmp_path: Path) -> Non
     async with nats_server(tmp_path, sync='"10ms"') as server:
         with pytest.raises(ConfigDrift):
             await server.declare()
-        wire = await server.wire("operator")
-        await ensure_streams(wire, SPECS, [server.monitor_url], RELAXED_SYNC)
-        with pytest.raises(ConfigDrift, match="can only be"):
-            await ensure_streams(wire, SPECS, [server.monitor_url], "1s")
-        await wire.close()
+        async with Wire.opened(server.url, name="operator") as wire, server.monitor() as monitor:
+            await ensure_streams(wire, SPECS, monitor, RELAXED_SYNC)
+            with pytest.raises(ConfigDrift, match="can only be"):
+                await ensure_streams(wire, SPECS, monitor, "1s")
 
 
 def test_relaxed_syncing_allows_no_longer_interval() -> None:
@@ -215,19 +222,35 @@ def test_relaxed_syncing_allows_no_longer_interval() -> None:
 
 
 async def test_a_server_that_nobody_reports_on_is_refused(
-    server: TestServer, tmp_path: Path
+    server: TestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(streams, "MONITOR_TIMEOUT_S", 0.5)
     other_home = tmp_path / "other"
     other_home.mkdir()
-    wire = await server.wire("operator")
-    async with nats_server(other_home) as other:
-        for urls in ([], [other.monitor_url]):
-            with pytest.raises(ConfigDrift, match="no monitoring address"):
-                await ensure_streams(wire, SPECS, urls)
-        await ensure_streams(wire, SPECS, [other.monitor_url, server.monitor_url])
-    await wire.close()
+    async with (
+        nats_server(other_home) as other,
+        other.monitor() as elsewhere,
+        Wire.opened(server.url, name="operator") as wire,
+    ):
+        # another server answers, and a login that may not ask
+        for monitor in (elsewhere, wire):
+            with pytest.raises(ConfigDrift, match="does not say how it syncs"):
+                await ensure_streams(wire, SPECS, monitor)
+        async with server.monitor() as monitor:
+            await ensure_streams(wire, SPECS, monitor)
 
 
-async def test_no_monitoring_is_unavailable() -> None:
-    with pytest.raises(LogUnavailable):
-        await sync_report("http://127.0.0.1:1")
+async def test_a_monitor_that_is_lost_is_unavailable(server: TestServer) -> None:
+    async with server.monitor() as monitor:
+        await monitor.close()
+        with pytest.raises(LogUnavailable):
+            await sync_reports(monitor, ["anyone"])
+
+
+async def test_each_server_is_asked_until_it_has_answered(server: TestServer) -> None:
+    async with Wire.opened(server.url, name="test") as wire, server.monitor() as monitor:
+        name = f"test-{server.port}"
+        for wanted in ([wire.server_id], [name], [wire.server_id, name]):
+            (report,) = await sync_reports(monitor, wanted)
+            assert (report.server_id, report.server_name) == (wire.server_id, name)
+            assert report.always

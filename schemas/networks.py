@@ -1,0 +1,41 @@
+"""The network of a client: what the HTTP rooms and the front count strangers by.
+
+An address costs nothing where a provider hands out a /64 to each line, and next to nothing in
+a /24. So budgets are per network, never per address. Connections that stand are counted by
+address, as many people may sit behind neighbouring ones.
+"""
+
+import ipaddress
+from typing import Final
+
+_IPV4_BITS: Final = 24
+_IPV6_BITS: Final = 64
+
+
+def client_network(address: str) -> str:
+    """Return the network of an address: /24 of IPv4, /64 of IPv6; "" for what is no address.
+
+    An IPv4 address in IPv6 form is the IPv4 address.
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
+    bits = _IPV4_BITS if parsed.version == 4 else _IPV6_BITS
+    return str(ipaddress.ip_network((parsed, bits), strict=False))
+
+
+def client_share(address: str) -> str:
+    """Return by what the connections of an address are counted: itself, or its IPv6 /64.
+
+    An IPv4 address in IPv6 form is the IPv4 address; what is no address is returned as it is.
+    """
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else client_network(address)
