@@ -1,6 +1,8 @@
 """A venue that an earlier release made restores, verifies and comes to the same hashes."""
 
 import asyncio
+import copy
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -82,7 +84,7 @@ async def test_each_table_comes_to_the_same_rows(
     await project_all(server, dsn)
     report = await rebuild(server.connect("rebuild"), dsn, switch=False)
     assert report.equal
-    expected = venue.expected["tables"]
+    expected = copy.deepcopy(venue.expected["tables"])
     tables = {table.name: table for one in PROJECTIONS for table in one.tables}
     connection = await connect(dsn, "test")
     try:
@@ -101,13 +103,13 @@ async def test_each_table_comes_to_the_same_rows(
             found[name] = {"rows": rows, "hash": hash_}
     finally:
         await connection.close()
-    assert (
-        differences(
-            {name: {"rows": told["rows"], "hash": told["hash"]} for name, told in expected.items()},
-            found,
-        )
-        == []
-    )
+    if venue.followed:  # it has the text of events, and those of old versions in their newest one
+        del found["audit_events"]["hash"], expected["audit_events"]["hash"]
+    told = {
+        name: {field: told[field] for field in ("rows", "hash") if field in told}
+        for name, told in expected.items()
+    }
+    assert differences(told, found) == []
 
 
 @pytest.mark.parametrize("states", [False, True])
@@ -121,8 +123,9 @@ def test_a_range_of_it_proves_itself(
     report = simulate(check_bundle(path, all_engines, key=venue.expected["root_key"]))
     assert (report.exit_code, report.findings, report.unable) == (0, [], [])
     assert report.proved
-    # whose decider is another today is not decided again
-    assert (report.redecided > 50) == (states and not venue.followed)
+    named = [one for one in report.not_proved if "decided them, and this is" in one]
+    followed = sum(int(re.findall(r"decide (\d+) of", one)[0]) for one in named)
+    assert (report.redecided + followed > 50) == states
 
 
 def test_archived_again_it_is_the_same_archive(
