@@ -259,6 +259,7 @@ CALIBRATED: Final = Policy(
     name="calibrated",
     reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
     safeguards=Safeguards(sensitive_delta_e2=1_000),
+    price_bounds=PriceBounds(),
     unsigned=UnsignedMoves(
         source_symbol_day_e2=500,
         source_day_e2=1_500,
@@ -269,7 +270,6 @@ CALIBRATED: Final = Policy(
         new_source_articles=20,
         new_source_bp=1_000,
     ),
-    price_bounds=PriceBounds(),
 ).stated()
 PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
 

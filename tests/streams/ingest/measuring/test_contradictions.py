@@ -38,4 +38,3 @@ def test_win_and_loss_are_on_opposite_sides() -> None:
 
 def test_correction_is_known_by_its_title_where_tone_does_not_tell() -> None:
     assert notice(CORRECTED[0]) == "correction"
-
