@@ -205,6 +205,7 @@ async def test_trades_bars_and_pressure(api: httpx.AsyncClient, day_dsn: str) ->
     hour = pressure["last_hour"]
     assert hour["buy"] - hour["sell"] == hour["net"]
     assert hour["buy"] > 0
+    assert 1 <= hour["buyers"] <= 100
 
 
 async def test_ones_own_orders_and_nobody_elses(
