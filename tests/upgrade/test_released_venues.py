@@ -1,7 +1,6 @@
 """A venue that an earlier release made restores, verifies and comes to the same hashes."""
 
 import asyncio
-import copy
 import re
 from dataclasses import replace
 from functools import partial
@@ -84,7 +83,7 @@ async def test_each_table_comes_to_the_same_rows(
     await project_all(server, dsn)
     report = await rebuild(server.connect("rebuild"), dsn, switch=False)
     assert report.equal
-    expected = copy.deepcopy(venue.expected["tables"])
+    expected = venue.expected["tables"]
     tables = {table.name: table for one in PROJECTIONS for table in one.tables}
     connection = await connect(dsn, "test")
     try:
@@ -103,12 +102,7 @@ async def test_each_table_comes_to_the_same_rows(
             found[name] = {"rows": rows, "hash": hash_}
     finally:
         await connection.close()
-    if venue.followed:  # it has the text of events, and those of old versions in their newest one
-        del found["audit_events"]["hash"], expected["audit_events"]["hash"]
-    told = {
-        name: {field: told[field] for field in ("rows", "hash") if field in told}
-        for name, told in expected.items()
-    }
+    told = {name: {"rows": one["rows"], "hash": one["hash"]} for name, one in expected.items()}
     assert differences(told, found) == []
 
 
