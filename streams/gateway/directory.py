@@ -43,9 +43,9 @@ class Directory(VenueView):
         return account in self._credited
 
     def has_lapsed(self, account: str, now_ns: int) -> bool:
-        """Tell whether `account` lapsed so short ago that somebody may still be logged in as it.
+        """Tell whether `account` has lapsed less than LAPSED_NAME_KEPT_S ago.
 
-        So long its name is not free: whoever held it would act in the next one's name.
+        Until then somebody may be logged in as it, who would act for the next one of its name.
         """
         lapsed_ns = self._lapsed_ns.get(account)
         return lapsed_ns is not None and now_ns < lapsed_ns + _KEPT_NS

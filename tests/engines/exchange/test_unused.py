@@ -101,14 +101,14 @@ def test_one_that_is_opened_between_lapses_before_sixty_days() -> None:
 
 # Each is done by an account with a grant, in a market with an offer at 60.
 USES = {
-    "a resting order": dict(price_ticks=10),
-    "a trade": dict(price_ticks=6_000, time_in_force="ioc"),
-    "a sale that rests": dict(side="sell", price_ticks=9_000),
+    "a resting order": {"price_ticks": 10},
+    "a trade": {"price_ticks": 6_000, "time_in_force": "ioc"},
+    "a sale that rests": {"side": "sell", "price_ticks": 9_000},
 }
 NO_USES = {
-    "an order that meets nobody": dict(price_ticks=10, time_in_force="ioc"),
-    "an order beyond its means": dict(quantity_lots=1_000, price_ticks=5_000),
-    "an order for no market": dict(symbol="Y"),
+    "an order that meets nobody": {"price_ticks": 10, "time_in_force": "ioc"},
+    "an order beyond its means": {"quantity_lots": 1_000, "price_ticks": 5_000},
+    "an order for no market": {"symbol": "Y"},
 }
 
 
