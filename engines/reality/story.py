@@ -80,7 +80,7 @@ class Story(msgspec.Struct, array_like=True):
         return max(above, 0) + min(below, 0)
 
     def refused_before_e2(self, delta_e2: int) -> int:
-        """Return how much of a move to the side of `delta_e2` was refused, and is proposed again."""
+        """Return how much of a move to the side of `delta_e2` was refused and is proposed again."""
         if not self.told_by_more:
             return 0
         return self.refused_up_e2 if delta_e2 > 0 else self.refused_down_e2

@@ -111,6 +111,8 @@ def test_an_upgraded_venue_is_proved_by_both_releases(v010: Path) -> None:
 class Cheating(ExchangeEngine):
     """Says that it decides as v0.1.0 does, and names another reason for each refusal."""
 
+    decider = "exchange/1"
+
     def decide(self, state: Any, message: Stored, now_ns: int) -> Sequence[Any]:
         return [
             replace(event, code="the_house_says_no") if isinstance(event, OrderRejected) else event
