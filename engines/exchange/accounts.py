@@ -32,8 +32,9 @@ class OwnOrder(Protocol):
 class Account:
     """One account's money, resting orders and client ids.
 
-    `index` is its place, from 0, in the dump that is being written. `reserved` cents back the opening part of the resting orders; `cash` cents are free.
-    `ids_now` and `ids_before` are the generations of `client_ids`.
+    `reserved` cents back the opening part of the resting orders; `cash` cents are free.
+    `ids_now` and `ids_before` are the generations of `client_ids`. `index` is the account's
+    place, from 0, in the dump that is being written.
     """
 
     __slots__ = (

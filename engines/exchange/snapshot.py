@@ -69,7 +69,8 @@ _decode = msgspec.msgpack.Decoder(_Snapshot).decode
 def dump(state: State) -> bytes:
     """Return the state's canonical bytes. Raises BrokenInvariant if its money is not right."""
     audit(state)
-    accounts = [_dump_account(at, account) for at, account in enumerate(state.accounts.values())]
+    for index, account in enumerate(state.accounts.values()):
+        account.index = index
     return _encode(
         _Snapshot(
             state.venue_id,
@@ -77,7 +78,10 @@ def dump(state: State) -> bytes:
             state.minted_cents,
             state.last_trade_id,
             state.last_cause,
-            accounts,
+            [
+                _AccountRow(a.name, a.public_key, a.cash, a.reserved)
+                for a in state.accounts.values()
+            ],
             [_dump_book(book) for book in state.books.values()],
             {name: account.ids_now for name, account in state.ids.now.items()},
             {name: account.ids_before for name, account in state.ids.before.items()},
@@ -121,11 +125,6 @@ def load(data: bytes) -> State:
     }
     state.touched_books = {symbol: state.books[symbol] for symbol in read.touched_books}
     return state
-
-
-def _dump_account(index: int, account: Account) -> _AccountRow:
-    account.index = index
-    return _AccountRow(account.name, account.public_key, account.cash, account.reserved)
 
 
 def _dump_book(book: Book) -> _BookRow:

@@ -54,7 +54,7 @@ class Directory(VenueView):
         """Fold one record."""
         if arrived.head.engine == GOVERNANCE:
             self.fold_events(arrived.sequence, arrived.events)
-        # Most records of the exchange are about no account as such: not decoded.
+        # Most records of the exchange neither open nor credit nor end an account: not decoded.
         elif arrived.head.engine == EXCHANGE and any(
             tag in arrived.stored.payload for tag in _OF_ACCOUNTS
         ):
