@@ -120,7 +120,8 @@ def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
     above = (count * move_e2 - total) * HUNDREDTHS
     if above <= 0:
         return False
-    variance = count * sum(map(mul, moves_e2, moves_e2)) - total * total
+    squares: int = sum(map(mul, moves_e2, moves_e2))
+    variance = count * squares - total * total
     floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
     return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
 
