@@ -22,7 +22,7 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
     if not story.tellings:
         return
     computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
-    use = yield from asking.ask(state, computed, now_ns)
+    use = yield from asking.ask(state, story, computed, now_ns)
     points_e2 = _points_e2(state, story, computed)
     delta_e2 = story.left_e2(points_e2)
     impact = msgspec.structs.replace(
@@ -34,7 +34,7 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
     )
     yield impact
     if use != "waiting":
-        yield from safeguards.apply(state, impact, now_ns)
+        yield from safeguards.apply(state, story, impact, now_ns)
 
 
 def as_told(
