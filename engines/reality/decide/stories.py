@@ -63,13 +63,13 @@ def _computed(
 ) -> ImpactAssessed:
     """Return the assessment by the articles alone; each number follows from the others in it."""
     policy = state.persisted.reality
-    totals = story.totals
-    related, independent = len(story.tellings), len(totals.sources)
-    trust_bp = round_half_even(totals.source_trust_bp, independent)
+    sums = story.sums
+    related, independent = len(story.tellings), len(sums.sources)
+    trust_bp = round_half_even(sums.source_trust_bp, independent)
     quick_bp = 0
-    if totals.trust_bp:
-        quick_bp = round_half_even(totals.weighed_quick, totals.trust_bp)
-    age_ns = max(now_ns - totals.published_ns, 0)
+    if sums.trust_bp:
+        quick_bp = round_half_even(sums.weighed_quick, sums.trust_bp)
+    age_ns = max(now_ns - sums.published_ns, 0)
     weight_e4 = arithmetic.weight_e4(trust_bp, related, age_ns, policy.tau_ns)
     computed_e2 = arithmetic.computed_e2(policy, weight_e4, quick_bp)
     return ImpactAssessed(
