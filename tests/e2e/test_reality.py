@@ -114,7 +114,7 @@ def found(at: Venue, folder: Path) -> None:
     policy = folder / "policy.json"
     policy.write_bytes(encode(replace(CALIBRATED, name="uncapped", unsigned=UNSET)))
     at.run("init", "Newsroom", "--policy", "calibrated")
-    at.run("admin", "set-policy", "no caps on new sources", "--file", str(policy))
+    at.run("admin", "set-policy", "--reason", "no caps on new sources", "--file", str(policy))
 
 
 @pytest.fixture(scope="module")
