@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -23,6 +24,8 @@ pytestmark = pytest.mark.slow
 
 READS: Final = ("/venue", "/markets", "/articles", "/sources", "/score-changes", "/reviews")
 SAID: Final = "the tables (rm_1) were made by another release"
+REST_S: Final = 6
+"""Longer than a seal is waited for, and tables follow a record."""
 READY: Final = "this release's tables are built"
 
 
@@ -67,6 +70,18 @@ def follows(home: Venue, sequence: int) -> None:
     wait_for("the tables follow", lambda: read(home, "/projection")["sequence"] >= sequence, 60)
 
 
+def rests(home: Venue) -> None:
+    """Wait until nothing more is written: windows of volume that are over are told first."""
+    seen = [-1]
+
+    def is_at_rest() -> bool:
+        last, seen[0] = seen[0], home.json("status")["log"]["messages"]
+        time.sleep(REST_S)
+        return last == seen[0]
+
+    wait_for("the log rests", is_at_rest, 90)
+
+
 def states_are_as_the_release_said(home: Venue, venue: ReleasedVenue) -> None:
     for sequence, told in venue.expected["states"].items():
         engines = read(home, "/state", at=sequence)["engines"]
@@ -104,6 +119,7 @@ def test_a_home_of_another_release_is_upgraded_and_rolled_back(
     has_history(home, end)
     done = home.run("upgrade")
     assert done.stdout.startswith("nothing to do: rm_1")
+    rests(home)
     before, past = reads(home), reads(home, at=2000)
     states_are_as_the_release_said(home, venue)
     assert home.stop() == 0
