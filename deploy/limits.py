@@ -23,6 +23,16 @@ LOG_LOOK_MS: Final = 500
 """How often `everything up` looks whether a log file is full."""
 GATEWAY_FILES: Final = 16_384
 """Open files that the gateway asks for, if it may: each connection is one."""
+PULSE_EVERY_S: Final = 1
+"""How often a process tells its supervisor that its event loop turns."""
+SILENT_AFTER_S: Final = 20
+"""A process whose loop has not turned for so long is killed and started again. What takes long is
+done in threads, or in pieces between which the loop turns."""
+STARTING_S: Final = 120
+"""How long a process may take until its loop turns first: it imports, perhaps from a cold disk."""
+UNWATCHED_S: Final = 5
+"""A supervisor that has not looked for so long was held up itself, perhaps with the whole machine:
+it then listens once more before it judges anyone."""
 NEWS_LOOK_S: Final = 5
 """From one look whether the extra `news` is installed by now to the next."""
 NEWS_PROGRESS_S: Final = 5
@@ -43,5 +53,7 @@ TRAVEL_MOMENTS_KEPT: Final = 1_000
 MAX_TRAVEL_WAITING: Final = 16
 """Questions for states that are not remembered and wait for their turn; one more is refused at
 once. Anyone may ask, and each costs a fold."""
+MAX_TRAVEL_WAITING_OF_ONE: Final = 4
+"""Of these of one caller's network (/24 or /64); callers are answered in turn."""
 TRAVEL_ANSWER_S: Final = 20
 """How long the gateway waits for a state hash that has to be folded first."""

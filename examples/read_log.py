@@ -50,7 +50,8 @@ async def get(auditor: Auditor, question: dict[str, Any]) -> Message | None:
     """Ask for one message; None where there is none."""
     asked = json.dumps(question).encode()
     answer = await auditor.request(f"$JS.API.DIRECT.GET.{STREAM}", asked, timeout=WAIT_S)
-    header = (answer.headers or {})["bytes"]
+    headers: dict[str, Any] = answer.headers or {}
+    header: bytes = headers["bytes"]
     sequence = last_value(header, b"Nats-Sequence")
     if sequence:
         return Message(int(sequence), last_value(header, b"Nats-Subject"), answer.data)

@@ -1,4 +1,4 @@
-"""What the routes of this room share: whose session it is, and how routes get their services."""
+"""What the routes of this room share: whose session it is, and their services."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final

@@ -38,7 +38,7 @@ MAX_BUNDLE_BYTES: Final = 512 * 1024 * 1024
 MAX_WHY_TRADES: Final = 200
 """Trades behind a price that are told one by one; those before them are summed."""
 WHY_TRADE_WEIGHT_BP: Final = 10
-"""A trade that weighs less than this in MarketPrice is summed with those before it."""
+"""Trades are told until all before them weigh less than this in MarketPrice; those are summed."""
 MAX_WHY_CHANGES: Final = 100
 """Score changes that are told with all that led to them; those before them are summed."""
 MAX_WHY_ARTICLES: Final = 20

@@ -5,7 +5,8 @@ scales event points by the cap instead of by 100, so that fewer events need a re
 
 A section that is `UNSET` is not in the signed text. It was not there when the first venues
 were founded, so it means the section's defaults, which therefore never change; presets
-state every section. Without `quotas` there are none, as there were none then.
+state every section. Where the first rule had no such numbers (`price_bounds`), an absent
+section means that rule; without `quotas` there are none, as there were none then.
 """
 
 from typing import Final, Literal, NamedTuple
@@ -13,8 +14,9 @@ from typing import Final, Literal, NamedTuple
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from schemas.limits import MAX_QUANTITY_LOTS
 from schemas.subjects import is_account
-from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS, WEIGHT_ONE_BP
+from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, PAR_TICKS, SECOND_NS, WEIGHT_ONE_BP
 
 MarketType = Literal[
     "political", "economic", "social", "technology", "finance", "culture", "sports"
@@ -33,6 +35,19 @@ class PricingPolicy(msgspec.Struct, kw_only=True, frozen=True):
     """`ewma_alpha_bp` is EWMA_ALPHA: what one trade weighs in MarketPrice."""
 
     ewma_alpha_bp: int = 2_500
+
+
+class PriceBounds(msgspec.Struct, kw_only=True, frozen=True):
+    """What two accounts that trade with each other may do to MarketPrice.
+
+    The trades of two accounts in one record are one step of the EWMA, at their mean price.
+    It weighs EWMA_ALPHA from `full_weight_lots` on, and in proportion below. Between any two
+    moments of an hour, what one account takes moves a MarketPrice by `account_move_e2` at
+    most. Quotes alone do not move it.
+    """
+
+    full_weight_lots: int = 10
+    account_move_e2: int = 100
 
 
 class RealityPolicy(msgspec.Struct, kw_only=True, frozen=True):
@@ -183,6 +198,11 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     safeguards: Safeguards | UnsetType = UNSET
     llm: LlmPolicy | UnsetType = UNSET
     quotas: QuotasPolicy | UnsetType = UNSET
+    price_bounds: PriceBounds | UnsetType = UNSET
+
+    def bounds(self) -> PriceBounds | None:
+        """Return the bounds of MarketPrice, None for the EWMA over all trades as they are."""
+        return None if isinstance(self.price_bounds, UnsetType) else self.price_bounds
 
     def rules(self) -> RealityRules:
         """Return the reality engine's sections; what is not stated is as it was at first."""
@@ -194,7 +214,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
         )
 
     def stated(self) -> "Policy":
-        """Return the same policy with every section in it.
+        """Return the same policy with all of the reality engine's sections, and quotas, in it.
 
         Quotas are the exception to what an absent section means: none were enforced then.
         """
@@ -202,11 +222,12 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
         return msgspec.structs.replace(self, quotas=quotas, **self.rules()._asdict())
 
 
-SEED_PLAN: Final = Policy(name="seed-plan").stated()
+SEED_PLAN: Final = Policy(name="seed-plan", price_bounds=PriceBounds()).stated()
 CALIBRATED: Final = Policy(
     name="calibrated",
     reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
     safeguards=Safeguards(sensitive_delta_e2=1_000),
+    price_bounds=PriceBounds(),
 ).stated()
 PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
 
@@ -224,7 +245,22 @@ def problem(policy: Policy) -> str | None:
         return "max_open_orders is outside 1..20000"
     if not 1 <= policy.governance.political_signers <= 9:
         return "political_signers is outside 1..9"
-    return _quotas_problem(policy.quotas) or _sections_problem(policy)
+    return (
+        _bounds_problem(policy.bounds())
+        or _quotas_problem(policy.quotas)
+        or _sections_problem(policy)
+    )
+
+
+def _bounds_problem(bounds: PriceBounds | None) -> str | None:
+    """Return what is wrong with the bounds of MarketPrice, or None."""
+    if bounds is None:
+        return None
+    if not 1 <= bounds.full_weight_lots <= MAX_QUANTITY_LOTS:
+        return f"full_weight_lots is outside 1..{MAX_QUANTITY_LOTS}"
+    if not 0 <= bounds.account_move_e2 <= PAR_TICKS:
+        return f"account_move_e2 is outside 0..{PAR_TICKS}"
+    return None
 
 
 MAX_MAKERS: Final = 256

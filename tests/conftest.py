@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
+from tests.support.chromium import pytest_report_header
 from tests.support.drawing import profile
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.running import (
@@ -19,6 +20,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_configure",
     "pytest_make_collect_report",
+    "pytest_report_header",
     "pytest_runtest_makereport",
 ]
 

@@ -128,7 +128,7 @@ def _restored(paths: "VenuePaths", found: "Archive", quiet: bool) -> list[str]:
     """Restore onto the log alone; return what this home knows to have stood behind its end."""
     from deploy.venue.up import Venue, lock
 
-    with lock(paths.home.root):
+    with lock(paths.home.root, say_aside):
         venue = Venue(paths, say_aside, step)
         try:
             venue.start_log_alone()

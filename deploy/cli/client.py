@@ -101,7 +101,9 @@ class Client:
             raise Refused(Refusal.NO_GENESIS, "found the venue first: everything init")
         return str(venue["venue_id"])
 
-    def decide(self, key_name: str, decision: "Decision | Genesis") -> dict[str, Any]:
+    def decide(
+        self, key_name: str, decision: "Decision | Genesis", founding_code: str | None = None
+    ) -> dict[str, Any]:
         """Sign `decision` with the key called `key_name` and hand it in."""
         from deploy.venue import keys
         from schemas import signatures
@@ -114,7 +116,8 @@ class Client:
             "body": text.decode(),
             "signature": signatures.sign(seed, text),
         }
-        answer: dict[str, Any] = self.post("/admin/action", body)
+        headers = {} if founding_code is None else {"X-Founding-Code": founding_code}
+        answer: dict[str, Any] = self._ask("POST", "/admin/action", body=body, headers=headers)
         return answer
 
     def decision_fields(self) -> dict[str, Any]:

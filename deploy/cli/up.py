@@ -10,6 +10,7 @@ from rich.console import Console
 
 from deploy.cli.client import Client
 from deploy.cli.output import say
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import Settings
 from deploy.venue.up import Venue, lock
@@ -20,7 +21,7 @@ _console = Console(highlight=False, soft_wrap=True)
 def up() -> None:
     """Start the whole system here and keep it up until Ctrl-C."""
     paths = VenuePaths(Settings())
-    with lock(paths.home.root):
+    with lock(paths.home.root, _note):
         venue = Venue(paths, _note, _step)
         try:
             venue.start()
@@ -59,6 +60,9 @@ def _welcome(paths: VenuePaths) -> None:
     say(f"  NATS    {paths.settings.broker_url}")
     say(f"  keys    {home.keys}")
     say(f"  logs    {home.logs}")
+    terms = None if venue["founded"] else FoundingNote(home.founding).terms()
+    if terms is not None:
+        say(f"  code    {terms.code}  founds the venue, once; `init` in this home finds it")
     say("")
     say("Try next, in another terminal:" if venue["founded"] else "Next, in another terminal:")
     for line in _next_steps(bool(venue["founded"])):

@@ -31,6 +31,7 @@ _FACTS: Final = (
     "segments",
     "same_disk",
     "restarts",
+    "last_end",
 )
 """What is shown of a heartbeat, in this order."""
 
@@ -38,29 +39,38 @@ _FACTS: Final = (
 def init(
     name: Annotated[str, typer.Argument(help="The venue's name.")],
     preset: Annotated[Preset, typer.Option("--policy")] = "seed-plan",
+    code: Annotated[
+        str | None,
+        typer.Option(help="What `everything up` printed; not needed in the home that it runs in."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Found the venue: sign its first message with a new root key. Once only."""
     from deploy.cli.admin import describe
     from deploy.venue import keys
+    from deploy.venue.founding import FoundingNote, code_at_hand
     from deploy.venue.paths import NOTARY_KEY
     from schemas import policy, signatures
     from schemas.decisions import Genesis
 
     client = Client()
-    if client.get("/venue")["founded"]:
+    known = client.get("/venue")
+    if known["founded"]:
         raise InputError("this venue has been founded already; a log has one genesis")
     folder = client.home.keys
-    notary_key = signatures.public_key(keys.ensure(folder, NOTARY_KEY))
+    founding_code = code_at_hand(FoundingNote(client.home.founding), code)
+    # elsewhere than in its home, only the venue itself can say which notary it has
+    own = keys.key_path(folder, NOTARY_KEY).exists()
+    notary = signatures.public_key(keys.load(folder, NOTARY_KEY)) if own else known["notary_key"]
     root_key = signatures.public_key(keys.ensure(folder, ROOT_KEY))
     genesis = Genesis(
         venue=name,
         root_key=root_key,
-        notary_key=notary_key,
+        notary_key=str(notary),
         policy=policy.PRESETS[preset],
         time_ns=time.time_ns(),
     )
-    answer = client.decide(ROOT_KEY, genesis)
+    answer = client.decide(ROOT_KEY, genesis, founding_code)
     if as_json:
         document(answer)
         return
@@ -115,19 +125,18 @@ def _llm_mode(client: Client) -> Any:
 def nats_conf(
     store: Annotated[Path, typer.Option(help="Where that server keeps its streams.")],
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 4222,
-    monitor_port: Annotated[int, typer.Option(min=1, max=65_535)] = 8222,
     as_json: Json = False,
 ) -> None:
     """Print the nats.conf for a server of your own: this venue's users and permissions.
 
-    Run that server with it, then set NATS_URL (and NATS_MONITOR_URL) for `everything up`.
+    Run that server with it, then set NATS_URL for `everything up`.
     """
     from deploy.venue.paths import VenuePaths
     from streams.broker.config import ListenConfig, filled
 
     paths = VenuePaths(Settings())
     paths.home.prepare()
-    where = ListenConfig(store=store.resolve(), port=port, monitor_port=monitor_port)
+    where = ListenConfig(store=store.resolve(), port=port)
     text = filled(where, paths.shard, paths.keyring)
     if as_json:
         document({"conf": text})

@@ -22,15 +22,24 @@ def _texts(envelope: dict[str, Any]) -> list[str]:
         case "final_update":
             return [f"final     {payload['final_price']}"]
         case "pressure_update":
-            return [
-                f"pressure  last minute {payload['buy_lots_1m']} bought, "
-                f"{payload['sell_lots_1m']} sold; last hour {payload['buy_lots_1h']}, "
-                f"{payload['sell_lots_1h']}"
-            ]
+            return [f"pressure  {_taken(payload)}"]
         case "reality_update":
             return [f"reality   {_reality(payload)}"]
         case kind:
             return [f"{kind}: {payload}"]
+
+
+def _taken(told: dict[str, Any]) -> str:
+    """Return who took how much: of each side its lots and the number of accounts."""
+    windows = {
+        window: [
+            told[f"{what}_{window}"] for what in ("buy_lots", "buyers", "sell_lots", "sellers")
+        ]
+        for window in ("1m", "1h")
+    }
+    return "last minute {} bought by {}, {} sold by {}; ".format(
+        *windows["1m"]
+    ) + "last hour {} by {}, {} by {}".format(*windows["1h"])
 
 
 def _reality(told: dict[str, Any]) -> str:

@@ -6,12 +6,14 @@ no stream keeps it. A process whose heartbeat stops has stopped.
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from deploy.observe.pulse import LAST_END
 from deploy.venue.paths import VenuePaths
 from schemas import subjects
 from schemas.codec import encode
@@ -53,15 +55,19 @@ async def question_connection(
 async def heartbeat(
     place: VenuePaths, role: str, status: Callable[[], dict[str, Any]]
 ) -> AsyncIterator[None]:
-    """Publish what `status` returns every STATUS_EVERY_S while the block runs."""
+    """Publish what `status` returns every STATUS_EVERY_S while the block runs.
+
+    `last_end` beside it says how the process ended before its supervisor started it again.
+    """
     connection = await quiet_connection(place, role)
     subject = subjects.status(place.shard, role)
+    ended = {"last_end": os.environ[LAST_END]} if LAST_END in os.environ else {}
 
     async def beating() -> None:
         while True:
             if connection.is_connected:
                 with contextlib.suppress(NatsError):
-                    await connection.publish(subject, encode(status()))
+                    await connection.publish(subject, encode({**status(), **ended}))
             await asyncio.sleep(STATUS_EVERY_S)
 
     task = asyncio.create_task(beating())

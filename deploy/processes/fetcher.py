@@ -56,7 +56,8 @@ def _service(place: VenuePaths, name: str, log: NatsLog) -> "FetcherService":
         return FetcherService(log, clock, agent, has_browser=chromium is not None)
     if chromium is None:
         raise InputError("no Chromium is found: set EVERYTHING_CHROMIUM")
-    return BrowserService(log, clock, agent, chromium=str(chromium))
+    sandboxed = not settings.browser_unsandboxed
+    return BrowserService(log, clock, agent, chromium=str(chromium), sandboxed=sandboxed)
 
 
 class FetcherService:
@@ -78,7 +79,7 @@ class FetcherService:
         self._resolver = SystemResolver()
         self._reader = DocumentReader()
         self._registry = SourceRegistry(log, clock)
-        self._polite = Polite(agent, self._resolver, clock)
+        self._polite = Polite(agent, self._resolver, clock, self._reader.read_robots)
         self._fetcher: Fetcher | None = None
 
     def status(self) -> dict[str, Any]:
@@ -126,17 +127,22 @@ class FetcherService:
 
 
 class BrowserService(FetcherService):
-    """Does the jobs that take a browser, the program at `chromium`."""
+    """Does the jobs that take a browser, the program at `chromium`; see `Renderer`."""
 
     queues = (("browser", RENDERS_AT_ONCE),)
     renders = True
 
-    def __init__(self, log: Log, clock: Clock, agent: Agent, *, chromium: str) -> None:
+    def __init__(
+        self, log: Log, clock: Clock, agent: Agent, *, chromium: str, sandboxed: bool = True
+    ) -> None:
         # playwright is large, and the fetcher does without it
         from streams.ingest.fetching.rendering import Renderer
 
         super().__init__(log, clock, agent, has_browser=True)
-        self._renderer = Renderer(self._polite, chromium)
+        self._renderer = Renderer(self._polite, chromium, sandboxed=sandboxed)
+
+    def status(self) -> dict[str, Any]:
+        return {**super().status(), "reason": self._renderer.problem}
 
     async def _get(self, source: Source, url: str, who: str, headers: Mapping[str, str]) -> Fetched:
         return await self._renderer.get(source, url, who)

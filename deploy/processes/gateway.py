@@ -14,6 +14,7 @@ from deploy.observe.heartbeat import question_connection, quiet_connection
 from deploy.observe.status import VenueStatus, status_board
 from deploy.processes.names import not_started
 from deploy.venue import keys
+from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
 from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
@@ -68,6 +69,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         service_keys=_service_keys(paths).accepted,
         nonces=NatsNonces(news, paths.shard),
         count_open_orders=partial(count_open_orders, tables),
+        founding_terms=FoundingNote(paths.home.founding).terms,
     )
     search_rate = RateLimiter(context.steady, "this network searches too often")
     account_of, state_service = account_by_token(context), StateService(log)

@@ -16,6 +16,7 @@ import structlog
 import uvloop
 
 from deploy.limits import STOP_PATIENCE_S
+from deploy.observe.pulse import pulsing
 from deploy.processes.log_lines import configure_logging
 from schemas.errors import Halt, OperatingError
 
@@ -66,7 +67,8 @@ async def _supervise(main: Main) -> None:
         loop.add_signal_handler(number, on_signal, number)
     log.info("started")
     try:
-        await work
+        async with pulsing():
+            await work
     except asyncio.CancelledError:
         if not stop.is_set():
             raise

@@ -23,7 +23,6 @@ MODULES: Final = (
     "httpcore",
     "numpy",
     "playwright",
-    "protego",
     "py3langid",
     "selectolax",
     "sentence_transformers",
@@ -34,6 +33,7 @@ MODULES: Final = (
 """What must be there. `hnswlib` need not: it has to be compiled, and search works without it."""
 NOT_INSTALLED: Final = "news: not installed"
 HOW_TO_INSTALL: Final = "`make news` installs it, and its processes then start by themselves"
+INSTALL_UMASK: Final = 0o022
 _NICE: Final = ("nice", "-n", "10")
 
 
@@ -83,6 +83,8 @@ class NewsInstallation:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # what is installed is for all who may run this Python, unlike a venue's files
+                umask=INSTALL_UMASK,
             )
 
     def is_running(self) -> bool:

@@ -5,7 +5,7 @@
 | EVERYTHING_HOME  | ./data                   | the venue's folder: keys, stores, logs        |
 | EVERYTHING_SHARD | main                     | which shard's log                             |
 | EVERYTHING_URL   | the address printed      | the gateway, for the CLI                      |
-| EVERYTHING_HTTP_PORT / _NATS_PORT / _MONITOR_PORT | 8000, 4222, 8222 | loopback ports  |
+| EVERYTHING_HTTP_PORT / _NATS_PORT | 8000, 4222 | loopback ports                     |
 | EVERYTHING_HOSTS | (loopback names only)   | names under which the gateway is reached      |
 | EVERYTHING_TRUSTED_PROXIES | (none)        | whose X-Forwarded-For is believed             |
 | EVERYTHING_ARCHIVE | archive in the home   | where the archive is: better on another disk  |
@@ -15,12 +15,12 @@
 | EVERYTHING_NATS_FRONT | (none)              | host:port where strangers reach nats-server   |
 | EVERYTHING_NEWS_INSTALL | (none)             | the command by which `up` installs the news extra |
 | NATS_URL         | (embedded)               | a nats-server of your own                     |
-| NATS_MONITOR_URL | (embedded)               | its monitoring addresses, separated by commas |
 | DATABASE_URL     | (embedded)               | a Postgres of your own                        |
 | USER_AGENT       | EverythingMarketBot/0.1… | what fetching says it is                      |
 | FROM_ADDRESS     | ops@yourdomain.com       | whom a site's owner may write to              |
 | POLL_INTERVAL    | 300                      | seconds between two looks at a new source     |
 | EVERYTHING_CHROMIUM | (searched on the PATH) | the browser for pages that need one          |
+| EVERYTHING_BROWSER_UNSANDBOXED | (off)       | `1`: without its sandbox, where there is none |
 | SPACY_MODEL      | (none)                   | a trained pipeline that finds more names      |
 | LLM_MODE         | enabled                  | disabled: the LLM is never asked              |
 | LLM_MODEL        | models/… in the home     | the GGUF file                                 |
@@ -37,6 +37,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from deploy.venue.private import FOLDER_MODE
 from schemas.errors import InputError
 from schemas.limits import MAX_POLL_INTERVAL_S, MIN_POLL_INTERVAL_S, MIN_SECRET_BYTES
 from schemas.subjects import DEFAULT_SHARD, is_shard
@@ -48,7 +49,6 @@ _HOST: Final = re.compile(r"(\*\.)?[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]")
 _SHARED_NAMES: Final = frozenset(
     {
         "nats_url",
-        "nats_monitor_url",
         "database_url",
         "user_agent",
         "from_address",
@@ -125,7 +125,6 @@ class Settings(BaseModel):
     url: str | None = None
     http_port: int = Field(default=8000, ge=1, le=65_535)
     nats_port: int = Field(default=4222, ge=1, le=65_535)
-    monitor_port: int = Field(default=8222, ge=1, le=65_535)
     hosts: Annotated[str, AfterValidator(_hosts)] = ""
     trusted_proxies: Annotated[str, AfterValidator(_networks)] = ""
     archive: Path | None = None
@@ -133,7 +132,6 @@ class Settings(BaseModel):
     nats_conf: Path | None = None
     nats_front: Annotated[str, AfterValidator(_address)] | None = None
     nats_url: str | None = None
-    nats_monitor_url: str | None = None
     database_url: str | None = None
     user_agent: Header = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
     from_address: Header = "ops@yourdomain.com"
@@ -141,6 +139,7 @@ class Settings(BaseModel):
     ingest: bool = True
     news_install: str | None = None
     chromium: Path | None = None
+    browser_unsandboxed: bool = False
     spacy_model: str | None = None
     llm_mode: Literal["enabled", "disabled"] = "enabled"
     llm_model: Path | None = None
@@ -172,12 +171,6 @@ class Settings(BaseModel):
         return self.nats_url or f"nats://127.0.0.1:{self.nats_port}"
 
     @property
-    def monitor_urls(self) -> list[str]:
-        """Where the server says whether it syncs every write."""
-        own = f"http://127.0.0.1:{self.monitor_port}"
-        return (self.nats_monitor_url or own).split(",")
-
-    @property
     def browser(self) -> Path | None:
         """The browser that is here, None if there is none."""
         if self.chromium is not None:
@@ -187,7 +180,7 @@ class Settings(BaseModel):
 
 
 class Home:
-    """The folders of one venue. Keys are readable by their owner only."""
+    """The folders of one venue, all of them their owner's alone."""
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().resolve()
@@ -249,9 +242,14 @@ class Home:
         """Holds the venue's id once it has been founded: from then on its log must be there."""
         return self.root / "venue_id"
 
+    @property
+    def founding(self) -> Path:
+        """Holds the code that founds the venue, until it has been founded."""
+        return self.root / "founding.json"
+
     def prepare(self) -> None:
         """Make the folders that do not exist yet."""
-        for folder in (self.root, self.nats, self.snapshots, self.logs, self.run):
-            folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.keys, self.service_keys):
-            folder.mkdir(mode=0o700, exist_ok=True)
+        self.root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        kept = (self.nats, self.snapshots, self.logs, self.run)
+        for folder in (*kept, self.keys, self.service_keys):
+            folder.mkdir(mode=FOLDER_MODE, exist_ok=True)

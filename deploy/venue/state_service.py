@@ -13,7 +13,13 @@ from typing import Any
 import msgspec
 import structlog
 
-from deploy.limits import MAX_TRAVEL_WAITING, TRAVEL_ANSWER_S, TRAVEL_MOMENTS_KEPT
+from deploy.limits import (
+    MAX_TRAVEL_WAITING,
+    MAX_TRAVEL_WAITING_OF_ONE,
+    TRAVEL_ANSWER_S,
+    TRAVEL_MOMENTS_KEPT,
+)
+from deploy.venue.fair_queue import FairQueue
 from deploy.venue.paths import VenuePaths
 from projections.api.at import EngineState, StateAt
 from replay.travel.snapshot_store import TravelSnapshotFolder
@@ -50,8 +56,7 @@ class StateService:
     def __init__(self, log_: Log) -> None:
         self._log = log_
         self._child: asyncio.subprocess.Process | None = None
-        self._one_at_a_time = asyncio.Lock()
-        self._waiting = 0
+        self._queue = FairQueue(MAX_TRAVEL_WAITING, MAX_TRAVEL_WAITING_OF_ONE)
         self._known: OrderedDict[int, StateAt] = OrderedDict()
 
     async def last_sequence(self) -> int:
@@ -62,24 +67,20 @@ class StateService:
         message = await self._log.get(sequence)
         return None if message is None else message.subject
 
-    async def state_at(self, sequence: int) -> StateAt:
+    async def state_at(self, sequence: int, caller: str) -> StateAt:
         """Return the engines' states as of `sequence`.
 
-        Raises LogUnavailable if it cannot, at once when MAX_TRAVEL_WAITING already wait.
+        Raises LogUnavailable if it cannot, at once when MAX_TRAVEL_WAITING already wait, or
+        MAX_TRAVEL_WAITING_OF_ONE of `caller`.
         """
         known = self._known.get(sequence)
         if known is not None:
             return known
-        if self._waiting >= MAX_TRAVEL_WAITING:
-            raise LogUnavailable("busy: too many states are to be folded")
-        self._waiting += 1
         try:
-            async with asyncio.timeout(TRAVEL_ANSWER_S), self._one_at_a_time:
+            async with asyncio.timeout(TRAVEL_ANSWER_S), self._queue.turn(caller):
                 known = self._known.get(sequence) or await self._ask(sequence)
         except TimeoutError as error:
             raise LogUnavailable("the state is not folded yet") from error
-        finally:
-            self._waiting -= 1
         self._known[sequence] = known
         if len(self._known) > TRAVEL_MOMENTS_KEPT:
             self._known.popitem(last=False)

@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import json
+import os
 import signal
 import socket
 import time
@@ -17,9 +18,11 @@ from deploy import http
 from deploy.limits import NEWS_LOOK_S, UPGRADE_NOTE_S
 from deploy.processes.names import CORE, FRONT, INGEST, KEEPING, not_started
 from deploy.venue import keys, news, upgrading
+from deploy.venue.founding import FoundingNote
 from deploy.venue.log_files import LogFiles
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
 from deploy.venue.postgres import POSTGRES_LOG, Postgres
+from deploy.venue.private import FILE_MODE, UMASK, claim_home, claim_keys
 from deploy.venue.supervisor import (
     STOP_AFTER_S,
     WATCH_EVERY_S,
@@ -28,6 +31,7 @@ from deploy.venue.supervisor import (
     Supervisor,
     python,
 )
+from schemas import signatures
 from schemas.errors import StoreUnavailable
 from streams.broker import config
 from streams.broker.server import NatsServer
@@ -60,6 +64,7 @@ class Venue:
         self._postgres: Postgres | None = None
         self._database_url = self._settings.database_url or ""
         self._look_again = 0.0
+        self._founding = FoundingNote(self._home.founding)
         self._installation: news.NewsInstallation | None = None
         self._awaits_news = False
         self._look_for_news_again = 0.0
@@ -75,7 +80,7 @@ class Venue:
         nothing starts behind our back.
         """
         self._prepare()
-        keys.ensure(self._home.keys, NOTARY_KEY)
+        notary_key = signatures.public_key(keys.ensure(self._home.keys, NOTARY_KEY))
         # A store that lost its log must not get an empty one in its place.
         self._start_log(founded=self._home.founded.exists())
         if self._settings.database_url is None:
@@ -94,6 +99,8 @@ class Venue:
             self._start_child(FRONT)
         self._start_ingest()
         self._note_founding()
+        if not self._home.founded.exists():
+            self._founding.ensure(notary_key)
         self._ready_file.touch()
 
     def start_log_alone(self) -> None:
@@ -143,6 +150,7 @@ class Venue:
             signal.signal(number, lambda *_: self._supervisor.stopping.set())
         with self._begun("keys and folders"):
             self._home.prepare()
+            claim_keys(self._home.keys, self._say)
             self._log_files.start()
             self._ready_file.unlink(missing_ok=True)
             end_leftovers(self._home.run / PIDS, self._say)
@@ -177,14 +185,12 @@ class Venue:
         _check_free(settings.http_port, "EVERYTHING_HTTP_PORT")
         if settings.nats_url is None:
             _check_free(settings.nats_port, "EVERYTHING_NATS_PORT")
-            _check_free(settings.monitor_port, "EVERYTHING_MONITOR_PORT")
 
     def _start_nats(self) -> None:
         settings = self._settings
         where = config.ListenConfig(
             store=self._home.nats,
             port=settings.nats_port,
-            monitor_port=settings.monitor_port,
             sync_interval=settings.relaxed_sync or "always",
         )
         conf = settings.nats_conf or config.shipped()
@@ -197,14 +203,14 @@ class Venue:
 
     async def _check_streams(self, founded: bool) -> None:
         settings = self._settings
-        login = self.paths.login("operator")
-        wire = await Wire.open(settings.broker_url, **login)
-        try:
+        url, login = settings.broker_url, self.paths.login
+        async with (
+            Wire.opened(url, **login("operator")) as wire,
+            Wire.opened(url, **login("monitor")) as monitor,
+        ):
             await check_consumers(wire)
-            shard, monitors = self.paths.shard, settings.monitor_urls
-            await ensure_shard(wire, shard, monitors, settings.relaxed_sync, founded=founded)
-        finally:
-            await wire.close()
+            shard, relaxed = self.paths.shard, settings.relaxed_sync
+            await ensure_shard(wire, shard, monitor, relaxed, founded=founded)
 
     def _start_postgres(self) -> None:
         self._postgres = Postgres(self._home.postgres)
@@ -301,8 +307,11 @@ class Venue:
         raise StartFailed(f"the gateway does not answer; see {self._home.logs / 'gateway.log'}")
 
     def _note_founding(self) -> None:
-        """Note the venue's id as soon as there is one."""
-        if self._home.founded.exists() or time.monotonic() < self._look_again:
+        """Note the venue's id as soon as there is one; from then on no code founds anything."""
+        if self._home.founded.exists():
+            self._founding.remove()
+            return
+        if time.monotonic() < self._look_again:
             return
         self._look_again = time.monotonic() + 1
         try:
@@ -311,6 +320,7 @@ class Venue:
             return
         if venue.get("founded"):
             self._home.founded.write_text(venue["venue_id"] + "\n")
+            self._founding.remove()
 
     def _write_pids(self) -> None:
         pids = {
@@ -340,18 +350,32 @@ def _check_free(port: int, variable: str) -> None:
 
 
 @contextmanager
-def lock(home: Path) -> Iterator[None]:
+def lock(home: Path, say: Callable[[str], None]) -> Iterator[None]:
     """Hold the venue's folder, so that two `everything up` cannot run in one.
 
-    Raises StartFailed when another process holds it.
+    While it is held, this process and its children make files for their owner alone. Raises
+    StartFailed when another process holds it, NotOurs when it belongs to somebody else.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as file:
+    claim_home(home, say)
+    before = os.umask(UMASK)
+    try:
+        # who can open the lock can hold it, and so keep the venue from starting
+        file = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, FILE_MODE)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StartFailed(f"a venue is running from {home} already") from error
-        yield
+            os.fchmod(file, FILE_MODE)
+            _hold(file, home)
+            yield
+        finally:
+            os.close(file)
+    finally:
+        os.umask(before)
+
+
+def _hold(lock_file: int, home: Path) -> None:
+    try:
+        fcntl.flock(lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StartFailed(f"a venue is running from {home} already") from error
 
 
 def end_leftovers(pids: Path, say: Callable[[str], None]) -> None:

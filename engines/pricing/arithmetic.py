@@ -17,8 +17,12 @@ def smooth(ewma_e6: int | None, price_ticks: int, alpha_bp: int) -> int:
     price_e6 = price_ticks * MILLION
     if ewma_e6 is None:
         return price_e6
-    weighted = alpha_bp * price_e6 + (WEIGHT_ONE_BP - alpha_bp) * ewma_e6
-    return round_half_even(weighted, WEIGHT_ONE_BP)
+    return toward(ewma_e6, price_e6, alpha_bp, WEIGHT_ONE_BP)
+
+
+def toward(from_e6: int, to_e6: int, weight: int, whole: int) -> int:
+    """Return what lies `weight` parts of `whole` on the way between two prices."""
+    return round_half_even(weight * to_e6 + (whole - weight) * from_e6, whole)
 
 
 def blend(market_e2: int, market_weight_bp: int, reality_e2: int, reality_weight_bp: int) -> int:

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, assert_never
 from engines.pricing.arithmetic import MILLION, blend, smooth
 from engines.pricing.inputs import PricingInput, Relevant
 from engines.pricing.state import Price, PricedSymbol, State
+from engines.pricing.steps import Pairs, gather, walk
 from schemas.errors import UnknownRecord
 from schemas.events.exchange import Top, TopsChanged, Traded
 from schemas.events.governance import (
@@ -22,6 +23,7 @@ from schemas.events.pricing import (
     PriceChanged,
     ProposalPriced,
     SmoothingSet,
+    TakerVolume,
     VolumeTraded,
 )
 from schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
@@ -59,15 +61,18 @@ def next_due_ns(state: State) -> int | None:
 
 def _pressure(state: State, name: str, now_ns: int) -> PressureChanged:
     symbol = state.symbols[name]
-    buy_1m, sell_1m = symbol.minute.sums(now_ns)
-    buy_1h, sell_1h = symbol.hour.sums(now_ns)
+    minute, hour = symbol.minute.sums(now_ns), symbol.hour.sums(now_ns)
     return PressureChanged(
         cause=symbol.traded_in,
         symbol=name,
-        buy_lots_1m=buy_1m,
-        sell_lots_1m=sell_1m,
-        buy_lots_1h=buy_1h,
-        sell_lots_1h=sell_1h,
+        buy_lots_1m=minute.buy_lots,
+        sell_lots_1m=minute.sell_lots,
+        buyers_1m=minute.buyers,
+        sellers_1m=minute.sellers,
+        buy_lots_1h=hour.buy_lots,
+        sell_lots_1h=hour.sell_lots,
+        buyers_1h=hour.buyers,
+        sellers_1h=hour.sellers,
     )
 
 
@@ -75,6 +80,42 @@ class _Quote(NamedTuple):
     basis: Basis
     ewma_e6: int
     last_trade_ticks: int | None
+
+
+class _SymbolTrades:
+    """What one record has of one symbol's trades, by taker and, if bounded, by pair."""
+
+    __slots__ = ("lots", "moved_e6", "pairs", "takers", "top")
+
+    def __init__(self) -> None:
+        self.lots = [0, 0]
+        self.takers: dict[str, list[int]] = {}
+        """Lots bought and sold, by account."""
+        self.moved_e6: dict[str, int] = {}
+        self.pairs: Pairs = {}
+        self.top: Top | None = None
+
+    def add(self, trade: Traded) -> None:
+        sold, lots = trade.taker_side == "sell", trade.quantity_lots
+        self.lots[sold] += lots
+        taken = self.takers.get(trade.taker_account)
+        if taken is None:
+            taken = self.takers[trade.taker_account] = [0, 0]
+        taken[sold] += lots
+
+    def event(self, cause: int, symbol: str, at_ns: int) -> VolumeTraded:
+        moved_e6 = self.moved_e6
+        return VolumeTraded(
+            cause=cause,
+            symbol=symbol,
+            at_ns=at_ns,
+            buy_lots=self.lots[0],
+            sell_lots=self.lots[1],
+            takers=[
+                TakerVolume(name, buy_lots, sell_lots, moved_e6.get(name, 0))
+                for name, (buy_lots, sell_lots) in self.takers.items()
+            ],
+        )
 
 
 class RecordPricing:
@@ -88,9 +129,10 @@ class RecordPricing:
         self._cause = cause
         self._at_ns = at_ns
         self._alpha_bp = state.persisted.ewma_alpha_bp
+        self._bounds = state.persisted.bounds
         self._blends: dict[str, BlendSet] = {}
         self._quotes: dict[str, _Quote] = {}
-        self._volumes: dict[str, list[int]] = {}
+        self._trades: dict[str, _SymbolTrades] = {}
         self._proposals: list[ProposalPriced] = []
 
     def take(self, event: Relevant) -> None:
@@ -115,25 +157,22 @@ class RecordPricing:
                 self._proposed(event.proposal_hash, event.proposal)
             case PolicySet():
                 self._alpha_bp = event.policy.pricing.ewma_alpha_bp
+                self._bounds = event.policy.bounds()
             case _:
                 assert_never(event)
 
     def events(self) -> list[Event]:
         """Return what has changed: smoothing, blends, volumes, prices, then proposals'."""
         events: list[Event] = []
-        if self._alpha_bp is not None and self._alpha_bp != self._state.persisted.ewma_alpha_bp:
-            events.append(SmoothingSet(self._cause, self._alpha_bp))
+        was = self._state.persisted
+        smoothing, alpha_bp = (self._alpha_bp, self._bounds), self._alpha_bp
+        if alpha_bp is not None and smoothing != (was.ewma_alpha_bp, was.bounds):
+            events.append(SmoothingSet(self._cause, alpha_bp, self._bounds))
         events.extend(self._blends.values())
-        for name, (buy_lots, sell_lots) in self._volumes.items():
-            events.append(
-                VolumeTraded(
-                    cause=self._cause,
-                    symbol=name,
-                    at_ns=self._at_ns,
-                    buy_lots=buy_lots,
-                    sell_lots=sell_lots,
-                )
-            )
+        for name, trades in self._trades.items():
+            if trades.pairs:
+                self._step(name, trades)
+            events.append(trades.event(self._cause, name, self._at_ns))
         for name in self._blends | self._quotes:
             changed = self._price_changed(name)
             if changed is not None:
@@ -190,22 +229,49 @@ class RecordPricing:
 
     def _trade(self, event: Traded) -> None:
         name = event.symbol
-        volume = self._volumes.get(name)
-        if volume is None:
-            volume = self._volumes[name] = [0, 0]
-        volume[event.taker_side == "sell"] += event.quantity_lots
+        trades = self._trades.get(name)
+        if trades is None:
+            trades = self._trades[name] = _SymbolTrades()
+        trades.add(event)
         basis, ewma_e6, _ = self._quote(name)
         if basis == "resolution":
             return  # it was on its way when the market was resolved
-        alpha_bp = self._alpha_bp
-        if alpha_bp is None:
-            raise UnknownRecord(f"message {self._cause}: a trade before any policy")
+        if self._bounds is not None:
+            gather(trades.pairs, event)
+            self._quotes[name] = _Quote("trades", ewma_e6, event.price_ticks)
+            return
         start = ewma_e6 if basis == "trades" else None
-        smoothed = smooth(start, event.price_ticks, alpha_bp)
+        smoothed = smooth(start, event.price_ticks, self._alpha())
         self._quotes[name] = _Quote("trades", smoothed, event.price_ticks)
+
+    def _step(self, name: str, trades: _SymbolTrades) -> None:
+        """Move the price by the record's trades, within the bounds."""
+        bounds = self._bounds
+        if bounds is None:
+            return
+        quote = self._quote(name)
+        _, ewma_e6, trades.moved_e6 = walk(
+            quote.ewma_e6,
+            trades.pairs.values(),
+            trades.top,
+            self._alpha(),
+            bounds,
+            self._symbol(name).swings,
+            self._at_ns,
+        )
+        self._quotes[name] = quote._replace(ewma_e6=ewma_e6)
+
+    def _alpha(self) -> int:
+        if self._alpha_bp is None:
+            raise UnknownRecord(f"message {self._cause}: a trade before any policy")
+        return self._alpha_bp
 
     def _top(self, top: Top) -> None:
         name = top.symbol
+        if self._bounds is not None:
+            if name in self._trades:
+                self._trades[name].top = top
+            return  # a quote costs nothing and can be taken back
         if self._quote(name).basis in ("trades", "resolution"):
             return
         if top.bid_ticks is None or top.ask_ticks is None:

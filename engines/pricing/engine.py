@@ -12,15 +12,16 @@ from schemas import subjects
 from schemas.events.pricing import Event, PressureChanged
 from schemas.stored import Stored
 
-DECIDER: Final = "pricing/1"
+DECIDER: Final = "pricing/2"
 
 
 class PricingEngine:
     """Follow every symbol's MarketPrice, FinalPrice and pressure.
 
-    MarketPrice is the EWMA over trades in log order, whatever time lies between them.
-    Before any trade it is the mid, or without one the score that the market was listed at:
-    RealityScore moves FinalPrice through its own weight only, never through both.
+    MarketPrice is the EWMA over trades in log order, from the score that the market was listed
+    at; `steps.py` has what the policy's bounds make of it. A policy without bounds has the EWMA
+    over every trade as it is, from the first one's price, and before that the mid, if there
+    is one. RealityScore moves FinalPrice through its own weight only, never through both.
     A trade's volume enters the windows at the time of the exchange's record; pressure is
     stated as of this engine's own record. A symbol's pressure is stated when it trades,
     once for a group of inputs, and when a bucket leaves a window: at most once a second.

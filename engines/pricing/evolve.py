@@ -4,6 +4,7 @@ from typing import Final
 
 from engines.kernel import EventHandlers
 from engines.pricing.state import Price, PricedSymbol, State
+from engines.pricing.swings import swung
 from schemas.errors import BrokenInvariant
 from schemas.events.pricing import (
     BlendSet,
@@ -17,16 +18,15 @@ from schemas.events.pricing import (
 
 def _smoothing_set(state: State, event: SmoothingSet) -> None:
     state.persisted.ewma_alpha_bp = event.ewma_alpha_bp
+    state.persisted.bounds = event.bounds
 
 
 def _blend_set(state: State, event: BlendSet) -> None:
     weights = (event.market_weight_bp, event.reality_weight_bp, event.reality_score_e2)
     symbol = state.symbols.get(event.symbol)
     if symbol is None:
-        state.symbols[event.symbol] = PricedSymbol(*weights)
+        state.symbols[event.symbol] = PricedSymbol(*weights, event.reality_score_e2)
         return
-    if event.reality_score_e2 != symbol.reality_score_e2:
-        symbol.listed_at_e2 = symbol.listing_score_e2
     symbol.market_weight_bp, symbol.reality_weight_bp, symbol.reality_score_e2 = weights
 
 
@@ -44,8 +44,11 @@ def _volume_traded(state: State, event: VolumeTraded) -> None:
     name = event.symbol
     symbol = state.symbols[name]
     state.unindex(name, symbol)
-    symbol.minute.add(event.at_ns, event.buy_lots, event.sell_lots)
-    symbol.hour.add(event.at_ns, event.buy_lots, event.sell_lots)
+    symbol.minute.add(event)
+    symbol.hour.add(event)
+    for taker in event.takers:
+        if taker.moved_e6:
+            swung(symbol.swings, taker.account, event.at_ns, taker.moved_e6)
     state.index(name, symbol)
     symbol.traded_in = event.cause
     state.persisted.fresh[name] = None

@@ -3,11 +3,12 @@
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
+from engines.pricing.swings import Swings
 from engines.pricing.windows import VolumeWindow
 from schemas.codec import encode
 from schemas.events.pricing import Basis
+from schemas.policy import PriceBounds
 from schemas.units import MINUTE_NS, SECOND_NS
 
 
@@ -22,27 +23,22 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class PricedSymbol(msgspec.Struct):
-    """One market: its blend, its price, and the recent volume of takers.
+    """One market: its blend, its price, the recent volume of takers, and who moved the price.
 
     `traded_in` is the sequence of the message with its last trades: the cause of the pressure
-    that they leave. `listed_at_e2` is the RealityScore before its first move. The dump leaves
-    the field out before that move, because older logs hold hashes of states without it.
+    that they leave.
     """
 
     market_weight_bp: int
     reality_weight_bp: int
     reality_score_e2: int
+    listing_score_e2: int
+    """The RealityScore that the market was listed at."""
     price: Price | None = None
     traded_in: int = 0
     minute: VolumeWindow = msgspec.field(default_factory=lambda: VolumeWindow(SECOND_NS))
     hour: VolumeWindow = msgspec.field(default_factory=lambda: VolumeWindow(MINUTE_NS))
-    listed_at_e2: int | UnsetType = UNSET
-
-    @property
-    def listing_score_e2(self) -> int:
-        """The score that the market was listed at."""
-        listed_at_e2 = self.listed_at_e2
-        return self.reality_score_e2 if isinstance(listed_at_e2, UnsetType) else listed_at_e2
+    swings: Swings = {}
 
     def due_ns(self) -> int | None:
         """Return when time alone will change the symbol's pressure."""
@@ -59,6 +55,7 @@ class PersistedPricingState(msgspec.Struct):
     """
 
     ewma_alpha_bp: int | None = None
+    bounds: PriceBounds | None = None
     symbols: dict[str, PricedSymbol] = {}
     fresh: dict[str, None] = {}
 

@@ -67,8 +67,11 @@ class StatePort(Protocol):
     async def subject_at(self, sequence: int) -> str | None:
         """Return the subject of the message at `sequence`, None if there is no message."""
 
-    async def state_at(self, sequence: int) -> StateAt:
-        """Return the engines' states as of `sequence`. Raises OperatingError if it cannot."""
+    async def state_at(self, sequence: int, caller: str) -> StateAt:
+        """Return the engines' states as of `sequence`. Raises OperatingError if it cannot.
+
+        `caller` is the network that asks: no one of them takes all that can be answered.
+        """
 
 
 def time_or_sequence(text: str) -> tuple[int | None, int | None]:

@@ -10,6 +10,7 @@ from projections.api.similar_port import AdmitSearch, SimilarPort, admit_all
 from projections.api.store import NOW, At, ReadStore
 from projections.http import AccountByToken, Credentials
 from schemas.http import AtText, WaitFor
+from schemas.networks import client_network
 
 AT_HEADER: Final = "X-At-Sequence"
 STATE_HEADER: Final = "X-State-Hash"
@@ -43,15 +44,27 @@ OwnAccount = Annotated[str, Depends(_own_account)]
 """The account of the request's session, never one that the request names."""
 
 
+async def _caller(request: Request) -> str:
+    return client_network(request.client.host if request.client else "")
+
+
+Caller = Annotated[str, Depends(_caller)]
+"""The network that a request comes from: /24 of IPv4, /64 of IPv6."""
+
+
 async def _as_of(
-    reads: Reads, response: Response, at: AtText = None, wait_for: WaitFor = None
+    reads: Reads,
+    caller: Caller,
+    response: Response,
+    at: AtText = None,
+    wait_for: WaitFor = None,
 ) -> At:
     if wait_for is not None:
         await reads.resolver.reach_tables(wait_for)
     if at is None:
         return NOW
     sequence = await reads.resolver.sequence_of(at)
-    state = await reads.resolver.states.state_at(sequence)
+    state = await reads.resolver.states.state_at(sequence, caller)
     response.headers[AT_HEADER] = str(sequence)
     response.headers[STATE_HEADER] = state.state_hash
     return At(sequence)

@@ -115,7 +115,10 @@ async def snapshot(
 
 @router.get("/market/{symbol}/pressure", summary="Taker volume", responses=errors(*QUERY_ERRORS))
 async def pressure(reads: Reads, at: AsOf, symbol: Symbol) -> PressureOut:
-    """Return what takers bought and sold in the last minute and hour of log time."""
+    """Return what takers bought and sold in the last minute and hour of log time.
+
+    `buyers` and `sellers` count distinct accounts, so that one can see whose volume it is.
+    """
     async with reads.store.view(at) as view:
         await require_market(view, symbol)
         row = await view.one("SELECT * FROM scores WHERE symbol = $1", (symbol,)) or {}
@@ -189,4 +192,5 @@ async def _levels(view: ReadView, symbol: str, side: str, depth: int) -> list[Le
 
 def _volume(row: Row, window: str) -> Volume:
     buy, sell = row.get(f"buy_lots_{window}") or 0, row.get(f"sell_lots_{window}") or 0
-    return Volume(buy=buy, sell=sell, net=buy - sell)
+    buyers, sellers = row.get(f"buyers_{window}"), row.get(f"sellers_{window}")
+    return Volume(buy=buy, sell=sell, net=buy - sell, buyers=buyers, sellers=sellers)

@@ -87,11 +87,13 @@ class SnapshotOut(RowOut):
 
 
 class Volume(Out):
-    """What takers bought and sold."""
+    """What takers bought and sold, and how many accounts they are; 100 is that many or more."""
 
     buy: int
     sell: int
     net: int
+    buyers: Annotated[int | None, Field(description="Null where it was not counted yet.")]
+    sellers: int | None
 
 
 class PressureOut(Out):

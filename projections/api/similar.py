@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import structlog
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from projections.api.context import AsOf, Reads
+from projections.api.context import AsOf, Caller, Reads
 from projections.api.models import AsOfSequence
 from projections.api.similar_port import SimilarPort
 from projections.api.store import NOW, At, ReadStore, ReadView, Row
@@ -17,7 +17,6 @@ from schemas.asks import KINDS, Kind, SimilarAsked
 from schemas.errors import InputError, NotFound, OperatingError
 from schemas.http import MAX_INT64, QUERY_ERRORS, Out, errors
 from schemas.limits import MAX_QUESTION_CHARS, MAX_SIMILAR
-from schemas.networks import client_network
 from schemas.units import to_fraction
 
 _DOCUMENTS: Final[Mapping[Kind, str]] = {
@@ -111,7 +110,7 @@ router: Final = APIRouter(tags=["markets"])
 @router.get("/search/similar", summary="Search by meaning", responses=errors(*QUERY_ERRORS))
 async def similar(
     reads: Reads,
-    request: Request,
+    caller: Caller,
     at: AsOf,
     q: Question = None,
     article: ArticleNumber = None,
@@ -139,7 +138,7 @@ async def similar(
     given = [(kind_of, value) for kind_of, value in every if value is not None]
     if len(given) != 1:
         raise InputError("give exactly one of q, article, event and market")
-    reads.admit_search(client_network(request.client.host if request.client else ""))
+    reads.admit_search(caller)
     asked = await _seed_of(reads.store, at, *given[0])
     kinds: tuple[Kind, ...] = KINDS if kind is None else (kind,)
     meant = await _meant(reads.similar, asked, kinds, at)

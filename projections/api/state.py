@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from pydantic import Field
 
 from projections.api.at import EngineState
-from projections.api.context import AsOf, Reads
+from projections.api.context import AsOf, Caller, Reads
 from projections.api.store import At
 from schemas.http import QUERY_ERRORS, Out, errors
 from schemas.texts import time_of
@@ -32,7 +32,7 @@ router: Final = APIRouter(tags=["governance"])
 
 
 @router.get("/state", summary="The engines' states", responses=errors(*QUERY_ERRORS))
-async def state(reads: Reads, at: AsOf) -> StateOut:
+async def state(reads: Reads, caller: Caller, at: AsOf) -> StateOut:
     """Return the hash of each engine's state, and one over all of them."""
     states = reads.resolver.states
     if at.sequence is None:
@@ -42,7 +42,7 @@ async def state(reads: Reads, at: AsOf) -> StateOut:
     async with reads.store.view(at) as view:
         sequence = view.sequence
         row = await view.one("SELECT chain FROM checkpoint") or {"chain": ""}
-    found = await states.state_at(sequence)
+    found = await states.state_at(sequence, caller)
     return StateOut(
         sequence=sequence,
         time=time_of(found.time_ns),

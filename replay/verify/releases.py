@@ -8,6 +8,7 @@ RELEASES: Final[Mapping[str, str]] = {
     "exchange/1": "v0.1.0",
     "reality/1": "v0.1.0",
     "pricing/1": "v0.1.0",
+    "pricing/2": "v0.2.0",
     "notary/2": "v0.1.0",
 }
 """Of each decider, the tag of a release that decides its records again.

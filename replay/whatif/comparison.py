@@ -27,6 +27,8 @@ class Symbol(msgspec.Struct, kw_only=True):
     symbol: str
     score_then_e2: int | None
     score_now_e2: int | None
+    market_then_e2: int | None
+    market_now_e2: int | None
     final_then_e2: int | None
     final_now_e2: int | None
     score_changes_then: int
@@ -34,11 +36,9 @@ class Symbol(msgspec.Struct, kw_only=True):
 
     @property
     def differs(self) -> bool:
-        return (self.score_then_e2, self.final_then_e2, self.score_changes_then) != (
-            self.score_now_e2,
-            self.final_now_e2,
-            self.score_changes_now,
-        )
+        then = self.score_then_e2, self.market_then_e2, self.final_then_e2
+        now = self.score_now_e2, self.market_now_e2, self.final_now_e2
+        return (then, self.score_changes_then) != (now, self.score_changes_now)
 
 
 class ReviewDifference(msgspec.Struct, kw_only=True):
@@ -161,6 +161,8 @@ def _symbol(name: str, then: Tally, now: Tally) -> Symbol:
         symbol=name,
         score_then_e2=old.score_e2,
         score_now_e2=new.score_e2,
+        market_then_e2=old.market_price_e2,
+        market_now_e2=new.market_price_e2,
         final_then_e2=old.final_price_e2,
         final_now_e2=new.final_price_e2,
         score_changes_then=old.score_changes,

@@ -56,6 +56,7 @@ class SymbolSeries(msgspec.Struct):
     """One symbol's history."""
 
     score_e2: int | None = None
+    market_price_e2: int | None = None
     final_price_e2: int | None = None
     score_changes: int = 0
     scores: Thinned = msgspec.field(default_factory=Thinned)
@@ -115,6 +116,7 @@ class Tally:
                 self.symbols[event.symbol].score_changes += 1
             case PriceChanged():
                 line = self.symbols.setdefault(event.symbol, SymbolSeries())
+                line.market_price_e2 = event.market_price_e2
                 line.final_price_e2 = event.final_price_e2
                 line.finals.add(now_ns, event.final_price_e2)
             case ReviewOpened(proposal=proposal):

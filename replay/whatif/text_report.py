@@ -12,14 +12,16 @@ _SHOWN = 20
 """Reviews and clusters that a person is told one by one; programs get more."""
 
 
+_HEAD = (
+    "symbol", "score then", "now", "market then", "now", "price then", "now", "changes then", "now"
+)  # fmt: skip
+
+
 def describe(comparison: Comparison) -> list[str]:
     """Return the lines that tell a person what would be otherwise."""
     lines = [f"what if: {'; '.join(comparison.changes)}", ""]
     differing = [one for one in comparison.symbols if one.differs]
-    lines += _table(
-        ("symbol", "score then", "now", "price then", "now", "changes then", "now"),
-        [_cells(one) for one in differing],
-    )
+    lines += _table(_HEAD, [_cells(one) for one in differing])
     same = len(comparison.symbols) - len(differing)
     lines += [
         f"{same:,} symbols end the same" if differing else f"all {same:,} symbols end the same"
@@ -69,8 +71,9 @@ def _rest(count: int, what: str) -> list[str]:
 
 
 def _cells(one: Symbol) -> tuple[str, ...]:
-    numbers = (one.score_then_e2, one.score_now_e2, one.final_then_e2, one.final_now_e2)
-    shown = ["-" if number is None else to_decimal(number) for number in numbers]
+    scores = one.score_then_e2, one.score_now_e2
+    prices = one.market_then_e2, one.market_now_e2, one.final_then_e2, one.final_now_e2
+    shown = ["-" if number is None else to_decimal(number) for number in (*scores, *prices)]
     return one.symbol, *shown, f"{one.score_changes_then:,}", f"{one.score_changes_now:,}"
 
 

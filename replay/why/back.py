@@ -108,6 +108,9 @@ def _basis(market: Market) -> str:
     match market.basis:
         case "trades":
             alpha = to_fraction(market.alpha_bp)
+            if market.bounds is not None:
+                full = market.bounds.full_weight_lots
+                return f"moving average in {market.trades:,} steps, {full} lots weigh {alpha}"
             return f"moving average over {market.trades:,} trades, each weighs {alpha}"
         case "mid":
             return "the middle of the best prices, there was no trade"
@@ -136,13 +139,14 @@ async def _trades(graph: Graph, market: Market, evidence: Evidence) -> None:
         trade = step.trade
         node = Node(key=f"trade:{trade.trade_id}", kind="trade", title="")
         moved_e6 += step.after_e6 - _before(step)
+        more = f" and {step.trades - 1:,} more of the same two" if step.trades > 1 else ""
         node.title = (
-            f"trade {trade.trade_id}: {trade.quantity_lots:,} at {to_decimal(trade.price_ticks)}, "
+            f"trade {trade.trade_id}{more}: {step.lots:,} at {_at(step)}, "
             f"weight {float(weight):.2%}, average {_exact(step.after_e6)}"
         )
         node.sequence, node.subject = step.sequence, evidence.subject(subjects.EXCHANGE)
         node.facts = facts_of(trade) | {
-            "alpha_bp": step.alpha_bp,
+            "price_e6": step.price_e6,
             "ewma_before_e6": step.before_e6,
             "ewma_after_e6": step.after_e6,
         }
@@ -152,11 +156,13 @@ async def _trades(graph: Graph, market: Market, evidence: Evidence) -> None:
         await evidence.order(trade.maker_order_id, trade.maker_account, other, node.key)
     start_e6 = _before(weighed[-1].step) if weighed else market.ewma_e6
     rest = market.trades - len(weighed)
-    if rest:
-        left = 1 - sum(weight for _, weight in weighed)
-        title = f"{rest:,} earlier trades: average {_exact(start_e6)}, weight {float(left):.2%}"
+    first = not rest and weighed and weighed[-1].step.before_e6 is None
+    if not first:
+        left = float(1 - sum(weight for _, weight in weighed))
+        what = f"{rest:,} earlier trades: average" if rest else "before any trade:"
+        title = f"{what} {_exact(start_e6)}, weight {left:.2%}"
         graph.add(Node(key="earlier trades", kind="trade", title=title), MARKET)
-    start = f"average {_exact(start_e6)} before them, " if rest else "the first one's price, "
+    start = "the first one's price, " if first else f"average {_exact(start_e6)} before them, "
     text = (
         f"{len(weighed)} trades told: {start}moved by {_exact(moved_e6)} in all, rounded at each "
         f"as pricing does, is {_exact(market.ewma_e6)}"
@@ -167,6 +173,12 @@ async def _trades(graph: Graph, market: Market, evidence: Evidence) -> None:
 def _before(step: EwmaStep) -> int:
     """Return the average before a trade; the first one's price is where it starts."""
     return step.after_e6 if step.before_e6 is None else step.before_e6
+
+
+def _at(step: EwmaStep) -> str:
+    """Return the price that a step went towards: that of its trades, within the best prices."""
+    ticks, rest = divmod(step.price_e6, MILLION)
+    return _exact(step.price_e6) if rest else to_decimal(ticks)
 
 
 def _exact(ewma_e6: int) -> str:

@@ -50,7 +50,7 @@ class History:
             if isinstance(ruling.event, ReviewAnswered):
                 self._answered(ruling, ruling.event.proposal_hash)
             else:
-                self.market.note(sequence, ruling)
+                self.market.note(sequence, record.time_ns, ruling)
 
     def _answered(self, ruling: Ruling, hash_: str) -> None:
         review = self.stories.reviews.get(hash_)
@@ -61,11 +61,11 @@ class History:
         for event in record.events:
             if isinstance(event, Traded):
                 if event.symbol == self.symbol:
-                    self.market.note(sequence, event)
+                    self.market.note(sequence, record.time_ns, event)
             elif isinstance(event, TopsChanged):
                 for top in event.tops:
                     if top.symbol == self.symbol:
-                        self.market.note(sequence, top)
+                        self.market.note(sequence, record.time_ns, top)
             elif isinstance(event, ReviewersChecked):
                 review = self.stories.reviews.get(event.proposal_hash)
                 if review is not None:
@@ -73,7 +73,7 @@ class History:
 
     def _reality(self, sequence: int, record: Record) -> None:
         for change in self.stories.take(sequence, record, self.rulings):
-            self.market.note(sequence, change)
+            self.market.note(sequence, record.time_ns, change)
 
     def _pricing(self, sequence: int, record: Record) -> None:
         self.priced_through = record.last_input

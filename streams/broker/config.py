@@ -31,7 +31,6 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 _PREFIX: Final = "EVERYTHING_NATS_"
 _NAME: Final = Variable(f"{_PREFIX}NAME")
 _LISTEN: Final = Variable(f"{_PREFIX}LISTEN")
-_MONITOR: Final = Variable(f"{_PREFIX}MONITOR")
 _STORE: Final = Variable(f"{_PREFIX}STORE")
 _SYNC: Final = Variable(f"{_PREFIX}SYNC")
 _ISSUER: Final = Variable(f"{_PREFIX}ISSUER")
@@ -43,8 +42,6 @@ _OPERATORS_OWN: Final = frozenset(
         "server_tags",
         "server_name",
         "listen",
-        "http",
-        "https",
         "pid_file",
         "ports_file_dir",
         "log_file",
@@ -74,7 +71,7 @@ _HEADING: Final = f"""\
 # differs from venue to venue is a scalar and comes from the environment, which `up` sets:
 #
 #   {_NAME}, {_STORE}, {_SYNC}    name, folder, when to fsync
-#   {_LISTEN}, {_MONITOR}    addresses of the listener and of monitoring
+#   {_LISTEN}    address of the listener
 #   {_ISSUER}    the account key that signs native logins
 #   {_PREFIX}KEY_<ROLE>    the public nkey of each of the venue's own roles
 #
@@ -94,7 +91,6 @@ class ListenConfig:
 
     store: Path
     port: int
-    monitor_port: int
     host: str = "127.0.0.1"
     sync_interval: str = "always"
 
@@ -118,8 +114,6 @@ def environment(where: ListenConfig, shard: str, keyring: Keyring) -> dict[str, 
     scalars = {
         _NAME: f"everything-{shard}",
         _LISTEN: f"{where.host}:{where.port}",
-        # Monitoring tells who is connected, so it is never offered beyond this machine.
-        _MONITOR: f"127.0.0.1:{where.monitor_port}",
         _STORE: str(where.store),
         _SYNC: where.sync_interval,
         _ISSUER: keyring.issuer,
@@ -134,7 +128,6 @@ def template(shard: str) -> Conf:
     return {
         "server_name": _NAME,
         "listen": _LISTEN,
-        "http": _MONITOR,
         "max_payload": MAX_PAYLOAD_BYTES,
         "max_connections": limits.MAX_CONNECTIONS,
         "max_subscriptions": limits.MAX_CONNECTION_SUBSCRIPTIONS,
@@ -397,7 +390,6 @@ def _rules(allow: tuple[str, ...], deny: tuple[str, ...]) -> dict[str, list[str]
 
 _COMMENTS: Final = {
     "listen": "Beyond loopback only with TLS: session tokens would travel in the clear.",
-    "http": "Monitoring tells who is connected, so it is never offered beyond this machine.",
     "max_payload": "The largest record that an engine may append.",
     "write_deadline": "A connection that takes nothing for so long is dropped.",
     "max_consumers": "Of one stream. Left unsaid, the server takes 1000.",
@@ -409,7 +401,7 @@ _COMMENTS: Final = {
     READERS: "Strangers who hear feeds and send nothing.",
     AUDITORS: "Strangers who read the log by direct get (0010).",
     DOOR: "Where the server asks who somebody is.",
-    SYS: "The server's own account: monitoring.",
+    SYS: "The server's own account: monitoring, for the role of that name. It has no port.",
     "authorization": "Everyone who is not a role of the venue is judged by the auth callout.",
 }
 """What a reader of nats.conf should know, above the key that it is about."""

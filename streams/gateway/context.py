@@ -10,6 +10,7 @@ from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
 from streams.gateway.directory import Directory
 from streams.gateway.errors import Starting
+from streams.gateway.founding import AskTerms, nothing_to_found
 from streams.gateway.nonces import Nonces, NoNonces
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.pushes import PushReplies
@@ -37,8 +38,9 @@ class GatewayContext:
 
     `session_secret` (at least 32 bytes) signs sessions: the same for every gateway of a venue.
     `on_halt` is called when the gateway can no longer trust or reach the log: end the process.
-    `service_keys` are asked at each request of a program, so that a new one holds at once.
-    Budgets go by `steady`, which no correction of the machine's time can fill or stop.
+    `service_keys` are asked at each request of a program, so that a new one holds at once, and
+    `founding_terms` whenever somebody would found the venue. Budgets go by `steady`, which no
+    correction of the machine's time can fill or stop.
     """
 
     log: Log
@@ -54,6 +56,7 @@ class GatewayContext:
     nonces: Nonces = field(default_factory=NoNonces)
     sign_up_bounds: SignUpBounds = field(default_factory=SignUpBounds)
     count_open_orders: CountOpenOrders = count_none
+    founding_terms: AskTerms = field(default=nothing_to_found, repr=False)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.session_secret, self.clock, self.nonces)
@@ -62,6 +65,7 @@ class GatewayContext:
         self.push_replies = PushReplies()
         self.sign_ups = SignUps(self.steady, self.sign_up_bounds)
         self.quotas = Quotas(self.directory, self.steady, self.count_open_orders)
+        self.wrong_codes = RateLimiter(self.steady, "too many wrong founding codes")
         self.push_rate = RateLimiter(self.steady, "this source pushes too fast")
         self.fetch_rate = RateLimiter(self.steady, "this key asks for too much")
         self.led_engines: set[str] = set()

@@ -124,6 +124,30 @@ class WrongTime(Unauthorized):
     code = "wrong_time"
 
 
+class FoundingRefused(InputError):
+    """Somebody who may not found this venue, or not so."""
+
+
+class FoundingClosed(FoundingRefused):
+    """This gateway's home holds no founding code."""
+
+    code = "founding_closed"
+
+
+class FoundingCodeMissing(FoundingRefused):
+    code = "founding_code_missing"
+
+
+class WrongFoundingCode(FoundingRefused):
+    code = "wrong_founding_code"
+
+
+class ForeignNotary(FoundingRefused):
+    """The genesis names a key that this venue's notary does not have: no seal would ever count."""
+
+    code = "foreign_notary_key"
+
+
 class WrongContentType(InputError):
     code = "wrong_content_type"
 
@@ -258,6 +282,8 @@ def status_of(error: EverythingError) -> int:
             return _NOT_FOUND
         case Unauthorized() | BadSignature():
             return _NOT_PROVEN
+        case FoundingRefused():
+            return _NOT_ALLOWED
         case MalformedMessage():
             return 400
         case TooLarge():

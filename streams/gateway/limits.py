@@ -54,6 +54,9 @@ SIGN_INS_PER_MINUTE: Final = 30
 """Of one network, as are the two below: a /24 of IPv4, a /64 of IPv6."""
 ACCOUNTS_PER_MINUTE: Final = 5
 ACCOUNTS_PER_DAY: Final = 50
+WRONG_FOUNDING_CODES_PER_MINUTE: Final = 10
+"""Beyond these a wrong code is not even told to be wrong."""
+MAX_FOUNDING_CODE_CHARS: Final = 64
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
 """By all networks together: the gateway bounds how many requests of strangers reach the log."""
 MAX_LIMITED_NAMES: Final = 50_000

@@ -322,7 +322,9 @@ class VenueOut(Out):
     venue_id: str | None = None
     name: str | None = None
     root_key: str | None = None
-    notary_key: str | None = None
+    notary_key: Annotated[
+        str | None, Field(description="Before the founding: which key the genesis must name.")
+    ] = None
     policy_version: int | None = None
     policy: dict[str, Any] | None = None
     keys: list[SigningKeyOut] = Field(default=[])

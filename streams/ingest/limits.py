@@ -7,11 +7,22 @@ MAX_FEED_ITEMS: Final = 200
 """Items that are read of one document. A feed has its newest first."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
-MAX_ROBOTS_BYTES: Final = 500 * 1024
-"""Size of a robots.txt: RFC 9309 asks for at least this."""
+MAX_ROBOTS_BYTES: Final = 512 * 1024
+"""Size of a robots.txt. RFC 9309 asks for at least 500 KiB; what is beyond is ignored."""
+MAX_ROBOTS_RULES: Final = 10_000
+"""Rules for one robot in a robots.txt."""
+MAX_ROBOTS_WILDCARD_OCTETS: Final = 64 * 1024
+"""Octets of all its rules with wildcards together: a url is held against each of them."""
+READ_ROBOTS_S: Final = 2
+"""Processor seconds that the reader may use for one robots.txt before it is killed."""
+ROBOTS_MEMORY_BYTES: Final = 256 * 1024 * 1024
+"""Memory that it may take for that."""
 ROBOTS_LIFE_S: Final = 3_600
 """How long a robots.txt is cached; RFC 9309 allows a day."""
 MAX_ROBOTS_HOSTS: Final = 10_000
+"""Origins whose robots.txt is remembered,"""
+MAX_REMEMBERED_ROBOTS_RULES: Final = 200_000
+"""and the rules of all of them together; the oldest are forgotten first."""
 ROBOTS_RETRY_S: Final = 300
 """How long an unreadable robots.txt forbids everything before it is fetched again."""
 MAX_THROTTLED_HOSTS: Final = 10_000

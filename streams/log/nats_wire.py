@@ -15,8 +15,8 @@ each of these:
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, NamedTuple
 
 from nats import errors as nats_errors
 from nats.aio.client import Client
@@ -201,6 +201,16 @@ class Wire:
         wire.inbox = f"{inbox_prefix or DEFAULT_INBOX_PREFIX}.{NUID().next().decode()}"
         wire.subscribe(f"{wire.inbox}.*", wire._answered)
         return wire
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def opened(cls, url: str, **login: Any) -> AsyncIterator["Wire"]:
+        """Give a connection, as `open` makes it, and close it."""
+        wire = await cls.open(url, **login)
+        try:
+            yield wire
+        finally:
+            await wire.close()
 
     @property
     def lost(self) -> bool:

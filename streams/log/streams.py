@@ -1,16 +1,16 @@
 """The streams of a shard as data, and the check that the server's streams are the same.
 
 No stream configuration and no JetStream request says whether the server syncs every write.
-Its monitoring endpoint does (`/varz`: `jetstream.config.sync_always` and `sync_interval`).
-For a server that the venue did not start, NATS_MONITOR_URL beside NATS_URL names it: one
-address per server of a cluster. A server that holds a stream and has no address is refused.
+Each server says it to the role `monitor`, over NATS (`VARZ`: `jetstream.config.sync_always` and
+`sync_interval`). A server that holds a stream and does not answer is refused. The monitoring port
+would say it too, and to any web page or login on the machine who is connected (decision 0065).
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import httpx
 import msgspec
 
 from schemas import subjects as names
@@ -36,6 +36,7 @@ RELAXED_SYNC: Final = "10ms"
 RELAXED_SYNC_NS: Final = 10_000_000
 """The one relaxed mode, only on request: a power failure may lose the last 10 ms."""
 
+_ASK_ALL: Final = "$SYS.REQ.SERVER.PING.VARZ"
 _NO_STREAM: Final = 10059
 _UNLIMITED: Final = -1
 
@@ -168,15 +169,37 @@ class SyncReport(msgspec.Struct, frozen=True):
     interval_ns: int
 
 
-async def sync_report(monitor_url: str) -> SyncReport:
-    """Ask a server's monitoring endpoint. Raises LogUnavailable when it gives no answer."""
+async def sync_reports(monitor: Wire, servers: Iterable[str]) -> list[SyncReport]:
+    """Ask all servers how they sync, until each of `servers` (ids or names) has answered.
+
+    `monitor` is a connection of that role. Returns what was heard within MONITOR_TIMEOUT_S,
+    raises LogUnavailable for a connection that is lost.
+    """
+    missing = set(servers)
+    heard: list[SyncReport] = []
+    complete = asyncio.Event()
+
+    def hear(_subject: bytes, _reply: bytes, _header: bytes, payload: bytes) -> None:
+        if payload:  # a bare status: nobody listens there
+            heard.append(_report(msgspec.json.decode(payload)["data"]))
+            missing.difference_update((heard[-1].server_id, heard[-1].server_name))
+            if not missing:
+                complete.set()
+
+    answers = f"{monitor.inbox}.varz"
+    subscription = monitor.subscribe(answers, hear)
     try:
-        async with httpx.AsyncClient(timeout=MONITOR_TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(f"{monitor_url.rstrip('/')}/varz")
-            answer.raise_for_status()
-            told: dict[str, Any] = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise LogUnavailable(f"no monitoring answer from {monitor_url}: {error}") from error
+        monitor.write(f"PUB {_ASK_ALL} {answers} 0\r\n\r\n".encode())
+        async with asyncio.timeout(MONITOR_TIMEOUT_S):
+            await complete.wait()
+    except TimeoutError:
+        pass
+    finally:
+        monitor.unsubscribe(subscription)
+    return heard
+
+
+def _report(told: dict[str, Any]) -> SyncReport:
     config = told.get("jetstream", {}).get("config") or {}
     return SyncReport(
         server_id=str(told.get("server_id", "")),
@@ -202,7 +225,7 @@ def check_sync(reports: Sequence[SyncReport], relaxed_sync: str | None = None) -
 async def ensure_streams(
     wire: Wire,
     specs: Sequence[StreamSpec],
-    monitor_urls: Sequence[str],
+    monitor: Wire,
     relaxed_sync: str | None = None,
     *,
     create: bool = True,
@@ -211,14 +234,14 @@ async def ensure_streams(
 
     With `create` False, as for a venue that has been founded, an absent stream raises
     LogDiverged: nats-server forgets a stream whose store it cannot read, and an empty one
-    in its place would look like a new venue. Raises ConfigDrift naming the field,
-    LogUnavailable when a server does not answer.
+    in its place would look like a new venue. Raises ConfigDrift naming the field, or the
+    server that does not say how it syncs.
     Needs `$JS.API.STREAM.INFO.*` and `$JS.API.STREAM.CREATE.*`.
     """
-    reports = [await sync_report(url) for url in monitor_urls]
+    reports = await sync_reports(monitor, [wire.server_id])
     check_sync(reports, relaxed_sync)
     if wire.server_id not in {report.server_id for report in reports}:
-        raise ConfigDrift("no monitoring address reports on the server that we talk to")
+        raise ConfigDrift("the server that we talk to does not say how it syncs")
     for spec in specs:
         info = await _info(wire, spec)
         if info is None:
@@ -226,13 +249,16 @@ async def ensure_streams(
                 raise LogDiverged(f"{spec.name} is gone from the server")
             info = await _create(wire, spec)
         check_stream(spec, info["config"])
-        _check_peers(spec, info, reports)
+        if keepers := _keepers(info):
+            reports = await sync_reports(monitor, keepers)
+            check_sync(reports, relaxed_sync)
+            _check_keepers(spec, keepers, reports)
 
 
 async def ensure_shard(
     wire: Wire,
     shard: str,
-    monitor_urls: Sequence[str],
+    monitor: Wire,
     relaxed_sync: str | None = None,
     *,
     founded: bool,
@@ -244,8 +270,8 @@ async def ensure_shard(
     """
     log = log_spec(shard)
     others = [feed_spec(shard), jobs_spec(shard), raw_spec(shard), nonces_spec(shard)]
-    await ensure_streams(wire, [log], monitor_urls, relaxed_sync, create=not founded)
-    await ensure_streams(wire, others, monitor_urls, relaxed_sync)
+    await ensure_streams(wire, [log], monitor, relaxed_sync, create=not founded)
+    await ensure_streams(wire, others, monitor, relaxed_sync)
 
 
 async def check_consumers(wire: Wire) -> None:
@@ -272,10 +298,15 @@ def check_stream(spec: StreamSpec, live: dict[str, Any]) -> None:
             raise ConfigDrift(f"{spec.name}.{field} is declared {wanted!r}, live {found!r}")
 
 
-def _check_peers(spec: StreamSpec, info: dict[str, Any], reports: Sequence[SyncReport]) -> None:
+def _keepers(info: dict[str, Any]) -> set[str]:
+    """Return the servers that keep a stream, by name; none where there is no cluster."""
     cluster = info.get("cluster") or {}
     keepers = [cluster.get("leader"), *[one["name"] for one in cluster.get("replicas") or []]]
-    unknown = {str(one) for one in keepers if one} - {report.server_name for report in reports}
+    return {str(one) for one in keepers if one}
+
+
+def _check_keepers(spec: StreamSpec, keepers: set[str], reports: Sequence[SyncReport]) -> None:
+    unknown = keepers - {report.server_name for report in reports}
     if unknown:
         raise ConfigDrift(f"{spec.name} is kept by {sorted(unknown)}, whose syncing is unknown")
 

@@ -106,15 +106,11 @@ class Rig:
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="everything-bench-")
-        self.port, self.monitor_port = free_port(), free_port()
-        self.settings = Settings(
-            home=Path(self._folder.name), nats_port=self.port, monitor_port=self.monitor_port
-        )
+        self.port = free_port()
+        self.settings = Settings(home=Path(self._folder.name), nats_port=self.port)
         self.place = VenuePaths(self.settings)
         self.place.home.prepare()
-        where = config.ListenConfig(
-            store=self.place.home.nats, port=self.port, monitor_port=self.monitor_port
-        )
+        where = config.ListenConfig(store=self.place.home.nats, port=self.port)
         variables = config.environment(where, SHARD, self.place.keyring)
         self.server = NatsServer(
             config.shipped(), self.port, self.place.home.logs / "nats.log", variables
@@ -128,10 +124,12 @@ class Rig:
 
     async def __aenter__(self) -> "Rig":
         await self.server.start()
-        wire = await Wire.open(self.server.url, **self.place.login("operator"))
-        specs = (log_spec(SHARD), feed_spec(SHARD))
-        await ensure_streams(wire, specs, self.settings.monitor_urls)
-        await wire.close()
+        specs, login = (log_spec(SHARD), feed_spec(SHARD)), self.place.login
+        async with (
+            Wire.opened(self.server.url, **login("operator")) as wire,
+            Wire.opened(self.server.url, **login("monitor")) as monitor,
+        ):
+            await ensure_streams(wire, specs, monitor)
         self.log = await self.place.log("gateway")
         return self
 
@@ -155,7 +153,6 @@ class Rig:
             **os.environ,
             "EVERYTHING_HOME": str(self.place.home.root),
             "EVERYTHING_NATS_PORT": str(self.port),
-            "EVERYTHING_MONITOR_PORT": str(self.monitor_port),
         }
         with (self.place.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(

@@ -1,15 +1,15 @@
 """docs/plan.md states every threshold of both presets as the code has it."""
 
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy, Quota, QuotasPolicy
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PriceBounds, Quota, QuotasPolicy
 from tests.docs.test_documents import table
 
 
 def thresholds(policy: Policy) -> dict[tuple[str, str], int]:
-    """Return what the reality engine runs by, by section and field."""
-    rules = policy.rules()
+    """Return what the pricing and reality engines run by, by section and field."""
+    sections = {"pricing": policy.pricing, "price_bounds": policy.bounds() or PriceBounds()}
     return {
         (section, field): getattr(numbers, field)
-        for section, numbers in rules._asdict().items()
+        for section, numbers in (sections | policy.rules()._asdict()).items()
         for field in numbers.__struct_fields__
     }
 

@@ -25,8 +25,6 @@ def test_every_engine_has_the_same_files(name: str) -> None:
     wanted = {"__init__.py", "engine.py", "state.py", "evolve.py", "limits.py", "inputs.py"}
     if name in READS_NO_INPUT:
         wanted.remove("inputs.py")
-    if name == "pricing":
-        wanted.remove("limits.py")  # all its bounds are the kernel's or the windows' own
     assert wanted <= {path.name for path in folder.iterdir()}
     assert (folder / "decide.py").exists() != (folder / "decide" / "__init__.py").exists()
 

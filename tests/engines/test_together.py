@@ -7,7 +7,6 @@ log alone, the chain of seals must hold, and prices must follow from trades and 
 
 import pytest
 
-from engines.pricing.arithmetic import smooth
 from schemas import subjects
 from schemas.chain import GENESIS_HASH, link
 from schemas.events.exchange import (
@@ -17,6 +16,7 @@ from schemas.events.exchange import (
     OrderRejected,
     OrdersCancelled,
     ReviewersChecked,
+    TopsChanged,
     Traded,
 )
 from schemas.events.governance import ReviewAnswered
@@ -39,7 +39,9 @@ from schemas.events.reality import (
     ScoreChanged,
     ScoreOpened,
 )
-from tests.engines.driver import check_decides_again, check_folds
+from schemas.policy import PriceBounds
+from tests.engines.driver import check_decides_again, check_folds, decoded
+from tests.engines.pricing.naive_steps import NaivePrice
 from tests.support.stepped import SYMBOLS, SteppedVenue, session
 
 
@@ -155,17 +157,20 @@ def test_the_final_price_is_what_the_weights_make_of_both(venue: SteppedVenue) -
 
 
 def test_prices_follow_from_the_trades(venue: SteppedVenue) -> None:
-    ewma: dict[str, int] = {}
-    for event in venue.events(subjects.EXCHANGE):
-        if isinstance(event, Traded):
-            ewma[event.symbol] = smooth(ewma.get(event.symbol), event.price_ticks, 2_500)
+    naive = NaivePrice(5_000, PriceBounds())
+    for data in venue.drivers[subjects.EXCHANGE].records:
+        record = decoded(data)
+        trades = [e for e in record.events if isinstance(e, Traded) and e.symbol == "RAIN"]
+        tops = [top for e in record.events if isinstance(e, TopsChanged) for top in e.tops]
+        top = next((top for top in tops if top.symbol == "RAIN"), None)
+        naive.record(record.time_ns, trades, top)
     last = {
         event.symbol: event
         for event in venue.events(subjects.PRICING)
         if isinstance(event, PriceChanged)
     }
     assert last["RAIN"].basis == "trades"
-    assert last["RAIN"].ewma_e6 == ewma["RAIN"]
+    assert last["RAIN"].ewma_e6 == naive.ewma_e6
     assert (last["SNOW"].basis, last["SNOW"].final_price_e2) == ("resolution", 7_000)
 
 

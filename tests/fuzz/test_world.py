@@ -7,7 +7,6 @@ from typing import Final
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from protego import Protego
 
 from schemas.articles import snapshot_id
 from schemas.codec import encode
@@ -16,7 +15,7 @@ from schemas.observations import FetchProblem
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.asking.answers import read_answer
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots import RobotsRules
+from streams.ingest.fetching.robots_file import read_robots
 from streams.ingest.limits import MAX_OBEYED_DELAY_S, MAX_RATIONALE_CHARS, MAX_SUMMARY_CHARS
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.charsets import decode
@@ -133,9 +132,9 @@ def test_any_bytes_become_text_unless_nobody_knows_the_charset(body: bytes, char
 )
 def test_any_robots_file_says_yes_or_no_and_a_pause(text: bytes, path: str) -> None:
     began = time.monotonic()
-    rules = RobotsRules("", Protego.parse(text.decode("utf-8", "replace")), 0)
-    assert rules.allow(f"https://a.example/{path}", "EverythingMarket") in (True, False)
-    assert 0 <= rules.delay_s("EverythingMarket") <= MAX_OBEYED_DELAY_S
+    rules = read_robots(text, "EverythingMarket")
+    assert rules.allows(f"https://a.example/{path}") in (True, False)
+    assert 0 <= rules.delay_s <= MAX_OBEYED_DELAY_S
     assert time.monotonic() - began < WITHIN_S
 
 

@@ -236,8 +236,8 @@ class Story:
         self.scribe.write(
             "pricing",
             pricing.PriceChanged(cause, symbol, "trades", price * 10**6, price, price, price),
-            pricing.VolumeTraded(cause, symbol, self.scribe.time_ns, 3, 4),
-            pricing.PressureChanged(cause, symbol, 3, 4, 30, 40),
+            pricing.VolumeTraded(cause, symbol, self.scribe.time_ns, 3, 4, []),
+            pricing.PressureChanged(cause, symbol, 3, 4, 1, 2, 30, 40, 5, 6),
         )
 
     def halt(self, symbol: str) -> None:

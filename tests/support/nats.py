@@ -4,11 +4,12 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import msgspec
 
+from schemas import signatures
 from schemas.codec import encode
 from schemas.subjects import DEFAULT_SHARD
 from streams.broker.server import NatsServer
@@ -18,12 +19,18 @@ from streams.log.nats_wire import Wire
 from streams.log.streams import StreamSpec, ensure_streams, feed_spec, log_spec, nonces_spec
 from tests.support.ports import free_port
 
+_MONITOR = signatures.seed_from(bytes(signatures.SEED_BYTES))
 _CONF = """
 listen: "127.0.0.1:{port}"
-http: "127.0.0.1:{monitor}"
 server_name: "test-{port}"
 max_payload: 8MB
 jetstream {{ store_dir: "{store}", sync_interval: {sync}, max_mem: 256MB, max_file: 8GB }}
+accounts {{
+  OPEN: {{ jetstream: enabled, users: [{{ user: anyone, password: anyone }}] }}
+  SYS: {{ users: [{{ nkey: {monitor} }}] }}
+}}
+system_account: SYS
+no_auth_user: anyone
 """
 
 
@@ -33,10 +40,10 @@ class TestServer(NatsServer):
     __test__ = False
 
     def __init__(self, folder: Path, sync: str = "always") -> None:
-        port, monitor = free_port(), free_port()
+        port = free_port()
         self.store = folder / "store"
-        self.monitor_url = f"http://127.0.0.1:{monitor}"
         conf = folder / "nats.conf"
+        monitor = signatures.public_key(_MONITOR)
         conf.write_text(_CONF.format(port=port, monitor=monitor, store=self.store, sync=sync))
         super().__init__(conf, port, folder / "nats.log")
 
@@ -63,6 +70,10 @@ class TestServer(NatsServer):
         """Return a bare connection."""
         return await Wire.open(self.url, name=name)
 
+    def monitor(self) -> AbstractAsyncContextManager[Wire]:
+        """Give a connection of the one who may ask the server how it is."""
+        return Wire.opened(self.url, name="monitor", seed=_MONITOR)
+
     async def connect(self, name: str = "test", shard: str = DEFAULT_SHARD) -> NatsLog:
         """Return a connection to the shard's log."""
         return await nats_log.connect(self.url, shard, name=name)
@@ -85,11 +96,8 @@ class TestServer(NatsServer):
     async def declare(self, shard: str = DEFAULT_SHARD) -> None:
         """Create the shard's streams, or check them."""
         specs = [log_spec(shard), feed_spec(shard), nonces_spec(shard)]
-        wire = await self.wire("operator")
-        try:
-            await ensure_streams(wire, specs, [self.monitor_url])
-        finally:
-            await wire.close()
+        async with Wire.opened(self.url, name="operator") as wire, self.monitor() as monitor:
+            await ensure_streams(wire, specs, monitor)
 
 
 def _stopped(pid: int) -> bool:

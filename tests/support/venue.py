@@ -41,7 +41,6 @@ class Venue:
             "EVERYTHING_HOME": str(home),
             "EVERYTHING_HTTP_PORT": str(self.http_port),
             "EVERYTHING_NATS_PORT": str(free_port()),
-            "EVERYTHING_MONITOR_PORT": str(free_port()),
         }
         self.environment["EVERYTHING_INGEST"] = "on" if ingest else "off"
         for name in (
@@ -156,7 +155,6 @@ class Venue:
             home=self.home,
             http_port=self.http_port,
             nats_port=int(self.environment["EVERYTHING_NATS_PORT"]),
-            monitor_port=int(self.environment["EVERYTHING_MONITOR_PORT"]),
         )
         return VenuePaths(settings)
 

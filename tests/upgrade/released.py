@@ -1,5 +1,6 @@
 """Venues that earlier releases made, kept in `tests/venues`, one of each released format."""
 
+import copy
 import json
 import zlib
 from functools import cache, cached_property
@@ -7,9 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.venue.engines import all_engines
 from replay.archive.restore import restore
 from replay.archive.segments import Segment, SegmentFolder
 from replay.archive.segments_check import Archive, check
+from replay.verify.releases import RELEASES as RELEASES_OF
 from tests.house.source import ROOT
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
@@ -40,6 +43,30 @@ class ReleasedVenue:
             SegmentFolder(self.archive_folder, self.expected["verify"]["shard"]),
             key=self.expected["root_key"],
         )
+
+    @cached_property
+    def followed(self) -> dict[str, int]:
+        """The records of each engine that decides otherwise today than the release did."""
+        told = self.expected["verify"]["engines"]
+        raised = (
+            engine.name
+            for engine in all_engines(self.expected["verify"]["shard"])
+            if RELEASES_OF[engine.decider] != self.release
+        )
+        return {name: told[name]["records"] for name in raised}
+
+    @property
+    def verified(self) -> dict[str, Any]:
+        """What today's release says of the venue: as the release did, but for what it follows."""
+        told = copy.deepcopy(self.expected["verify"])
+        for name in self.followed:
+            told["engines"][name] |= {"redecided": 0, "state_hashes": 0}
+            del told["engines"][name]["applied"]
+        return told | {"exit_code": 2 if self.followed else 0}
+
+    def hashes(self, engines: dict[str, str]) -> dict[str, str]:
+        """Return the state hashes, by engine, of those that write their states as the release."""
+        return {name: hash_ for name, hash_ in engines.items() if name not in self.followed}
 
     def server(self) -> SimulatedServer:
         """Return a simulated log that was restored from the archive."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,10 +48,22 @@ def restored(
         alone.stop()
 
 
-def test_verify_is_clean_and_follows_nothing(venue: ReleasedVenue, restored: Venue) -> None:
-    told = restored.json("verify")
-    assert differences(venue.expected["verify"], told) == []
-    assert told["followed"] == []
+def test_verify_finds_nothing_and_follows_where_rules_have_changed(
+    venue: ReleasedVenue, restored: Venue
+) -> None:
+    done = restored.run("verify", "--json", check=False)
+    told = json.loads(done.stdout)
+    assert differences(venue.verified, told) == []
+    assert {one["engine"]: one["records"] for one in told["followed"]} == venue.followed
+    assert done.returncode == told["exit_code"]
+
+
+def test_what_it_follows_is_decided_again_by_the_release(
+    venue: ReleasedVenue, restored: Venue, v010: Path
+) -> None:
+    told = restored.json("verify", "--with", str(v010))
+    assert (told["exit_code"], told["followed"]) == (0, [])
+    assert {one["engine"] for one in told["decided_elsewhere"]} == {*venue.followed}
 
 
 def test_verify_has_another_checkout_decide_what_it_followed(

@@ -1,9 +1,9 @@
 """POST /admin/action: carry a signed decision to the log, to the letter."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Header, Response
 
 from schemas import policy
 from schemas.chain import digest
@@ -31,11 +31,22 @@ from schemas.texts import is_line
 from streams.gateway.context import Context, GatewayContext
 from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedOnLog
+from streams.gateway.founding import check_founding
+from streams.gateway.limits import MAX_FOUNDING_CODE_CHARS
 from streams.gateway.models import ActionIn, ActionOut
 from streams.gateway.outcomes import Outcome
 from streams.gateway.routes.common import reply
 
 router: Final = APIRouter(prefix="/admin", tags=["decisions"])
+
+FoundingCode = Annotated[
+    str | None,
+    Header(
+        alias="X-Founding-Code",
+        max_length=MAX_FOUNDING_CODE_CHARS,
+        description="Only with the genesis: the one-time code that `everything up` printed.",
+    ),
+]
 
 
 @router.post(
@@ -47,17 +58,19 @@ router: Final = APIRouter(prefix="/admin", tags=["decisions"])
         **errors(*COMMAND_ERRORS, 401, 403, 409),
     },
 )
-async def act(context: Context, body: ActionIn) -> Response:
+async def act(context: Context, body: ActionIn, founding_code: FoundingCode = None) -> Response:
     """Append a decision exactly as it was signed, and answer with what it brought about.
 
     What the gateway can see to be refused never reaches the log. The genesis goes the same
-    way and is taken only while the log is empty.
+    way, with the founding code in a header, and is taken only while the log is empty.
     """
     context.check_ready()
     context.outcomes.admit()
     decision = _read(body)
     if isinstance(decision, Genesis):
-        _check_genesis(decision, body.key, context.directory)
+        _check_unfounded(context.directory)
+        check_founding(context.founding_terms(), founding_code, decision, context.wrong_codes)
+        _check_genesis(decision, body.key)
         sequence = await _found(context, body)
     else:
         _check(decision, body.key, context.directory)
@@ -89,10 +102,13 @@ def _check(decision: AnyDecision, key: str, directory: Directory) -> None:
         raise Refused(Refusal.KEY_REVOKED, "this key has been revoked")
 
 
-def _check_genesis(genesis: Genesis, key: str, directory: Directory) -> None:
-    """Be strict: the first message of a log cannot be taken back."""
+def _check_unfounded(directory: Directory) -> None:
     if directory.venue is not None:
         raise Refused(Refusal.GENESIS_EXISTS, f"this venue is {directory.venue.name!r} already")
+
+
+def _check_genesis(genesis: Genesis, key: str) -> None:
+    """Be strict: the first message of a log cannot be taken back."""
     if genesis.root_key != key:
         raise Refused(Refusal.BAD_KEY, "a genesis is signed by its own root key")
     if not is_public_key(genesis.notary_key):

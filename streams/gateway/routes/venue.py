@@ -72,7 +72,9 @@ async def venue(context: Context) -> VenueOut:
     context.check_ready()
     directory, shard = context.directory, context.log.shard
     if directory.venue is None:
-        return VenueOut(founded=False, shard=shard)
+        terms = context.founding_terms()
+        notary_key = None if terms is None else terms.notary_key
+        return VenueOut(founded=False, shard=shard, notary_key=notary_key)
     policy: dict[str, Any] = msgspec.to_builtins(directory.policy)
     return VenueOut(
         founded=True,

@@ -18,7 +18,7 @@ from streams.ingest.fetching.guard import Dial, Resolve, dial, own_endpoint
 from streams.ingest.fetching.http import Agent, Http, HttpResponse, retry_after_s
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.fetching.robots import Robots, RobotsRules
+from streams.ingest.fetching.robots import ReadRobots, Robots, RobotsRules
 from streams.ingest.fetching.throttle import Throttle
 from streams.ingest.limits import FETCH_TOTAL_S, MAX_HELD_REDIRECT_S, MAX_HELD_TURN_S, MAX_REDIRECTS
 from streams.log.ports import Clock
@@ -38,9 +38,16 @@ class Fetched(NamedTuple):
 class Polite:
     """Fetches for sources. A process needs exactly one: it remembers when each host was asked."""
 
-    def __init__(self, agent: Agent, resolve: Resolve, clock: Clock, connect: Dial = dial) -> None:
+    def __init__(
+        self,
+        agent: Agent,
+        resolve: Resolve,
+        clock: Clock,
+        read_robots: ReadRobots,
+        connect: Dial = dial,
+    ) -> None:
         self.http = Http(agent, resolve, connect)
-        self.robots = Robots(self.http, clock)
+        self.robots = Robots(self.http, clock, read_robots)
         self.throttle = Throttle(clock)
         self._clock = clock
 
@@ -87,12 +94,12 @@ class Polite:
     async def allowed(self, source: Source, url: str) -> RobotsRules:
         """Return the rules that allow `url`. Raises Unfetched(ROBOTS) if they do not."""
         rules = await self.robots.rules(url, own_endpoint(source))
-        if not rules.allow(url, self.http.agent.product):
-            raise Unfetched(FetchProblem.ROBOTS, "disallowed" if rules.parsed else "unreadable")
+        if refusal := rules.refusal(url):
+            raise Unfetched(FetchProblem.ROBOTS, refusal)
         return rules
 
     def _delay_s(self, source: Source, rules: RobotsRules) -> float:
-        return max(float(source.crawl_delay_s), rules.delay_s(self.http.agent.product))
+        return max(float(source.crawl_delay_s), rules.delay_s)
 
     def _good(self, response: HttpResponse) -> HttpResponse:
         if 200 <= response.status < 300 or response.status == _NOT_MODIFIED:

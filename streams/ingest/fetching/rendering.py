@@ -5,6 +5,7 @@
 - A request that is not caught goes nowhere: names resolve to nothing, and Chromium's proxy
   is a port on which nobody listens.
 - Pages share no state. Only what makes text is loaded: no images, fonts, media or styles.
+- Chromium runs in its sandbox, and as a user of its own where we are root (`chromium.py`).
 """
 
 import asyncio
@@ -27,6 +28,7 @@ from playwright.async_api import Error as PlaywrightError
 
 from schemas.observations import FetchProblem
 from schemas.sources import Source
+from streams.ingest.fetching.chromium import ChromiumStart, start_problem
 from streams.ingest.fetching.guard import own_endpoint
 from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.links import absolute
@@ -40,7 +42,6 @@ from streams.ingest.limits import (
 )
 
 _ARGUMENTS: Final = (
-    "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
@@ -70,11 +71,18 @@ log = structlog.get_logger(__name__)
 
 
 class Renderer:
-    """Owns one Chromium, the program at `chromium`, and starts it when it is first needed."""
+    """Owns one Chromium, the program at `chromium`, and starts it when it is first needed.
 
-    def __init__(self, polite: Polite, chromium: str) -> None:
+    Where the kernel refuses its sandbox it starts only if `sandboxed` is False.
+    """
+
+    def __init__(self, polite: Polite, chromium: str, *, sandboxed: bool = True) -> None:
+        self.problem = ""
+        """Why Chromium did not start the last time, empty if it did."""
         self._polite = polite
         self._chromium = chromium
+        self._sandboxed = sandboxed
+        self._start: ChromiumStart | None = None
         self._starting = asyncio.Lock()
         self._playwright: Playwright | None = None
         self._browser: Browser | None = None
@@ -117,20 +125,27 @@ class Renderer:
         async with self._starting:
             if self._browser is None or not self._browser.is_connected():
                 await self._stop()
-                self._browser = await self._start()
+                self._browser = await self._launched()
+                self.problem = ""
             return self._browser
 
-    async def _start(self) -> Browser:
+    async def _launched(self) -> Browser:
         if shutil.which(self._chromium) is None:
             raise Unfetched(FetchProblem.NO_BROWSER, "no Chromium here")
         try:
+            self._start = ChromiumStart(self._chromium)
             self._playwright = await async_playwright().start()
             return await self._playwright.chromium.launch(
-                executable_path=self._chromium, headless=True, args=list(_ARGUMENTS)
+                executable_path=self._start.program,
+                env=self._start.environment,
+                headless=True,
+                chromium_sandbox=self._sandboxed,
+                args=list(_ARGUMENTS),
             )
         except (PlaywrightError, OSError) as error:
-            log.warning("no browser", error=type(error).__name__)
-            raise Unfetched(FetchProblem.NO_BROWSER, "Chromium does not start") from error
+            self.problem = start_problem(str(error))
+            log.warning("no browser", error=type(error).__name__, reason=self.problem)
+            raise Unfetched(FetchProblem.NO_BROWSER, self.problem) from error
 
     async def _stop(self) -> None:
         browser, self._browser = self._browser, None
@@ -140,6 +155,9 @@ class Renderer:
                 await browser.close()
         if playwright is not None:
             await playwright.stop()
+        start, self._start = self._start, None
+        if start is not None:
+            start.close()
 
     async def close(self) -> None:
         """End Chromium."""

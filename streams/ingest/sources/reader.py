@@ -3,8 +3,9 @@
 A page can be written so that any parser needs minutes or gigabytes for it: a hundred
 thousand nested elements, or formatting elements that each paragraph repeats. A parser in C
 lets no other Python code run meanwhile. So a child process reads, within READ_DOCUMENT_S of
-processor time and MAX_READER_BYTES of memory. A child that dies of a document is replaced,
-and the document counts as too large.
+processor time and MAX_READER_BYTES of memory; a robots.txt gets READ_ROBOTS_S and
+ROBOTS_MEMORY_BYTES more than the child has. A child that dies of a document is replaced, and the
+document counts as too large.
 
 The child is this module, run with `-m`. Requests and answers are msgpack behind a length of
 four bytes. The child ends at the end of its input, and so with its parent.
@@ -12,12 +13,14 @@ four bytes. The child ends at the end of its input, and so with its parent.
 
 import asyncio
 import contextlib
+import os
 import resource
 import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from math import ceil
+from pathlib import Path
 from typing import BinaryIO, Final
 
 import msgspec
@@ -25,18 +28,22 @@ import structlog
 
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 from streams.ingest.limits import (
     MAX_FETCH_BYTES,
     MAX_ITEM_CHARS,
     MAX_READER_BYTES,
     READ_DOCUMENT_S,
+    READ_ROBOTS_S,
     READ_WALL_S,
+    ROBOTS_MEMORY_BYTES,
 )
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.model import Document, Item
 
 _LENGTH_BYTES: Final = 4
 _MAX_ANSWER_BYTES: Final = 4 * (MAX_FETCH_BYTES + MAX_ITEM_CHARS)
+_INHERITED: Final = ("PYTHONPATH",)
 
 log = structlog.get_logger(__name__)
 
@@ -44,18 +51,24 @@ Read = Callable[[str, Document], Awaitable[list[Item]]]
 """Read a document by the reading of that name. Raises Unfetched."""
 
 
-class _Asked(msgspec.Struct):
+class _ReadDocument(msgspec.Struct, tag=True):
     reading: str
     document: Document
 
 
+class _ReadRobots(msgspec.Struct, tag=True):
+    body: bytes
+    product: str
+
+
 class _Outcome(msgspec.Struct):
     items: list[Item] = []
+    robots: Allowance | None = None
     problem: str = ""
     detail: str = ""
 
 
-_decode_asked: Final = msgspec.msgpack.Decoder(_Asked).decode
+_decode_asked: Final = msgspec.msgpack.Decoder(_ReadDocument | _ReadRobots).decode
 _decode_outcome: Final = msgspec.msgpack.Decoder(_Outcome).decode
 _encode: Final = msgspec.msgpack.Encoder().encode
 
@@ -66,7 +79,10 @@ async def read_here(reading: str, document: Document) -> list[Item]:
 
 
 class DocumentReader:
-    """Owns the child process, which is started when first needed. `read` is a `Read`."""
+    """Owns the child process, which is started when first needed.
+
+    `read` is a `Read`, and `read_robots` a `robots.ReadRobots`.
+    """
 
     def __init__(self, wall_s: float = READ_WALL_S) -> None:
         self.wall_s = wall_s
@@ -75,13 +91,22 @@ class DocumentReader:
 
     async def read(self, reading: str, document: Document) -> list[Item]:
         """Have the child read. Raises Unfetched, TOO_LARGE when it died of the document."""
-        asked = _encode(_Asked(reading, document))
+        return (await self._outcome(_ReadDocument(reading, document))).items
+
+    async def read_robots(self, body: bytes, product: str) -> Allowance:
+        """Have the child read a robots.txt. Raises Unfetched, TOO_LARGE when it died of it."""
+        found = (await self._outcome(_ReadRobots(body, product))).robots
+        assert found is not None
+        return found
+
+    async def _outcome(self, asked: _ReadDocument | _ReadRobots) -> _Outcome:
         async with self._one_at_a_time:
             try:
                 async with asyncio.timeout(self.wall_s):
-                    outcome = _decode_outcome(await self._exchange(asked))
+                    outcome = _decode_outcome(await self._exchange(_encode(asked)))
             except (TimeoutError, EOFError, OSError, msgspec.DecodeError) as error:
-                log.warning("reader ended", reading=reading, url=document.url)
+                what = asked.document.url if isinstance(asked, _ReadDocument) else "a robots.txt"
+                log.warning("reader ended", document=what)
                 await self._end()
                 raise Unfetched(FetchProblem.TOO_LARGE, "takes too much to read") from error
             except BaseException:
@@ -90,7 +115,7 @@ class DocumentReader:
                 raise
         if outcome.problem:
             raise Unfetched(FetchProblem(outcome.problem), outcome.detail)
-        return outcome.items
+        return outcome
 
     async def _exchange(self, asked: bytes) -> bytes:
         child = await self._running()
@@ -105,11 +130,12 @@ class DocumentReader:
     async def _running(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
             self._child = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-m", __name__),
+                *(sys.executable, "-P", "-s", "-m", __name__),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.DEVNULL,
-                env={},
+                # the child finds its code where we do, and gets none of the venue's secrets
+                env={name: os.environ[name] for name in _INHERITED if name in os.environ},
             )
         return self._child
 
@@ -121,24 +147,41 @@ class DocumentReader:
             child.kill()
         await child.wait()
 
+    @property
+    def pid(self) -> int:
+        """The child's process id. Raises LookupError when none runs."""
+        if self._child is None:
+            raise LookupError
+        return self._child.pid
+
     async def close(self) -> None:
         """End the child."""
         async with self._one_at_a_time:
             await self._end()
 
 
-def _answer(data: bytes) -> _Outcome:
-    asked = _decode_asked(data)
+def _answer(asked: _ReadDocument | _ReadRobots) -> _Outcome:
     try:
+        if isinstance(asked, _ReadRobots):
+            return _Outcome(robots=read_robots(asked.body, asked.product))
         return _Outcome(items=READINGS[asked.reading](asked.document))
     except Unfetched as error:
         return _Outcome(problem=error.problem.value, detail=error.detail)
 
 
-def _allow(seconds: float) -> None:
-    """Have the kernel end this process after `seconds` more of processor time."""
+def _allow(asked: _ReadDocument | _ReadRobots) -> None:
+    """Have the kernel end this process if it takes more than is due for what was asked."""
+    is_robots = isinstance(asked, _ReadRobots)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (ceil(time.process_time() + seconds), hard))
+    seconds = time.process_time() + (READ_ROBOTS_S if is_robots else READ_DOCUMENT_S)
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(seconds), hard))
+    room = _memory_bytes() + ROBOTS_MEMORY_BYTES if is_robots else MAX_READER_BYTES
+    resource.setrlimit(resource.RLIMIT_AS, (min(room, MAX_READER_BYTES), MAX_READER_BYTES))
+
+
+def _memory_bytes() -> int:
+    """Return the size of this process's address space."""
+    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
@@ -148,8 +191,9 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
         if len(head) < _LENGTH_BYTES:
             return
         data = source.read(int.from_bytes(head))
-        _allow(READ_DOCUMENT_S)
-        outcome = _encode(_answer(data))
+        asked = _decode_asked(data)
+        _allow(asked)
+        outcome = _encode(_answer(asked))
         sink.write(len(outcome).to_bytes(_LENGTH_BYTES) + outcome)
         sink.flush()
 

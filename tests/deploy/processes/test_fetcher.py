@@ -23,6 +23,7 @@ from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.services import bus
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
+from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, jobs_spec, raw_spec
 from tests.streams.ingest.fetching.web import Page, feed, html, site, source
 from tests.streams.ingest.fetching.world import added, decide, observations
@@ -36,9 +37,9 @@ PARAGRAPH = "<p>Something happened today in the harbour, and many people saw it 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[TestServer]:
     async with nats_server(tmp_path) as it:
-        wire = await it.wire("operator")
-        await ensure_streams(wire, [jobs_spec("main"), raw_spec("main")], [it.monitor_url])
-        await wire.close()
+        specs = [jobs_spec("main"), raw_spec("main")]
+        async with Wire.opened(it.url, name="operator") as wire, it.monitor() as monitor:
+            await ensure_streams(wire, specs, monitor)
         yield it
 
 

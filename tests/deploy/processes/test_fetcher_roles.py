@@ -21,6 +21,7 @@ from tests.streams.broker.venue import SHARD, BrokerVenue
 from tests.streams.ingest.fetching.test_rendering import CHROMIUM, needs_chromium, script
 from tests.streams.ingest.fetching.web import feed, html, site, source
 from tests.streams.ingest.fetching.world import added, decide
+from tests.support.chromium import IS_SANDBOX_REFUSED
 
 Service = SchedulerService | FetcherService | BrowserService
 
@@ -63,7 +64,9 @@ async def running(venue: BrokerVenue, *names: str) -> AsyncIterator[None]:
         elif name == "fetcher":
             service = FetcherService(log, clock, Agent(), has_browser=True)
         else:
-            service = BrowserService(log, clock, Agent(), chromium=CHROMIUM)
+            service = BrowserService(
+                log, clock, Agent(), chromium=CHROMIUM, sandboxed=not IS_SANDBOX_REFUSED
+            )
         seed = venue.keyring.seed(name)
         try:
             async with bus(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from engines.kernel import fold
 from engines.pricing.engine import PricingEngine
 from schemas.errors import BrokenInvariant
-from schemas.events.pricing import PressureChanged, VolumeTraded
+from schemas.events.pricing import PressureChanged, TakerVolume, VolumeTraded
 from schemas.limits import MAX_GROUP_EVENTS
 from schemas.units import HOUR_NS, MINUTE_NS, SECOND_NS
 from tests.engines.driver import check_decides_again, check_folds, decoded
@@ -18,7 +18,7 @@ from tests.support.drawing import drawn
 def test_volume_counts_by_taker_side_at_once() -> None:
     venue = Prices()
     events = venue.exchange(traded(4_000, 5), traded(4_000, 7, "sell"), traded(4_000, 2))
-    assert VolumeTraded(2, "RAIN", START_NS, 7, 7) in events
+    assert VolumeTraded(2, "RAIN", START_NS, 7, 7, [TakerVolume("ann", 7, 7, 0)]) in events
     assert pressures(events) == [(7, 7, 7, 7)]
     assert pressures(venue.exchange(traded(4_000, 1))) == [(8, 7, 8, 7)]
 
@@ -35,7 +35,7 @@ def test_volume_leaves_the_minute_then_the_hour_and_then_nothing_is_due() -> Non
     assert venue.due_ns() == HOUR_NS
     venue.at(HOUR_NS)
     (event,) = venue.tick()
-    assert event == PressureChanged(2, "RAIN", 0, 0, 0, 0)
+    assert event == PressureChanged(2, "RAIN", *[0] * 8)
     assert venue.due_ns() is None
     check_folds(venue.driver)
     check_decides_again(venue.driver)
@@ -119,7 +119,9 @@ def test_stated_pressure_that_was_never_traded_is_a_broken_invariant() -> None:
     venue = Prices()
     venue.exchange(traded(4_000, 5))
     with pytest.raises(BrokenInvariant):
-        venue.driver.engine.evolve(venue.driver.state, PressureChanged(1, "RAIN", 4, 0, 5, 0))
+        venue.driver.engine.evolve(
+            venue.driver.state, PressureChanged(1, "RAIN", 4, 0, 1, 0, 5, 0, 1, 0)
+        )
 
 
 STEPS = st.lists(

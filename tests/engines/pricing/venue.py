@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from msgspec import UNSET, UnsetType
+
 from engines.pricing.engine import PricingEngine
 from engines.pricing.state import State
 from schemas.chain import GENESIS_HASH
@@ -10,7 +12,7 @@ from schemas.events.exchange import Top, TopsChanged, Traded
 from schemas.events.governance import MarketListed, PolicySet
 from schemas.events.pricing import PressureChanged, PriceChanged
 from schemas.events.reality import Proposal, ReviewOpened, ScoreChanged
-from schemas.policy import Policy, PricingPolicy
+from schemas.policy import Policy, PriceBounds, PricingPolicy
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.units import HOUR_NS
@@ -49,12 +51,21 @@ def listed(symbol: str = "RAIN", **fields: Any) -> MarketListed:
     return MarketListed(**(common | fields))
 
 
-def policy(alpha_bp: int = 2_500) -> PolicySet:
-    return PolicySet(1, 1, Policy(name="p", pricing=PricingPolicy(ewma_alpha_bp=alpha_bp)), "")
+def policy(alpha_bp: int = 2_500, bounds: PriceBounds | UnsetType = UNSET) -> PolicySet:
+    """Return a policy; without `bounds` it is as those signed before there were any."""
+    smoothing = PricingPolicy(ewma_alpha_bp=alpha_bp)
+    return PolicySet(1, 1, Policy(name="p", pricing=smoothing, price_bounds=bounds), "")
 
 
-def traded(price: int, lots: int = 1, side: Any = "buy", symbol: str = "RAIN") -> Traded:
-    return Traded(1, 1, symbol, price, lots, side, 100, "ann", 200, "bob", 0)
+def traded(
+    price: int,
+    lots: int = 1,
+    side: Any = "buy",
+    symbol: str = "RAIN",
+    taker: str = "ann",
+    maker: str = "bob",
+) -> Traded:
+    return Traded(1, 1, symbol, price, lots, side, 100, taker, 200, maker, 0)
 
 
 def tops(bid: int | None, ask: int | None, symbol: str = "RAIN") -> TopsChanged:
@@ -81,10 +92,16 @@ def review(approved_e2: int, symbol: str = "RAIN") -> ReviewOpened:
 class Prices:
     """A pricing engine that has seen a policy and, unless told otherwise, one listing."""
 
-    def __init__(self, *symbols: str, alpha_bp: int = 2_500, **fields: Any) -> None:
+    def __init__(
+        self,
+        *symbols: str,
+        alpha_bp: int = 2_500,
+        bounds: PriceBounds | UnsetType = UNSET,
+        **fields: Any,
+    ) -> None:
         self.driver: Driver[State] = Driver(PricingEngine(), START_NS)
         listings = [listed(symbol, **fields) for symbol in symbols or ("RAIN",)]
-        self.first = self.governance(policy(alpha_bp), *listings)
+        self.first = self.governance(policy(alpha_bp, bounds), *listings)
 
     def governance(self, *events: Event) -> list[Event]:
         return self.driver.feed(record("governance", self.driver.now_ns, *events))
@@ -120,8 +137,18 @@ def one_price(events: list[Event]) -> PriceChanged:
 
 
 def pressures(events: list[Event]) -> list[tuple[int, int, int, int]]:
+    """Return the lots of the last minute and hour; `accounts` has whose they are."""
     return [
         (event.buy_lots_1m, event.sell_lots_1m, event.buy_lots_1h, event.sell_lots_1h)
+        for event in events
+        if isinstance(event, PressureChanged)
+    ]
+
+
+def accounts(events: list[Event]) -> list[tuple[int | None, ...]]:
+    """Return how many bought and sold in the last minute and hour."""
+    return [
+        (event.buyers_1m, event.sellers_1m, event.buyers_1h, event.sellers_1h)
         for event in events
         if isinstance(event, PressureChanged)
     ]

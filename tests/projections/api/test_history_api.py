@@ -69,7 +69,7 @@ class Machine:
         message = self._server.get(sequence)
         return None if message is None else message.subject
 
-    async def state_at(self, sequence: int) -> StateAt:
+    async def state_at(self, sequence: int, caller: str) -> StateAt:
         self.asked.append(sequence)
         engine = EngineState("exchange", 1, 2, 3, "r", f"e{sequence}")
         return StateAt(sequence, 3, f"s{sequence}", (engine,))

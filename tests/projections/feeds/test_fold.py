@@ -111,13 +111,17 @@ def test_prices_are_told_when_they_change_and_only_then() -> None:
     assert fold(state, first) == {}
     second = pricing.PriceChanged(2, "TEST", "trades", 5_000_000_000, 5000, 5000, 5000)
     assert [d.kind for d in fold(state, second)["market.TEST.price"]] == ["market_update"]
-    pressure = pricing.PressureChanged(3, "TEST", 1, 2, 3, 4)
+    pressure = pricing.PressureChanged(3, "TEST", 1, 2, 3, 4, 5, 6, 7, None)
     [told] = fold(state, pressure)["market.TEST.price"]
     assert payload(told) == {
         "buy_lots_1m": 1,
         "sell_lots_1m": 2,
-        "buy_lots_1h": 3,
-        "sell_lots_1h": 4,
+        "buyers_1m": 3,
+        "sellers_1m": 4,
+        "buy_lots_1h": 5,
+        "sell_lots_1h": 6,
+        "buyers_1h": 7,
+        "sellers_1h": None,
     }
 
 

@@ -1,5 +1,6 @@
 """What would have been: with nothing changed it is history, with something just that differs."""
 
+from fractions import Fraction
 from xml.etree import ElementTree
 
 import pytest
@@ -16,6 +17,7 @@ from replay.whatif.text_report import describe, draw
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import InputError, LogDiverged, UnknownRecord
+from schemas.events.exchange import TopsChanged, Traded
 from schemas.events.governance import ReviewAnswered
 from schemas.events.reality import (
     ArticleDropped,
@@ -23,15 +25,17 @@ from schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PricingPolicy
+from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PriceBounds, PricingPolicy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
+from tests.engines.pricing.naive_steps import NaivePrice
 from tests.replay.venue import history, server_with
 from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.virtual_time import simulate
 from tests.support.drawing import drawn
-from tests.support.newsroom import news, orderly
+from tests.support.newsroom import UNBOUNDED, news, orderly
 from tests.support.stepped import SOURCES, SYMBOLS
+from tests.upgrade.released import released
 
 Messages = tuple[Stored, ...] | list[Stored]
 FREE = replace(
@@ -176,6 +180,30 @@ def test_another_weight_of_trades_gives_other_prices_and_the_same_scores() -> No
     assert rain.score_then_e2 == rain.score_now_e2
     assert rain.final_then_e2 != rain.final_now_e2
     assert comparison.reviews == []
+
+
+def test_what_bounds_would_have_made_of_market_prices() -> None:
+    messages = news(3, 100, policy=UNBOUNDED)
+    comparison = ask(messages, Changes(policy=SEED_PLAN))
+    assert comparison.flaws == []
+    naive = NaivePrice(5_000, PriceBounds())
+    for message in records_of(messages, "exchange"):
+        record = EVENT_MESSAGES.decode(message.payload)
+        trades = [e for e in record.events if isinstance(e, Traded) and e.symbol == "RAIN"]
+        tops = [top for e in record.events if isinstance(e, TopsChanged) for top in e.tops]
+        naive.record(record.time_ns, trades, next((t for t in tops if t.symbol == "RAIN"), None))
+    rain = next(one for one in comparison.symbols if one.symbol == "RAIN")
+    assert rain.market_now_e2 == round(Fraction(naive.ewma_e6, 10**6))
+    assert rain.market_then_e2 not in (None, rain.market_now_e2)
+    assert rain.score_then_e2 == rain.score_now_e2
+
+
+def test_a_log_of_another_release_is_run_again_under_todays_rules() -> None:
+    venue = released("v0.1.0")
+    comparison = simulate(whatif(venue.server().connect(), Changes(policy=SEED_PLAN)))
+    moved = [one for one in comparison.symbols if one.market_then_e2 != one.market_now_e2]
+    assert moved
+    assert any("pricing/1" in note for note in comparison.notes + comparison.flaws)
 
 
 def test_a_policy_from_the_middle_on_holds_for_what_comes_then() -> None:

@@ -16,6 +16,7 @@ from replay.why import market, moved, why
 from schemas.errors import LogDiverged, NotFound, UnknownRecord
 from schemas.events.pricing import PriceChanged
 from schemas.events.reality import ScoreChanged
+from schemas.policy import SEED_PLAN, Policy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from tests.replay.venue import server_with
@@ -23,7 +24,7 @@ from tests.replay.verify.forger import flip, forge, records_of
 from tests.simulated.log import SimulatedServer
 from tests.simulated.virtual_time import simulate
 from tests.support.drawing import drawn
-from tests.support.newsroom import TITLE, news, server_of
+from tests.support.newsroom import TITLE, UNBOUNDED, news, server_of
 from tests.support.stepped import SYMBOLS
 
 Messages = tuple[Stored, ...]
@@ -64,11 +65,18 @@ def check_places(graph: Graph, server: SimulatedServer) -> None:
 # -- back from a price ---------------------------------------------------------------
 
 
-@given(seed=st.integers(0, 30), share=st.floats(0, 1), symbol=st.sampled_from(SYMBOLS))
-@drawn(60)
-def test_any_price_at_any_time_adds_up(seed: int, share: float, symbol: str) -> None:
-    server = server_of(seed, resolved=seed % 2 == 1)
-    known = prices(news(seed, resolved=seed % 2 == 1), symbol)
+@given(
+    seed=st.integers(0, 30),
+    share=st.floats(0, 1),
+    symbol=st.sampled_from(SYMBOLS),
+    policy=st.sampled_from([SEED_PLAN, UNBOUNDED]),
+)
+@drawn(80)
+def test_any_price_at_any_time_adds_up(
+    seed: int, share: float, symbol: str, policy: Policy
+) -> None:
+    server = server_of(seed, resolved=seed % 2 == 1, policy=policy)
+    known = prices(news(seed, resolved=seed % 2 == 1, policy=policy), symbol)
     first = known[0][0]
     at = first + int(share * (server.last_sequence - first))
     graph = ask(server, symbol, at)
@@ -136,12 +144,12 @@ def test_the_middle_of_a_book_is_a_price() -> None:
     found = [
         (seed, *one)
         for seed in range(10)
-        for one in prices(news(seed), "RAIN")
+        for one in prices(news(seed, policy=UNBOUNDED), "RAIN")
         if one[1].basis == "mid"
     ]
     assert found
     for seed, sequence, price in found[:5]:
-        graph = ask(server_of(seed), price.symbol, sequence)
+        graph = ask(server_of(seed, policy=UNBOUNDED), price.symbol, sequence)
         assert graph.nodes["top"].title.startswith("best bid ")
         assert graph.flaws == []
 
@@ -164,14 +172,19 @@ def test_what_weighs_little_is_summed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_weights_say_what_a_price_of_other_trades_would_be() -> None:
     """The average is the weighed sum of the prices, but for the rounding at each step."""
-    graph = ask(server_of(3, 100))
-    told = [node for key, node in graph.nodes.items() if key.startswith("trade:")]
-    weights = [float(node.title.partition("weight ")[2].partition("%")[0]) for node in told]
-    assert abs(sum(weights) - 100) < 1.0
-    average = sum(
-        weight * node.facts["price_ticks"] for weight, node in zip(weights, told, strict=True)
-    )
-    assert abs(average / sum(weights) - graph.nodes["market"].facts["ewma_e6"] / 10**6) < 1.0
+    for policy in (SEED_PLAN, UNBOUNDED):
+        graph = ask(server_of(3, 100, policy=policy))
+        told = [node for key, node in graph.nodes.items() if key.startswith("trade:")]
+        prices_e6 = [node.facts["price_e6"] for node in told]
+        if (earlier := graph.nodes.get("earlier trades")) is not None:
+            told.append(earlier)
+            start = earlier.title.rpartition(", ")[0].rpartition(" ")[2]
+            prices_e6.append(round(float(start) * 10**8))
+        weights = [float(node.title.partition("weight ")[2].partition("%")[0]) for node in told]
+        assert abs(sum(weights) - 100) < 1.0
+        average = sum(weight * price for weight, price in zip(weights, prices_e6, strict=True))
+        market_e6 = graph.nodes["market"].facts["ewma_e6"]
+        assert abs(average / sum(weights) - market_e6) < 10**6
 
 
 def test_no_price_is_no_answer() -> None:

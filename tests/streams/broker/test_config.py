@@ -67,9 +67,7 @@ def keyring(tmp_path: Path) -> Keyring:
 
 
 def where(folder: Path, **more: Any) -> ListenConfig:
-    return ListenConfig(
-        store=folder / "the store", port=free_port(), monitor_port=free_port(), **more
-    )
+    return ListenConfig(store=folder / "the store", port=free_port(), **more)
 
 
 def test_the_file_is_what_the_roles_say() -> None:
@@ -171,6 +169,10 @@ EDITS: dict[str, tuple[Edit, str]] = {
     "a web socket": (
         lambda text: text + "websocket { port: 8443, no_tls: true }\n",
         "websocket is no setting of a venue",
+    ),
+    "a monitoring port": (
+        lambda text: text + 'http: "127.0.0.1:8222"\n',
+        "http is no setting of a venue",
     ),
     "larger messages": (
         lambda text: text.replace("max_payload: 8388608", "max_payload: 64MB", 1),

@@ -85,31 +85,25 @@ class BrokerVenue:
         self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
         self.traders: dict[str, Trader] = {}
         self.tokens: dict[str, str] = {}
-        port, monitor_port = free_port(), free_port()
+        port = free_port()
         place = config.ListenConfig(
             store=folder / "store",
             port=port,
-            monitor_port=monitor_port,
             sync_interval=sync_interval,
         )
-        self.monitor_url = f"http://127.0.0.1:{monitor_port}"
         variables = config.environment(place, SHARD, self.keyring)
         self.server = NatsServer(conf or config.shipped(), port, folder / "nats.log", variables)
 
     async def start(self) -> None:
         """Start the server and have the operator create the streams."""
         await self.server.start()
-        wire = await Wire.open(
-            self.server.url,
-            name="operator",
-            seed=self.keyring.seed("operator"),
-            inbox_prefix=roles.inbox("operator"),
-        )
-        try:
+        async with self._wire("operator") as wire, self._wire("monitor") as monitor:
             await check_consumers(wire)
-            await ensure_shard(wire, SHARD, [self.monitor_url], founded=False)
-        finally:
-            await wire.close()
+            await ensure_shard(wire, SHARD, monitor, founded=False)
+
+    def _wire(self, role: str) -> AbstractAsyncContextManager[Wire]:
+        seed, inbox = self.keyring.seed(role), roles.inbox(role)
+        return Wire.opened(self.server.url, name=role, seed=seed, inbox_prefix=inbox)
 
     def logins(self) -> Logins:
         return Logins(

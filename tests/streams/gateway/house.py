@@ -24,6 +24,7 @@ from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.gateway.app import create_app
 from streams.gateway.context import AppendPort, GatewayContext
+from streams.gateway.founding import FoundingTerms
 from streams.gateway.nonces import Nonces
 from streams.gateway.quotas import CountOpenOrders, count_none
 from streams.gateway.services import no_service_keys
@@ -82,6 +83,8 @@ class House:
         self.clock = clock
         self.root = Key()
         self.notary = Key()
+        self.founding = FoundingTerms(code="AAAA-BBBB-CCCC-DDDD", notary_key=self.notary.public)
+        context.founding_terms = lambda: self.founding
         self.accounts: dict[str, Key] = {}
         self.venue_id = ""
         self.halts: list[EverythingError] = []
@@ -108,7 +111,7 @@ class House:
     async def found(self, policy: Policy = GRANTING) -> httpx.Response:
         genesis = self.genesis(policy)
         self.venue_id = digest(encode(genesis))
-        return await self.post("/admin/action", self.root.action(genesis))
+        return await self.act(genesis)
 
     def terms(self) -> dict[str, Any]:
         """Return what every decision carries, with the next counter."""
@@ -120,7 +123,11 @@ class House:
         }
 
     async def act(self, decision: Any, key: Key | None = None) -> httpx.Response:
-        return await self.post("/admin/action", (key or self.root).action(decision))
+        """Hand in what `key` signs, the genesis with its code."""
+        founds = isinstance(decision, decisions.Genesis)
+        headers = {"X-Founding-Code": self.founding.code} if founds else {}
+        action = (key or self.root).action(decision)
+        return await self.post("/admin/action", action, headers=headers)
 
     def listing(self, symbol: str = SYMBOL, **fields: Any) -> decisions.ListMarket:
         fields = {"market_type": "social"} | fields

@@ -59,7 +59,11 @@ async def test_a_bad_genesis_never_becomes_the_first_message(house: House) -> No
     bad_policy = Policy(name="bad", pricing=PricingPolicy(ewma_alpha_bp=10_001))
     cases: list[tuple[Any, Key, tuple[int, str]]] = [
         (good, Key(), (422, "bad_key")),
-        (msgspec.structs.replace(good, notary_key="N" * 56), house.root, (422, "bad_key")),
+        (
+            msgspec.structs.replace(good, notary_key="N" * 56),
+            house.root,
+            (403, "foreign_notary_key"),
+        ),
         (msgspec.structs.replace(good, venue=""), house.root, (422, "bad_text")),
         (msgspec.structs.replace(good, venue="a\x00b"), house.root, (422, "bad_text")),
         (msgspec.structs.replace(good, policy=bad_policy), house.root, (422, "bad_policy")),

@@ -20,6 +20,7 @@ from schemas.stored import Stored
 from streams.broker import server as broker_server
 from streams.log import nats_reader, nats_stream
 from streams.log.nats_log import NatsLog
+from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, log_spec
 from tests.support.nats import TestServer
 
@@ -213,9 +214,8 @@ async def test_a_reader_sees_that_its_last_message_is_another(
 async def test_a_founded_venue_is_not_given_an_empty_log(server: TestServer) -> None:
     await server.start()
     await server.declare()
-    wire = await server.wire("operator")
-    await ensure_streams(wire, [log_spec("main")], [server.monitor_url], create=False)
-    await wire.request("$JS.API.STREAM.DELETE.LOG_main")
-    with pytest.raises(LogDiverged, match="LOG_main is gone"):
-        await ensure_streams(wire, [log_spec("main")], [server.monitor_url], create=False)
-    await wire.close()
+    async with Wire.opened(server.url, name="operator") as wire, server.monitor() as monitor:
+        await ensure_streams(wire, [log_spec("main")], monitor, create=False)
+        await wire.request("$JS.API.STREAM.DELETE.LOG_main")
+        with pytest.raises(LogDiverged, match="LOG_main is gone"):
+            await ensure_streams(wire, [log_spec("main")], monitor, create=False)

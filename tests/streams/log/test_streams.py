@@ -12,6 +12,7 @@ from nats.js.errors import APIError
 from schemas.errors import ConfigDrift, LogDiverged, LogUnavailable
 from schemas.limits import MAX_KEEP_RAW_DAYS
 from streams.log import streams
+from streams.log.nats_wire import Wire
 from streams.log.streams import (
     RELAXED_SYNC,
     StreamSpec,
@@ -26,7 +27,7 @@ from streams.log.streams import (
     log_spec,
     nonces_spec,
     raw_spec,
-    sync_report,
+    sync_reports,
 )
 from tests.support.nats import TestServer, nats_server
 
@@ -34,11 +35,8 @@ SPECS = [make("main") for make in (log_spec, feed_spec, jobs_spec, raw_spec, non
 
 
 async def declare(server: TestServer, *, founded: bool = False) -> None:
-    wire = await server.wire("operator")
-    try:
-        await ensure_shard(wire, "main", [server.monitor_url], founded=founded)
-    finally:
-        await wire.close()
+    async with Wire.opened(server.url, name="operator") as wire, server.monitor() as monitor:
+        await ensure_shard(wire, "main", monitor, founded=founded)
 
 
 async def test_a_server_that_is_not_told_how_many_consumers_is_refused(server: TestServer) -> None:
@@ -206,11 +204,10 @@ async def test_the_relaxed_mode_must_be_asked_for_by_name(tmp_path: Path) -> Non
     async with nats_server(tmp_path, sync='"10ms"') as server:
         with pytest.raises(ConfigDrift):
             await server.declare()
-        wire = await server.wire("operator")
-        await ensure_streams(wire, SPECS, [server.monitor_url], RELAXED_SYNC)
-        with pytest.raises(ConfigDrift, match="can only be"):
-            await ensure_streams(wire, SPECS, [server.monitor_url], "1s")
-        await wire.close()
+        async with Wire.opened(server.url, name="operator") as wire, server.monitor() as monitor:
+            await ensure_streams(wire, SPECS, monitor, RELAXED_SYNC)
+            with pytest.raises(ConfigDrift, match="can only be"):
+                await ensure_streams(wire, SPECS, monitor, "1s")
 
 
 def test_relaxed_syncing_allows_no_longer_interval() -> None:
@@ -225,19 +222,35 @@ def test_relaxed_syncing_allows_no_longer_interval() -> None:
 
 
 async def test_a_server_that_nobody_reports_on_is_refused(
-    server: TestServer, tmp_path: Path
+    server: TestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(streams, "MONITOR_TIMEOUT_S", 0.5)
     other_home = tmp_path / "other"
     other_home.mkdir()
-    wire = await server.wire("operator")
-    async with nats_server(other_home) as other:
-        for urls in ([], [other.monitor_url]):
-            with pytest.raises(ConfigDrift, match="no monitoring address"):
-                await ensure_streams(wire, SPECS, urls)
-        await ensure_streams(wire, SPECS, [other.monitor_url, server.monitor_url])
-    await wire.close()
+    async with (
+        nats_server(other_home) as other,
+        other.monitor() as elsewhere,
+        Wire.opened(server.url, name="operator") as wire,
+    ):
+        # another server answers, and a login that may not ask
+        for monitor in (elsewhere, wire):
+            with pytest.raises(ConfigDrift, match="does not say how it syncs"):
+                await ensure_streams(wire, SPECS, monitor)
+        async with server.monitor() as monitor:
+            await ensure_streams(wire, SPECS, monitor)
 
 
-async def test_no_monitoring_is_unavailable() -> None:
-    with pytest.raises(LogUnavailable):
-        await sync_report("http://127.0.0.1:1")
+async def test_a_monitor_that_is_lost_is_unavailable(server: TestServer) -> None:
+    async with server.monitor() as monitor:
+        await monitor.close()
+        with pytest.raises(LogUnavailable):
+            await sync_reports(monitor, ["anyone"])
+
+
+async def test_each_server_is_asked_until_it_has_answered(server: TestServer) -> None:
+    async with Wire.opened(server.url, name="test") as wire, server.monitor() as monitor:
+        name = f"test-{server.port}"
+        for wanted in ([wire.server_id], [name], [wire.server_id, name]):
+            (report,) = await sync_reports(monitor, wanted)
+            assert (report.server_id, report.server_name) == (wire.server_id, name)
+            assert report.always

@@ -10,14 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.chain import digest
+from schemas.observations import FetchProblem
 from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import HostBusy, Unfetched
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
-from tests.streams.ingest.fetching.web import Page, Wires, fails, html, redirect, site, source
+from tests.streams.ingest.fetching.web import (
+    Page,
+    Wires,
+    fails,
+    html,
+    redirect,
+    robots_read_here,
+    site,
+    source,
+)
 from tests.support.drawing import drawn
 
 A = "http://a.example"
@@ -33,7 +44,15 @@ class PoliteWorld:
     def __init__(self, pages: dict[str, Page], addresses: list[str] | None = None) -> None:
         self.wires = Wires(pages, addresses)
         self.clock = VirtualClock()
-        self.polite = Polite(Agent(), self.wires.resolve, self.clock, self.wires.dial)
+        self.polite = Polite(
+            Agent(), self.wires.resolve, self.clock, self._read_robots, self.wires.dial
+        )
+        self.unreadable: Unfetched | None = None
+
+    async def _read_robots(self, body: bytes, product: str) -> Allowance:
+        if self.unreadable is not None:
+            raise self.unreadable
+        return read_robots(body, product)
 
     async def get(self, url: str, who: str = "job", **told: object) -> Fetched:
         return await self.polite.get(source(f"{A}/feed", **told), url, who=who)
@@ -119,6 +138,50 @@ def test_a_server_that_could_not_say_is_asked_again_sooner() -> None:
     run(work())
 
 
+def test_a_robots_txt_that_cannot_be_read_forbids_all_until_it_is_asked_for_again() -> None:
+    async def work() -> None:
+        page = robots("User-agent: *\nAllow: /\n")
+        world = PoliteWorld({"a.example/robots.txt": page, "a.example/open": html("x")})
+        world.unreadable = Unfetched(FetchProblem.TOO_LARGE, "takes too much to read")
+        with pytest.raises(Unfetched) as refused:
+            await world.get(f"{A}/open")
+        assert refused.value.problem is FetchProblem.ROBOTS
+        assert refused.value.detail == "unreadable: takes too much to read"
+        world.unreadable = None
+        with fails("robots"):
+            await world.get(f"{A}/open")
+        await asyncio.sleep(limits.ROBOTS_RETRY_S)
+        await world.get(f"{A}/open")
+
+    run(work())
+
+
+def test_why_a_robots_txt_did_not_come_is_said() -> None:
+    async def work() -> None:
+        world = PoliteWorld({"a.example/robots.txt": Page(status=503)})
+        with pytest.raises(Unfetched) as refused:
+            await world.get(f"{A}/open")
+        assert refused.value.detail == "unreadable: HTTP 503"
+
+    run(work())
+
+
+def test_the_rules_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rules of all origins together; the oldest are asked for again."""
+    monkeypatch.setattr("streams.ingest.fetching.robots.MAX_REMEMBERED_ROBOTS_RULES", 5)
+
+    async def work() -> None:
+        text = "User-agent: *\nDisallow: /1\nDisallow: /2\n"
+        names = ("a.example", "b.example", "c.example", "a.example")
+        world = PoliteWorld({f"{name}/robots.txt": robots(text) for name in names})
+        for name in names:
+            await world.polite.robots.rules(f"http://{name}/open", None)
+        asked = [name for name, _ in world.wires.asked]
+        assert asked == [f"{name}/robots.txt" for name in names]
+
+    run(work())
+
+
 def test_many_at_once_ask_for_robots_txt_once() -> None:
     async def work() -> None:
         world = PoliteWorld({"a.example/robots.txt": Page(status=404, stalls_s=1)})
@@ -142,10 +205,12 @@ def test_a_robots_txt_made_to_be_slow_is_not() -> None:
     """Wildcards upon wildcards, against a long address."""
 
     async def work() -> None:
-        lines = "\n".join(f"Disallow: /{'*a' * 200}{number}" for number in range(500))
-        world = PoliteWorld({"a.example/robots.txt": robots(f"User-agent: *\n{lines}\n")})
-        with fails("http_status"):
-            await world.get(f"{A}/{'a' * 2_000}")
+        lines = [f"Disallow: /{'*a' * 200}{number}" for number in range(500)]
+        for count, problem in ((100, "http_status"), (500, "robots")):
+            text = "\n".join(["User-agent: *", *lines[:count]])
+            world = PoliteWorld({"a.example/robots.txt": robots(text)})
+            with fails(problem):
+                await world.get(f"{A}/{'a' * 2_000}")
 
     run(work())
 
@@ -343,7 +408,7 @@ async def test_a_redirect_to_this_machine_is_refused() -> None:
     """Over real sockets: the source's own server sends us to another one on loopback."""
     async with site({"/": html("secret")}) as honeypot:
         async with site({"/old": redirect(f"{honeypot.url}/")}) as it:
-            polite = Polite(Agent(), _numbers, VirtualClock())
+            polite = Polite(Agent(), _numbers, VirtualClock(), robots_read_here)
             with fails("forbidden_address"):
                 await polite.get(source(f"{it.url}/old"), f"{it.url}/old", who="job")
         assert honeypot.connections == 0

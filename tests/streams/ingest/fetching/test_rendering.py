@@ -1,20 +1,42 @@
 """Rendering with a real Chromium: scripts run, and nothing of it reaches any network."""
 
+import contextlib
+import pwd
 import shutil
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 from playwright.async_api import Error as PlaywrightError
 
+from schemas.observations import FetchProblem
 from streams.ingest import limits
+from streams.ingest.fetching import unprivileged
+from streams.ingest.fetching.chromium import UNSANDBOXED
 from streams.ingest.fetching.guard import dial
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.polite import Polite
+from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.rendering import Renderer
 from streams.ingest.sources.model import Document
 from streams.ingest.sources.reader import read_here
 from streams.log.clock import SystemClock
-from tests.streams.ingest.fetching.web import Page, Site, fails, html, redirect, site, source
+from tests.streams.ingest.fetching.web import (
+    Page,
+    Site,
+    fails,
+    html,
+    redirect,
+    robots_read_here,
+    site,
+    source,
+)
+from tests.support.chromium import IS_ROOT, IS_SANDBOX_REFUSED, UNPRIVILEGED
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or ""
 pytestmark = pytest.mark.slow
@@ -29,9 +51,14 @@ async def numbers(host: str, port: int) -> list[str]:
 
 @pytest.fixture
 async def renderer() -> AsyncIterator[Renderer]:
-    it = Renderer(Polite(Agent(), numbers, SystemClock(), dial), CHROMIUM)
+    it = new_renderer()
     yield it
     await it.close()
+
+
+def new_renderer(chromium: str = CHROMIUM, *, sandboxed: bool = not IS_SANDBOX_REFUSED) -> Renderer:
+    polite = Polite(Agent(), numbers, SystemClock(), robots_read_here, dial)
+    return Renderer(polite, chromium, sandboxed=sandboxed)
 
 
 def script(code: str) -> str:
@@ -204,8 +231,139 @@ async def test_pages_share_no_state(renderer: Renderer) -> None:
 
 
 async def test_without_a_browser_there_is_a_problem() -> None:
-    without = Renderer(Polite(Agent(), numbers, SystemClock(), dial), "/no/such/chromium")
+    without = new_renderer("/no/such/chromium")
     async with site({"/": html("x")}) as it:
         with fails("no_browser"):
             await rendered(without, it)
     await without.close()
+
+
+# -- as whom Chromium runs ---------------------------------------------------------------------
+
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can give a process another user")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter: those above pytest's own are only ours."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+class Running(NamedTuple):
+    """One process of Chromium, as the kernel shows it."""
+
+    command: list[str]
+    environment: dict[str, str]
+    status: dict[str, str]
+
+
+def chromiums() -> list[Running]:
+    """Return the processes of Chromium that we started: launcher and driver are none."""
+    found = []
+    for one in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            if "chrom" not in Path(one.exe()).name:
+                continue
+            lines = Path(f"/proc/{one.pid}/status").read_text().splitlines()
+            status = {
+                name: value.strip() for name, _, value in (line.partition(":") for line in lines)
+            }
+            found.append(Running(one.cmdline(), one.environ(), status))
+    return found
+
+
+@needs_chromium
+@needs_root
+async def test_started_as_root_chromium_has_a_user_of_its_own(renderer: Renderer) -> None:
+    async with site({"/": html(script(WRITE))}) as it:
+        assert TEXT in await rendered(renderer, it)
+    processes = chromiums()
+    (uid,) = {uid for one in processes for uid in one.status["Uid"].split()}
+    assert uid not in {"0", str(pwd.getpwnam("nobody").pw_uid)}
+    assert {gid for one in processes for gid in one.status["Gid"].split()} == {uid}
+    assert {one.status["Groups"] for one in processes} == {""}
+
+
+@needs_chromium
+@pytest.mark.skipif(IS_SANDBOX_REFUSED, reason="this kernel refuses Chromium's sandbox")
+async def test_pages_are_rendered_in_the_sandbox(renderer: Renderer) -> None:
+    """In a process namespace of their own, under a filter of system calls."""
+    browser = await renderer._running()
+    page = await (await browser.new_context()).new_page()
+    await page.set_content(f"<p>{TEXT}</p>")
+    processes = chromiums()
+    assert not [one for one in processes if "--no-sandbox" in one.command]
+    pages = [one for one in processes if "--type=renderer" in one.command]
+    assert pages
+    assert {one.status["Seccomp"] for one in pages} == {"2"}
+    assert all(len(one.status["NSpid"].split()) > 1 for one in pages)
+
+
+@needs_chromium
+async def test_chromium_knows_nothing_of_our_environment(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://secret")
+    async with site({"/": html(script(WRITE))}) as it:
+        assert TEXT in await rendered(renderer, it)
+    processes = chromiums()
+    assert processes
+    assert "secret" not in str(processes)
+
+
+@needs_root
+def test_that_user_cannot_read_what_is_ours(open_folder: Path) -> None:
+    """The launcher gives the profile away, and nothing else."""
+    keys, profile = open_folder / "keys", open_folder / "profile"
+    for folder in (keys, profile):
+        folder.mkdir(mode=0o700)
+        (folder / "file").write_text("text\n")
+    reads = f"cat {profile}/file; cat {keys}/file; id -u; id -G"
+    program = ["/bin/sh", "-c", reads, "sh", f"--user-data-dir={profile}"]
+    launch = [sys.executable, "-I", unprivileged.__file__, str(UNPRIVILEGED), *program]
+    done = subprocess.run(launch, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["text", str(UNPRIVILEGED), str(UNPRIVILEGED)]
+    assert "Permission denied" in done.stderr
+
+
+@needs_chromium
+@pytest.mark.skipif(IS_SANDBOX_REFUSED, reason="the kernel refuses by itself")
+async def test_where_the_kernel_refuses_the_sandbox_nothing_is_rendered(open_folder: Path) -> None:
+    """Unless the operator says so. The reason names the setting."""
+    refusing = open_folder / "chromium"
+    refusing.write_text(
+        "#!/bin/sh\nexec unshare --user --map-current-user --keep-caps sh -c "
+        '\'echo 0 > /proc/sys/user/max_user_namespaces; exec "$0" "$@"\' '
+        f'{CHROMIUM} "$@"\n'
+    )
+    refusing.chmod(0o755)
+    async with site({"/": html(script(WRITE))}) as it:
+        for sandboxed in (True, False):
+            one = new_renderer(str(refusing), sandboxed=sandboxed)
+            try:
+                if sandboxed:
+                    with pytest.raises(Unfetched) as refused:
+                        await rendered(one, it)
+                    assert refused.value.problem is FetchProblem.NO_BROWSER
+                    assert f"{UNSANDBOXED}=1" in refused.value.detail
+                    assert one.problem == refused.value.detail, "what its heartbeat says"
+                else:
+                    assert TEXT in await rendered(one, it)
+            finally:
+                await one.close()
+
+
+@needs_chromium
+async def test_nothing_is_left_of_a_chromium_that_was_closed() -> None:
+    one = new_renderer()
+    async with site({"/": html(script(WRITE))}) as it:
+        assert TEXT in await rendered(one, it)
+    assert one._start is not None
+    folder = one._start._folder
+    assert folder.exists()
+    await one.close()
+    assert not folder.exists()
+    assert chromiums() == []

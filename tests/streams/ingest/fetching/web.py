@@ -10,6 +10,7 @@ import httpcore
 
 from schemas.sources import Source
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.robots_file import Allowance, read_robots
 
 PUBLIC = "93.184.215.14"
 """An address that counts as public; nothing here ever dials it."""
@@ -156,6 +157,11 @@ class _Wire(httpcore.AsyncMockStream):
 
     async def start_tls(self, *args: object, **kwargs: object) -> httpcore.AsyncNetworkStream:
         return self
+
+
+async def robots_read_here(body: bytes, product: str) -> Allowance:
+    """Read a robots.txt in this process; see `robots.ReadRobots`."""
+    return read_robots(body, product)
 
 
 def source(url: str, **told: object) -> Source:
