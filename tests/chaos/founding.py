@@ -39,14 +39,12 @@ POOR_EVERY: Final = 10
 class Founder:
     """Signs and appends what a venue begins with. Seeds of accounts are in `seeds`."""
 
-    def __init__(
-        self, place: VenuePaths, log: NatsLog, rules: Policy = widened(SEED_PLAN)
-    ) -> None:
+    def __init__(self, place: VenuePaths, log: NatsLog, rules: Policy | None = None) -> None:
         self._place = place
         self._log = log
-        self._rules = rules
+        self._rules = rules or widened(SEED_PLAN)
         self._root = keys.ensure(place.home.keys, "root")
-        self._venue_id = ""
+        self.venue_id = ""
         self._counter = 0
         self.seeds: dict[str, str] = {}
 
@@ -62,7 +60,7 @@ class Founder:
             time_ns=time.time_ns(),
         )
         text = encode(genesis)
-        self._venue_id = digest(text)
+        self.venue_id = digest(text)
         await self._log.found(*self._signed(text))
         await self._until_known()
         messages = [self._opening(account) for account in accounts]
@@ -109,7 +107,7 @@ class Founder:
     def _decision(self, kind: type[Decision], **fields: object) -> tuple[str, bytes]:
         self._counter += 1
         decision = kind(
-            venue_id=self._venue_id,
+            venue_id=self.venue_id,
             counter=self._counter,
             expires_ns=time.time_ns() + HOUR_NS,
             **fields,
@@ -121,7 +119,7 @@ class Founder:
         self.seeds[account] = seed
         key, now_ns = signatures.public_key(seed), time.time_ns()
         opening = AccountOpening(
-            account=account, public_key=key, client_time_ns=now_ns, venue_id=self._venue_id
+            account=account, public_key=key, client_time_ns=now_ns, venue_id=self.venue_id
         )
         command = OpenAccount(now_ns, key, signatures.sign(seed, encode(opening)))
         return subjects.account_command(SHARD, account), encode(command)

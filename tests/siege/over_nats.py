@@ -107,7 +107,9 @@ async def oversize(acting: Acting) -> None:
             header = () if number else (b"Junk: " + large,)
             complaint = ""
             try:
-                complaint = await connection.said(published(login, b"" if header else large, *header))
+                complaint = await connection.said(
+                    published(login, b"" if header else large, *header)
+                )
             except OSError as error:
                 complaint = str(error)
             acting.tally.note(f"oversize: {complaint.strip() or 'hung up'}")

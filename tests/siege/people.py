@@ -14,6 +14,8 @@ from streams.gateway.limits import ACCOUNTS_PER_MINUTE
 from tests.siege.ground import Acting, Attack, Login
 from tests.siege.http_client import HttpClient, connected, proof, token
 
+SIGN_UPS: Final = "sign-ups and reserved names"
+FOUNDINGS: Final = "foundings with guessed codes"
 RESERVED: Final = ("admin", "Everything", "fee_", "engine_x", "treasury", "support", "me")
 _MINUTE_S: Final = 60
 _SIGN_IN_EVERY_S: Final = 4
@@ -218,8 +220,8 @@ async def fair_trades(acting: Acting) -> None:
 
 ATTACKS: Final = (
     Attack("orders over HTTP without a credit", "2", broke_orders, paid_orders),
-    Attack("foundings with guessed codes", "4", foundings, readers_of_decisions),
-    Attack("sign-ups and reserved names", "8", sign_ups, newcomers),
+    Attack(FOUNDINGS, "4", foundings, readers_of_decisions),
+    Attack(SIGN_UPS, "8", sign_ups, newcomers),
     Attack("challenges answered again", "9", replays, sign_ins),
     Attack("wash trades of two accounts", "12", wash_trades, fair_trades),
 )

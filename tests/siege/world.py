@@ -4,6 +4,8 @@ import asyncio
 from contextlib import ExitStack
 from typing import Final
 
+import msgspec
+
 from schemas.sources import Source
 from streams.ingest.limits import MAX_FETCH_BYTES
 from tests.siege.ground import HOST, Acting, Attack, Side
@@ -13,6 +15,8 @@ HOSTILE: Final = ("robots-1", "robots-2", "robots-3", "slow", "huge", "entities"
 WHISPERS: Final = ("whisper-1", "whisper-2", "whisper-3")
 WHISPER_TRUST_BP: Final = 1_000
 KINDS: Final = (*HOSTILE, *WHISPERS)
+DOCUMENTS: Final = "robots.txt bombs, hostile documents"
+COLLUSION: Final = "sources that collude"
 FEED: Final = "/feed"
 _LOOK_EVERY_S: Final = 1
 _WHISPER_EVERY_S: Final = 2
@@ -35,6 +39,16 @@ def sources(side: Side, number: int, ports: dict[str, int]) -> list[Source]:
         )
         for kind in KINDS
     ]
+
+
+def retired(source: Source) -> Source:
+    """Return the source as one that nobody asks any more."""
+    return msgspec.structs.replace(source, active=False)
+
+
+def attack_by(source: Source) -> str:
+    """Return the name of the attack that a source is for."""
+    return COLLUSION if "whisper" in source.source else DOCUMENTS
 
 
 def robots_bomb(groups: int) -> bytes:
@@ -125,6 +139,6 @@ async def report(acting: Acting) -> None:
 
 
 ATTACKS: Final = (
-    Attack("robots.txt bombs, hostile documents", "3", hostile_documents, ordinary_documents),
-    Attack("sources that collude", "10, 11", whisper, report),
+    Attack(DOCUMENTS, "3", hostile_documents, ordinary_documents),
+    Attack(COLLUSION, "10, 11", whisper, report),
 )

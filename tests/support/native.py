@@ -53,9 +53,7 @@ class Raw:
 
 
 @asynccontextmanager
-async def raw(
-    port: int, seed: str, name: str, *, address: str = "127.0.0.1"
-) -> AsyncIterator[Raw]:
+async def raw(port: int, seed: str, name: str, *, address: str = "127.0.0.1") -> AsyncIterator[Raw]:
     """Log in with an nkey, from a loopback address. Raises ConnectionError if it is refused."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
     try:

@@ -1,6 +1,5 @@
 """A throwaway venue's broker: a real server, real keys, the declared streams, the desk."""
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
