@@ -189,7 +189,15 @@ class ApproveReview(Decision, tag="approve_review/1", frozen=True):
     reason: str
 
 
+class ApprovePart(ApproveReview, tag="approve_part/1", frozen=True):
+    """Let only `delta_e2` of the move with this hash be applied, to the side it was proposed to."""
+
+    delta_e2: int
+
+
 class RejectReview(Decision, tag="reject_review/1", frozen=True):
+    """Let the move not be applied, and its source have no say in this story of the symbol."""
+
     proposal_hash: str
     symbol: str
     reason: str
@@ -198,7 +206,7 @@ class RejectReview(Decision, tag="reject_review/1", frozen=True):
 MarketDecision = ListMarket | EditMarket | HaltMarket | ResumeMarket | CloseMarket | ResolveMarket
 KeyDecision = EnrolKey | GrantRole | RotateKey | RevokeKey
 SourceDecision = AddSource | ChangeSource | QuarantineSource
-ReviewDecision = ApproveReview | RejectReview
+ReviewDecision = ApproveReview | ApprovePart | RejectReview
 AnyDecision = (
     MarketDecision
     | Mint

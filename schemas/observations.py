@@ -10,7 +10,8 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.codec import Codec, Message
+from schemas.articles import Notice
+from schemas.codec import Codec, Message, Upcasts
 
 Via = Literal["rss", "html", "browser", "push"]
 
@@ -138,7 +139,7 @@ Unfit = Literal["", "too_short", "language", "no_mention", "failed"]
 """Why an article was not measured to the end; empty if it was."""
 
 
-class SignalsMeasured(Message, tag="signals_measured/1", frozen=True, kw_only=True):
+class SignalsMeasured1(Message, tag="signals_measured/1", frozen=True, kw_only=True):
     """What was measured of the article at log sequence `article`. All numbers are integers.
 
     `sentiment_bp` and `keywords_bp` are -10,000..10,000. `neighbours` are the most similar
@@ -167,6 +168,17 @@ class SignalsMeasured(Message, tag="signals_measured/1", frozen=True, kw_only=Tr
     models: Models
     names_as_of: int
     measured_ns: int
+
+
+class SignalsMeasured(SignalsMeasured1, tag="signals_measured/2", frozen=True, kw_only=True):
+    """What was measured, with what the article says that it is.
+
+    `notice` follows from its title, `page` from its URL (`schemas.articles`); both are empty in
+    what the first version measured.
+    """
+
+    notice: Notice = ""
+    page: str = ""
 
 
 TextKind = Literal["market", "event"]
@@ -254,4 +266,15 @@ Observation = (
     | LlmAvailability
 )
 
-OBSERVATIONS: Codec[Observation] = Codec(Observation)
+OlderObservation = SignalsMeasured1
+
+UPCASTS: Final[Upcasts] = {
+    SignalsMeasured1: lambda old: SignalsMeasured(**msgspec.structs.asdict(old)),
+}
+
+OBSERVATIONS: Codec[Observation] = Codec(Observation | OlderObservation, UPCASTS)
+SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured | SignalsMeasured1, UPCASTS)
+MEASURED: Codec[SignalsMeasured | TextMeasured] = Codec(
+    SignalsMeasured | SignalsMeasured1 | TextMeasured, UPCASTS
+)
+"""All that stands on the subject of the signals."""

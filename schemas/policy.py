@@ -16,7 +16,15 @@ from msgspec import UNSET, UnsetType
 
 from schemas.limits import MAX_QUANTITY_LOTS
 from schemas.subjects import is_account
-from schemas.units import DAY_NS, HOUR_NS, MINUTE_NS, PAR_TICKS, SECOND_NS, WEIGHT_ONE_BP
+from schemas.units import (
+    DAY_NS,
+    HOUR_NS,
+    MINUTE_NS,
+    PAR_TICKS,
+    SECOND_NS,
+    WEEK_NS,
+    WEIGHT_ONE_BP,
+)
 
 MarketType = Literal[
     "political", "economic", "social", "technology", "finance", "culture", "sports"
@@ -102,6 +110,27 @@ class Safeguards(msgspec.Struct, kw_only=True, frozen=True):
     max_article_age_ns: int = 7 * DAY_NS
 
 
+class UnsignedMoves(msgspec.Struct, kw_only=True, frozen=True):
+    """What may move without a signature within any day or week; 0 is no cap.
+
+    One source may move one symbol by `source_symbol_day_e2` a day, and all symbols together by
+    `source_day_e2`, both times its trust. All sources together may move one symbol by
+    `symbol_day_e2` a day (`sensitive_symbol_day_e2` if it is sensitive) and `symbol_week_e2` a
+    week. Moves up and down are added up. The caps of a source that is known for less than
+    `new_source_ns`, or of which fewer than `new_source_articles` were judged, are `new_source_bp`
+    of that.
+    """
+
+    source_symbol_day_e2: int = 0
+    source_day_e2: int = 0
+    symbol_day_e2: int = 0
+    sensitive_symbol_day_e2: int = 0
+    symbol_week_e2: int = 0
+    new_source_ns: int = 0
+    new_source_articles: int = 0
+    new_source_bp: int = WEIGHT_ONE_BP
+
+
 class LlmPolicy(msgspec.Struct, kw_only=True, frozen=True):
     """When an answer of the LLM is too late, and when it is not asked any more (EM-131).
 
@@ -184,6 +213,7 @@ class RealityRules(NamedTuple):
     scoring: Scoring
     safeguards: Safeguards
     llm: LlmPolicy
+    unsigned: UnsignedMoves
 
 
 class Policy(msgspec.Struct, kw_only=True, frozen=True):
@@ -197,6 +227,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     scoring: Scoring | UnsetType = UNSET
     safeguards: Safeguards | UnsetType = UNSET
     llm: LlmPolicy | UnsetType = UNSET
+    unsigned: UnsignedMoves | UnsetType = UNSET
     quotas: QuotasPolicy | UnsetType = UNSET
     price_bounds: PriceBounds | UnsetType = UNSET
 
@@ -211,6 +242,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
             Scoring() if isinstance(self.scoring, UnsetType) else self.scoring,
             Safeguards() if isinstance(self.safeguards, UnsetType) else self.safeguards,
             LlmPolicy() if isinstance(self.llm, UnsetType) else self.llm,
+            UnsignedMoves() if isinstance(self.unsigned, UnsetType) else self.unsigned,
         )
 
     def stated(self) -> "Policy":
@@ -228,6 +260,16 @@ CALIBRATED: Final = Policy(
     reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
     safeguards=Safeguards(sensitive_delta_e2=1_000),
     price_bounds=PriceBounds(),
+    unsigned=UnsignedMoves(
+        source_symbol_day_e2=500,
+        source_day_e2=1_500,
+        symbol_day_e2=1_000,
+        sensitive_symbol_day_e2=300,
+        symbol_week_e2=3_000,
+        new_source_ns=WEEK_NS,
+        new_source_articles=20,
+        new_source_bp=1_000,
+    ),
 ).stated()
 PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
 
@@ -320,6 +362,7 @@ _AT_MOST: Final = {
     "source_articles_per_hour": 100_000,
     "vector_window_ns": 7 * DAY_NS,
     "max_article_age_ns": 30 * DAY_NS,
+    "new_source_bp": WEIGHT_ONE_BP,
 }
 _MOST: Final = 10**18
 

@@ -14,7 +14,7 @@ def _members(family: Any) -> tuple[Any, ...]:
 COMMANDS = _members(commands.OrderCommand) + _members(commands.AccountCommand)
 ENVELOPES = (decisions.SignedDecision, records.Record, records.Epoch)
 DECISIONS = (decisions.Genesis, *_members(decisions.AnyDecision))
-OBSERVATIONS = _members(observations.Observation)
+OBSERVATIONS = _members(observations.Observation) + _members(observations.OlderObservation)
 EVENTS = _members(Event) + _members(OlderEvent)
 
 REGISTRY: dict[str, type[Message]] = {

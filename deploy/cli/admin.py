@@ -15,7 +15,8 @@ from schemas.errors import InputError
 from schemas.units import from_decimal
 
 
-def _hundredths(text: str, what: str) -> int:
+def hundredths(text: str, what: str) -> int:
+    """Read a decimal that a person typed as `what`. Raises InputError."""
     try:
         return from_decimal(text)
     except ValueError as error:
@@ -74,7 +75,7 @@ def list_market(
     as_json: Json = False,
 ) -> None:
     """Open a market. Nothing can be traded until a person signs this."""
-    weight_bp = _hundredths(market_weight, "--market-weight") * 100
+    weight_bp = hundredths(market_weight, "--market-weight") * 100
     decide(
         key,
         decisions.ListMarket,
@@ -89,8 +90,8 @@ def list_market(
         aliases=alias or [],
         market_weight_bp=weight_bp,
         reality_weight_bp=10_000 - weight_bp,
-        initial_score_e2=_hundredths(initial_score, "--initial-score"),
-        tick_ticks=_hundredths(tick, "--tick"),
+        initial_score_e2=hundredths(initial_score, "--initial-score"),
+        tick_ticks=hundredths(tick, "--tick"),
         min_price=min_price,
         max_price=max_price,
     )
@@ -107,7 +108,7 @@ def edit_market(
     as_json: Json = False,
 ) -> None:
     """Change a market's words or weights."""
-    weight_bp = _hundredths(market_weight, "--market-weight") * 100 if market_weight else None
+    weight_bp = hundredths(market_weight, "--market-weight") * 100 if market_weight else None
     decide(
         key,
         decisions.EditMarket,
@@ -145,7 +146,7 @@ def resolve(
     as_json: Json = False,
 ) -> None:
     """Pay every position out and end the market."""
-    ticks = _hundredths(value, "VALUE")
+    ticks = hundredths(value, "VALUE")
     decide(key, decisions.ResolveMarket, as_json, symbol=symbol, value_ticks=ticks, reason=reason)
 
 
@@ -157,7 +158,7 @@ def mint(
     as_json: Json = False,
 ) -> None:
     """Create paper credits in an account."""
-    cents = _hundredths(amount, "AMOUNT")
+    cents = hundredths(amount, "AMOUNT")
     decide(key, decisions.Mint, as_json, account=account, amount_cents=cents, memo=memo)
 
 

@@ -81,10 +81,12 @@ ADMIN: Final = CommandGroup(
         ),
         "approve": Command(
             "reviews:approve",
-            "Let exactly this move be applied. Who has an interest in the symbol is barred.",
+            "Let exactly this move be applied, or a part. Who has an interest in the symbol is "
+            "barred.",
         ),
         "reject": Command(
-            "reviews:reject", "Let this move never be applied; the score stays as it is."
+            "reviews:reject",
+            "Let this move not be applied, and its source have no more say in this story.",
         ),
     },
 )
@@ -136,6 +138,10 @@ EVERYTHING: Final[Table] = {
     "sources": Command(
         "sources:list_sources",
         "List the sources that people have signed for, and how fetching them goes.",
+    ),
+    "source-ledger": Command(
+        "sources:source_ledger",
+        "Show what a source moved, day by day, and what scores would be without that.",
     ),
     "push": Command("sources:push", "Sign an article with a source's push key and send it."),
     "events": Command(

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 import typer
 
-from deploy.cli.admin import describe
+from deploy.cli.admin import describe, hundredths
 from deploy.cli.client import Client
 from deploy.cli.output import document, minute, say
 from deploy.cli.parameters import At, Json, Key, Reason
@@ -14,11 +14,25 @@ from schemas import decisions
 from schemas.chain import digest
 from schemas.errors import InputError
 from schemas.limits import MAX_OPEN_REVIEWS, MAX_PAGE_ROWS
+from schemas.units import to_decimal
 
 State = Literal["open", "approved", "rejected", "expired", "withdrawn"]
 Answer = type[decisions.ApproveReview] | type[decisions.RejectReview]
+Only = Annotated[
+    str | None,
+    typer.Option(
+        help="How much of the move, in points with its sign, such as 3.50 or -3.50.",
+        metavar="POINTS",
+    ),
+]
 Proposal = Annotated[str, typer.Argument(help="The proposal's hash, or how it begins.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Sign without asking again.")]
+
+_QUESTIONS: Final[dict[Answer, str]] = {
+    decisions.ApproveReview: "Approve exactly this move?",
+    decisions.ApprovePart: "Approve {} points of this move, and no more?",
+    decisions.RejectReview: "Reject exactly this move, and its source's say in this story?",
+}
 
 SHOWN_HASH: Final = 16
 MIN_PREFIX: Final = 4
@@ -48,31 +62,41 @@ def list_reviews(
 
 
 def approve(
-    proposal: Proposal, reason: Reason, yes: Yes = False, key: Key = "root", as_json: Json = False
+    proposal: Proposal,
+    reason: Reason,
+    only: Only = None,
+    yes: Yes = False,
+    key: Key = "root",
+    as_json: Json = False,
 ) -> None:
-    """Let exactly this move be applied. Who has an interest in the symbol is barred."""
-    _answer(decisions.ApproveReview, proposal, reason, yes, key, as_json)
+    """Let exactly this move be applied, or a part. Who has an interest in the symbol is barred."""
+    if only is None:
+        _answer(decisions.ApproveReview, proposal, reason, yes, key, as_json)
+    else:
+        part_e2 = hundredths(only, "--only")
+        _answer(decisions.ApprovePart, proposal, reason, yes, key, as_json, delta_e2=part_e2)
 
 
 def reject(
     proposal: Proposal, reason: Reason, yes: Yes = False, key: Key = "root", as_json: Json = False
 ) -> None:
-    """Let this move never be applied; the score stays as it is."""
+    """Let this move not be applied, and its source have no more say in this story."""
     _answer(decisions.RejectReview, proposal, reason, yes, key, as_json)
 
 
-def _answer(kind: Answer, prefix: str, reason: str, yes: bool, key: str, as_json: bool) -> None:
+def _answer(
+    kind: Answer, prefix: str, reason: str, yes: bool, key: str, as_json: bool, **part: Any
+) -> None:
     client = Client()
     review = find(client, prefix)
     if not yes:
         if as_json:
             raise InputError("with --json, say --yes: nobody can be asked")
         say("\n".join(lines_of(_with_evidence(client, review))))
-        verb = "Approve" if kind is decisions.ApproveReview else "Reject"
-        typer.confirm(f"{verb} exactly this move?", abort=True)
+        typer.confirm(_QUESTIONS[kind].format(*map(to_decimal, part.values())), abort=True)
     proposal_hash = review["proposal_hash"]
     fields = {"proposal_hash": proposal_hash, "symbol": review["symbol"], "reason": reason}
-    answer = client.decide(key, kind(**client.decision_fields(), **fields))
+    answer = client.decide(key, kind(**client.decision_fields(), **fields, **part))
     accepted = answer["status"] == "accepted"
     became = _became(client, proposal_hash, answer["sequence"]) if accepted else review
     if as_json:
@@ -166,13 +190,16 @@ def _life(review: dict[str, Any]) -> str:
     if review["status"] == "open":
         return f"opened   {minute(review['opened_at'])}, expires {minute(review['expires_at'])} UTC"
     why = f": {review['answer_reason']}" if review["answer_reason"] else ""
-    return f"{review['status']} {minute(review['closed_at'])} UTC{why}"
+    part = review["approved"] not in (None, "0.00", review["delta"])
+    how = f" for {_signed(review['approved'])}" if part else ""
+    return f"{review['status']}{how} {minute(review['closed_at'])} UTC{why}"
 
 
 def _article(one: dict[str, Any]) -> str:
     when = minute(one["published_at"] or one["observed_at"])
     said = f"{one['source']} (trust {one['trust']})  quick {one['quick_score']}"
-    return f"  article  {when}  {said}  {one['title']}  {one['url']}"
+    gone = f"  ({one['withdrawn']})" if one["withdrawn"] else ""
+    return f"  article  {when}  {said}  {one['title']}  {one['url']}{gone}"
 
 
 def _became(client: Client, proposal_hash: str, since: int) -> dict[str, Any]:
@@ -193,7 +220,9 @@ def _refused_since(review: dict[str, Any], since: int) -> bool:
 
 def _outcome(review: dict[str, Any]) -> str:
     if review["status"] != "open":
-        return f"the review is {review['status']}"
+        refused = review["refused_source"]
+        told = f"; {refused} has no more say in this story" if refused else ""
+        return f"the review is {review['status']}{told}"
     if review["refused"]:
         return f"the answer had no effect: {review['refused']}: {review['refused_detail']}"
     return "nothing has come of it yet: everything admin reviews"

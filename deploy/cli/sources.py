@@ -10,13 +10,14 @@ import typer
 from deploy.cli.admin import decide
 from deploy.cli.client import Client
 from deploy.cli.output import document, minute, rows, say
-from deploy.cli.parameters import At, Json, Key, Reason
+from deploy.cli.parameters import At, Json, Key, Limit, Reason
 from deploy.limits import DEFAULT_CRAWL_DELAY_S
 from deploy.venue import keys
 from schemas import decisions, pushes, signatures
 from schemas.articles import snapshot_id
 from schemas.codec import encode
 from schemas.errors import InputError
+from schemas.limits import MAX_PAGE_ROWS
 from schemas.pushes import PushedArticle
 from schemas.sources import Source, SourceKind, problem
 from schemas.units import HOUR_NS, SECOND_NS, WEIGHT_ONE_BP
@@ -188,6 +189,30 @@ def list_sources(at: At = None, as_json: Json = False) -> None:
     names = ("source", "kind", "trust", "state", "fetched", "articles", "name")
     empty = "no sources yet: `everything admin add-source --help`"
     rows([_row(one) for one in found], {name: name for name in names}, empty=empty, as_json=False)
+
+
+def source_ledger(
+    source: SourceId,
+    symbol: Annotated[str | None, typer.Option(help="Only this market's days.")] = None,
+    limit: Limit = 20,
+    at: At = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a source moved, day by day, and what scores would be without that."""
+    client, path = Client(), f"/sources/{source}/ledger"
+    days = client.get(path, symbol=symbol, limit=limit, at=at)["days"]
+    symbols = client.get(f"{path}/symbols", limit=MAX_PAGE_ROWS, at=at)["symbols"]
+    if as_json:
+        document({"days": days, "symbols": symbols})
+        return
+    names = ("day", "symbol", "unsigned", "approved", "refused", "taken_back", "cuts")
+    columns = {name: name.replace("_", " ") for name in names}
+    rows(days, columns, empty="it has moved nothing yet", as_json=False)
+    if symbols:
+        say("\nby sums; exactly: everything whatif --without-source " + source)
+        columns = {"symbol": "symbol", "moved": "moved", "score": "score"}
+        columns |= {"score_without": "without it"}
+        rows(symbols, columns, empty="", as_json=False)
 
 
 def _row(source: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from schemas.events.exchange import CommandRefused, OrdersCancelled
 from schemas.records import read
 from schemas.stored import Stored
 
-DECIDER: Final = "exchange/1"
+DECIDER: Final = "exchange/2"
 
 
 class ExchangeEngine:

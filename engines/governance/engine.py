@@ -17,7 +17,7 @@ from schemas.signatures import PUBLIC_KEY_CHARS
 from schemas.stored import Stored
 from schemas.texts import clean
 
-DECIDER: Final = "governance/1"
+DECIDER: Final = "governance/2"
 
 
 class GovernanceEngine:

@@ -21,6 +21,7 @@ from schemas.events.governance import (
     MarketResolved,
     MarketResumed,
     OpsOverridden,
+    PartApproved,
     PolicySet,
     ReviewAnswered,
     RoleGranted,
@@ -171,4 +172,5 @@ EVENT_HANDLERS: Final[EventHandlers[State]] = {
     SourceChanged: _nothing,
     SourceQuarantineSet: _nothing,
     ReviewAnswered: _nothing,
+    PartApproved: _nothing,
 }

@@ -10,7 +10,7 @@ from schemas.events.governance import (
     MarketResolved,
     PolicySet,
 )
-from schemas.events.reality import ReviewOpened, ScoreChanged
+from schemas.events.reality import ReviewOpened, ScoreChanged, ScoreTakenBack
 from schemas.stored import Stored
 
 Relevant = (
@@ -21,6 +21,7 @@ Relevant = (
     | MarketResolved
     | PolicySet
     | ScoreChanged
+    | ScoreTakenBack
     | ReviewOpened
 )
 _RELEVANT: Final = frozenset(get_args(Relevant))

@@ -23,6 +23,12 @@ _CONTEXT: Final = Context(
     flags=[],
     traps=[DivisionByZero, InvalidOperation, Overflow],
 )
+_SHORT: Final = _CONTEXT.copy()
+_SHORT.prec = 18
+"""An exponential of 18 digits takes a quarter of the time, and says the same but near a half."""
+_HALF: Final = Decimal("0.5")
+_TOO_CLOSE: Final = Decimal("1e-9")
+"""A weight below 100,000 of 18 digits is right to 1e-11."""
 _ONE_E4: Final = 10_000
 _FADED: Final = 100
 """After so many TAU a weight is far below half of its last digit."""
@@ -52,9 +58,17 @@ def weight_e4(trust_bp: int, related: int, age_ns: int, tau_ns: int) -> int:
     """Return trust * (1 + ln(1 + related)) * e^(-age / TAU) in ten-thousandths (EM-69)."""
     if age_ns > _FADED * tau_ns:
         return 0
-    fresh = _CONTEXT.exp(_CONTEXT.divide(Decimal(-age_ns), Decimal(tau_ns)))
-    confirmed = _CONTEXT.multiply(Decimal(trust_bp), _CONTEXT.add(Decimal(1), _ln_1p(related)))
-    return _whole(_CONTEXT.multiply(confirmed, fresh))
+    weight = _weight(_SHORT, trust_bp, related, age_ns, tau_ns)
+    rest = _SHORT.subtract(_SHORT.remainder(weight, Decimal(1)), _HALF)
+    if _SHORT.abs(rest) < _TOO_CLOSE:
+        weight = _weight(_CONTEXT, trust_bp, related, age_ns, tau_ns)
+    return _whole(weight)
+
+
+def _weight(context: Context, trust_bp: int, related: int, age_ns: int, tau_ns: int) -> Decimal:
+    fresh = context.exp(context.divide(Decimal(-age_ns), Decimal(tau_ns)))
+    confirmed = context.multiply(Decimal(trust_bp), context.add(Decimal(1), _ln_1p(related)))
+    return context.multiply(confirmed, fresh)
 
 
 def confidence_bp(independent_sources: int, trust_bp: int) -> int:
@@ -70,14 +84,17 @@ def computed_e2(policy: RealityPolicy, weight_e4: int, quick_bp: int) -> int:
     return clamp(points_e2, -policy.delta_cap_e2, policy.delta_cap_e2)
 
 
-def blended_e2(computed_e2: int, delta_cap_e2: int, impact_e2: int, confidence_bp: int) -> int:
+def blended_e2(
+    computed_e2: int, delta_cap_e2: int, impact_e2: int, confidence_bp: int, trust_bp: int
+) -> int:
     """Return the points after the LLM's say: it weighs as much as it is sure.
 
-    An impact of 100 stands for the cap, so the result is within the cap as well.
+    An impact of 100 stands for the cap times the trust of those whom the LLM has read: it
+    knows no more than they told. So the result is within the cap as well.
     """
-    own = computed_e2 * (WEIGHT_ONE_BP - confidence_bp) * WEIGHT_ONE_BP
-    suggested = impact_e2 * delta_cap_e2 * confidence_bp
-    return round_half_even(own + suggested, WEIGHT_ONE_BP * WEIGHT_ONE_BP)
+    own = computed_e2 * (WEIGHT_ONE_BP - confidence_bp) * WEIGHT_ONE_BP**2
+    suggested = impact_e2 * delta_cap_e2 * confidence_bp * trust_bp
+    return round_half_even(own + suggested, WEIGHT_ONE_BP**3)
 
 
 def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
@@ -93,6 +110,16 @@ def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
     variance = count * sum(one * one for one in moves_e2) - total * total
     floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
     return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
+
+
+def is_repeated(move_e2: int, moves_e2: Sequence[int], times: int) -> bool:
+    """Tell whether each of the last `times` moves was of this very size; 0 times is never.
+
+    Moves of one size have no deviation, so none has a z-score; news does not come by the inch.
+    """
+    if not 0 < times <= len(moves_e2) or moves_e2[-1] != move_e2:
+        return False
+    return all(one == move_e2 for one in moves_e2[-times:])
 
 
 def token_ns(calls_per_hour: int) -> int:

@@ -5,7 +5,7 @@ from typing import Final
 
 from engines.kernel import Grouping, apply_event
 from engines.reality import inputs
-from engines.reality.decide import answers, article_admission, governance, group_end, reviews
+from engines.reality.decide import answers, article_admission, governance, group_end, review_answers
 from engines.reality.evolve import EVENT_HANDLERS
 from engines.reality.state import PersistedRealityState, State, dump, load
 from schemas import events as all_events
@@ -15,7 +15,7 @@ from schemas.observations import LlmCalled
 from schemas.records import read
 from schemas.stored import Stored
 
-DECIDER: Final = "reality/1"
+DECIDER: Final = "reality/2"
 
 
 class RealityEngine:
@@ -58,7 +58,7 @@ class RealityEngine:
         if subject == self._llm:
             return _answer(state, message, now_ns)
         if subject == self._governance:
-            return governance.judge(state, message.sequence, read(message).events)
+            return governance.judge(state, message.sequence, read(message).events, now_ns)
         return ()
 
     def on_group_end(self, state: State, inputs: Sequence[Stored], now_ns: int) -> Iterable[Event]:
@@ -94,4 +94,4 @@ def _answer(state: State, message: Stored, now_ns: int) -> Iterable[Event]:
 
 def _approvals(state: State, message: Stored, now_ns: int) -> Iterable[Event]:
     for checked in inputs.reviewers_checked(message):
-        yield from reviews.approve(state, message.sequence, checked, now_ns)
+        yield from review_answers.approve(state, message.sequence, checked, now_ns)

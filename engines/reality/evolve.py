@@ -12,9 +12,9 @@ from engines.reality.state import (
     PendingRequest,
     Score,
     State,
-    Story,
     WindowArticle,
 )
+from engines.reality.story import Story, Telling
 from schemas.events.reality import (
     ArticleAssessed,
     ArticleDropped,
@@ -27,6 +27,7 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
@@ -35,9 +36,11 @@ from schemas.events.reality import (
     ScoreClosed,
     ScoreOpened,
     ScoreSensitivitySet,
+    ScoreTakenBack,
     SourceKnown,
     SourceQuarantined,
     SourceReleased,
+    TellingWithdrawn,
 )
 from schemas.limits import MAX_WINDOW_ARTICLES
 from schemas.units import HOUR_NS
@@ -56,7 +59,8 @@ def _article_dropped(state: State, event: ArticleDropped) -> None:
     if event.reason in ("duplicate", "no_market"):
         _count(state, event.source, event.at_ns)
     if event.reason == "duplicate":
-        state.persisted.seen.add(event.snapshot_id, event.article, event.at_ns)
+        if state.persisted.seen.get(event.snapshot_id) is None:
+            state.persisted.seen.add(event.snapshot_id, event.article, event.at_ns)
         _stand_in(state, event)
 
 
@@ -72,7 +76,13 @@ def _stand_in(state: State, event: ArticleDropped) -> None:
         _enter(
             state,
             event.article,
-            WindowArticle(original.cluster, event.at_ns, original.published_ns),
+            WindowArticle(
+                original.cluster,
+                event.at_ns,
+                original.published_ns,
+                original.telling,
+                event.source,
+            ),
         )
 
 
@@ -88,15 +98,20 @@ def _article_grouped(state: State, event: ArticleGrouped) -> None:
 def _join(state: State, event: ClusterOpened | ArticleGrouped, cluster_id: int) -> None:
     persisted, article = state.persisted, event.article
     _count(state, event.source, event.at_ns)
+    persisted.sources[event.source].judged += 1
     persisted.seen.add(event.snapshot_id, article, event.at_ns)
     persisted.clusters[cluster_id].articles += 1
-    _enter(state, article, WindowArticle(cluster_id, event.at_ns, event.published_ns))
+    entry = WindowArticle(
+        cluster_id, event.at_ns, event.published_ns, article, event.source, event.page
+    )
+    _enter(state, article, entry)
 
 
 def _enter(state: State, article: int, entry: WindowArticle) -> None:
     """Put an article into the window; the oldest leaves if there is no room."""
     state.persisted.window[article] = entry
     state.order.append(article)
+    state.index_page(article, entry)
     state.persisted.clusters[entry.cluster].live += 1
     if len(state.order) > MAX_WINDOW_ARTICLES:
         _leave(state)
@@ -104,9 +119,11 @@ def _enter(state: State, article: int, entry: WindowArticle) -> None:
 
 def _leave(state: State) -> None:
     """Let the oldest article of the window go."""
-    article = state.persisted.window.pop(state.order.popleft())
-    state.persisted.clusters[article.cluster].live -= 1
-    state.update_ended(article.cluster)
+    article = state.order.popleft()
+    entry = state.persisted.window.pop(article)
+    state.unindex_page(article, entry)
+    state.persisted.clusters[entry.cluster].live -= 1
+    state.update_ended(entry.cluster)
 
 
 def _count(state: State, source: str, at_ns: int) -> None:
@@ -121,13 +138,16 @@ def _article_assessed(state: State, event: ArticleAssessed) -> None:
     story = stories.get(event.symbol)
     if story is None:
         story = stories[event.symbol] = Story()
-    story.articles.append(event.article)
-    story.sources[event.source] = event.trust_bp
-    story.charged = event.source
-    story.trust_sum_bp += event.trust_bp
-    story.quick_sum += event.trust_bp * event.quick_bp
     published_ns = state.persisted.window[event.article].published_ns
-    story.published_ns = max(story.published_ns, published_ns)
+    story.tellings[event.article] = Telling(
+        event.source, event.trust_bp, event.quick_bp, published_ns
+    )
+    story.moved_e2.setdefault(event.source, 0)
+
+
+def _telling_withdrawn(state: State, event: TellingWithdrawn) -> None:
+    story = state.persisted.clusters[event.cluster].stories[event.symbol]
+    story.withdraw(event.articles)
 
 
 def _articles_forgotten(state: State, event: ArticlesForgotten) -> None:
@@ -140,6 +160,7 @@ def _articles_forgotten(state: State, event: ArticlesForgotten) -> None:
     persisted.ended = {}
     persisted.seen.forget(now_ns)
     state.charges.forget(now_ns - persisted.safeguards.source_window_ns)
+    persisted.moved.forget(now_ns)
     for known in persisted.sources.values():
         prune(known.recent_ns, now_ns - HOUR_NS)
     persisted.forgotten_ns = now_ns
@@ -151,7 +172,8 @@ def _articles_forgotten(state: State, event: ArticlesForgotten) -> None:
 def _llm_requested(state: State, event: LlmRequested) -> None:
     persisted, llm = state.persisted, state.persisted.llm
     cluster = persisted.clusters[event.cluster]
-    cluster.stories[event.symbol].asked = "waiting"
+    story = cluster.stories[event.symbol]
+    story.asked, story.asked_about = "waiting", event.articles[:]
     cluster.pins += 1
     state.update_ended(event.cluster)
     llm.waiting[event.request_id] = PendingRequest(
@@ -212,16 +234,30 @@ def _score_closed(state: State, event: ScoreClosed) -> None:
 def _score_changed(state: State, event: ScoreChanged) -> None:
     persisted, score = state.persisted, state.persisted.scores[event.symbol]
     score.score_e2 = event.new_score_e2
-    persisted.clusters[event.cluster].stories[event.symbol].applied_e2 += event.delta_e2
+    story = persisted.clusters[event.cluster].stories[event.symbol]
+    story.applied_e2 += event.delta_e2
+    story.moved_e2[event.source] += event.delta_e2
     moved_e2 = abs(event.delta_e2)
     if moved_e2:  # an approved move may find the score at its bound
         score.moves_e2.append(moved_e2)
         del score.moves_e2[: -persisted.safeguards.spike_changes]
         state.charges.add(Charge(event.at_ns, event.symbol, event.source, moved_e2))
+        if not event.review:
+            persisted.moved.add(event.source, event.symbol, event.at_ns, moved_e2)
+
+
+def _score_taken_back(state: State, event: ScoreTakenBack) -> None:
+    """Undo a move without a charge, and without a trace among the moves that a spike is held to."""
+    persisted = state.persisted
+    persisted.scores[event.symbol].score_e2 = event.new_score_e2
+    story = persisted.clusters[event.cluster].stories[event.symbol]
+    story.take_back(event.source, event.delta_e2)
 
 
 def _review_opened(state: State, event: ReviewOpened) -> None:
     proposal, hash_ = event.proposal, event.proposal_hash
+    cluster = state.persisted.clusters[proposal.cluster]
+    story = cluster.stories[proposal.symbol]
     review = state.persisted.reviews[hash_] = OpenReview(
         event.cause,
         proposal.symbol,
@@ -231,10 +267,10 @@ def _review_opened(state: State, event: ReviewOpened) -> None:
         proposal.delta_e2,
         proposal.confidence_bp,
         event.expires_ns,
+        len(story.moved_e2),
     )
     state.index_review(hash_, review)
-    cluster = state.persisted.clusters[review.cluster]
-    cluster.stories[review.symbol].review = hash_
+    story.review = hash_
     cluster.pins += 1
     state.update_ended(review.cluster)
 
@@ -245,9 +281,14 @@ def _review_closed(state: State, event: ReviewClosed) -> None:
     cluster = state.persisted.clusters[review.cluster]
     story = cluster.stories[review.symbol]
     story.review = ""
-    if event.outcome == "rejected" or event.outcome == "expired":
-        story.refused_up_e2 += max(review.delta_e2, 0)
-        story.refused_down_e2 += max(-review.delta_e2, 0)
+    if event.refused:
+        story.refused.append(event.refused)
+        story.withdraw(story.told_in(event.refused))
+        story.told_by = review.told_by
+    elif event.outcome != "withdrawn":
+        whole_e2 = review.delta_e2 if event.outcome == "approved" else 0
+        approved_e2 = whole_e2 if event.approved_e2 is None else event.approved_e2
+        story.close_review(review.delta_e2, approved_e2, review.told_by)
     cluster.pins -= 1
     state.update_ended(review.cluster)
 
@@ -260,12 +301,15 @@ def _rules_set(state: State, event: RulesSet) -> None:
     persisted.policy_version = event.policy_version
     persisted.reality, persisted.scoring = event.reality, event.scoring
     persisted.safeguards, persisted.llm_policy = event.safeguards, event.llm
+    persisted.unsigned = event.unsigned
 
 
 def _source_known(state: State, event: SourceKnown) -> None:
     known = state.persisted.sources.get(event.source)
     if known is None:
-        state.persisted.sources[event.source] = KnownSource(event.trust_bp, event.active)
+        state.persisted.sources[event.source] = KnownSource(
+            event.trust_bp, event.active, since_ns=event.since_ns
+        )
     else:
         known.trust_bp, known.active = event.trust_bp, event.active
 
@@ -281,7 +325,9 @@ def _source_released(state: State, event: SourceReleased) -> None:
     known.until_ns, known.cause = 0, event.cause
 
 
-def _nothing(state: State, event: ImpactAssessed | LlmSkipped | ReviewAnswerRefused) -> None:
+def _nothing(
+    state: State, event: ImpactAssessed | LlmSkipped | MoveCut | ReviewAnswerRefused
+) -> None:
     """Change nothing: these explain other events, or why there are none."""
 
 
@@ -290,13 +336,16 @@ EVENT_HANDLERS: Final[EventHandlers[State]] = {
     ClusterOpened: _cluster_opened,
     ArticleGrouped: _article_grouped,
     ArticleAssessed: _article_assessed,
+    TellingWithdrawn: _telling_withdrawn,
     ImpactAssessed: _nothing,
     LlmRequested: _llm_requested,
     LlmSkipped: _nothing,
     LlmAnswered: _llm_answered,
     LlmTimedOut: _llm_timed_out,
     LlmModeChanged: _llm_mode_changed,
+    MoveCut: _nothing,
     ScoreChanged: _score_changed,
+    ScoreTakenBack: _score_taken_back,
     ReviewOpened: _review_opened,
     ReviewClosed: _review_closed,
     ReviewAnswerRefused: _nothing,

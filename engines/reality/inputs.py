@@ -7,21 +7,20 @@ from schemas import subjects
 from schemas.codec import Codec
 from schemas.errors import InputError
 from schemas.events.exchange import ReviewersChecked
-from schemas.observations import LlmAvailability, LlmCalled, SignalsMeasured
+from schemas.observations import SIGNALS, LlmAvailability, LlmCalled, SignalsMeasured
 from schemas.records import read
 from schemas.stored import Stored
 
-_SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
 _LLM: Final[Codec[LlmCalled | LlmAvailability]] = Codec(LlmCalled | LlmAvailability)
 _SNAPSHOT_ID: Final = re.compile("[0-9a-f]{64}")
 _MOST: Final = 2**63 - 1
-_CHECKED: Final = b'"type":"reviewers_checked/1"'
+_CHECKED: Final = (b'"type":"reviewers_checked/1"', b'"type":"part_checked/1"')
 
 
 def signals(message: Stored) -> SignalsMeasured | None:
     """Return the measurement in `message`, None if it is none that could be true."""
     try:
-        read = _SIGNALS.decode(message.payload)
+        read = SIGNALS.decode(message.payload)
     except InputError:
         return None
     sane = (
@@ -41,12 +40,16 @@ def llm(message: Stored) -> LlmCalled | LlmAvailability | None:
         return None
 
 
+def has_approvals(payload: bytes) -> bool:
+    """Tell whether a record of the exchange may have a ReviewersChecked, without decoding it."""
+    return any(tag in payload for tag in _CHECKED)
+
+
 def reviewers_checked(message: Stored) -> list[ReviewersChecked]:
-    """Return the ReviewersChecked of a record of the exchange.
+    """Return the ReviewersChecked, of a part too, of a record of the exchange.
 
     Its records are big and many, and next to none has one, so bytes are looked at first.
     """
-    if _CHECKED not in message.payload:
+    if not has_approvals(message.payload):
         return []
-    events = read(message).events
-    return [event for event in events if type(event) is ReviewersChecked]
+    return [event for event in read(message).events if isinstance(event, ReviewersChecked)]

@@ -1,11 +1,13 @@
 """The memory of articles and moves, for a bounded time."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
 
 from engines.reality.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
+from schemas.units import DAY_NS, HOUR_NS, WEEK_NS
 
 
 class SeenArticles(msgspec.Struct, array_like=True):
@@ -25,7 +27,7 @@ class SeenArticles(msgspec.Struct, array_like=True):
         return self.now.get(snapshot_id) or self.before.get(snapshot_id)
 
     def add(self, snapshot_id: str, article: int, at_ns: int) -> None:
-        """Remember an article."""
+        """Remember an article as the last that had a say with this content."""
         if not self.now and not self.before:
             self.until_ns = at_ns + REMEMBER_ARTICLES_NS
         self.now[snapshot_id] = article
@@ -89,6 +91,90 @@ class Charges:
     def all(self) -> list[Charge]:
         """Return the charges in the order of time."""
         return self._all
+
+
+class HourMoved(msgspec.Struct, array_like=True):
+    """What moved within one hour, both directions added up; hours are counted from 1970."""
+
+    hour: int
+    moved_e2: int
+
+
+class UnsignedMoved(msgspec.Struct, array_like=True):
+    """What moved without a signature, by the hour: a week of each symbol, a day of each source.
+
+    An hour of which only a part is within a window counts whole. So a cap holds for any window,
+    not only for those that begin with an hour, and what is held is bounded: 169 hours of a
+    symbol, and 25 of a source and of each symbol that it moved.
+    """
+
+    symbols: dict[str, list[HourMoved]] = {}
+    sources: dict[str, list[HourMoved]] = {}
+    pairs: dict[str, dict[str, list[HourMoved]]] = {}
+
+    def add(self, source: str, symbol: str, at_ns: int, moved_e2: int) -> None:
+        """Enter a move; none is older than those before it."""
+        pairs = self.pairs.get(source)
+        if pairs is None:
+            pairs = self.pairs[source] = {}
+        _add(self.symbols, symbol, at_ns, WEEK_NS, moved_e2)
+        _add(self.sources, source, at_ns, DAY_NS, moved_e2)
+        _add(pairs, symbol, at_ns, DAY_NS, moved_e2)
+
+    def of_symbol_e2(self, symbol: str, after_ns: int) -> int:
+        """Return how far all sources moved `symbol` after `after_ns`, a week ago at most."""
+        return _total_e2(self.symbols.get(symbol, ()), after_ns)
+
+    def of_source_e2(self, source: str, after_ns: int) -> int:
+        """Return how far `source` moved all symbols after `after_ns`, a day ago at most."""
+        return _total_e2(self.sources.get(source, ()), after_ns)
+
+    def of_pair_e2(self, source: str, symbol: str, after_ns: int) -> int:
+        """Return how far `source` moved `symbol` after `after_ns`, a day ago at most."""
+        return _total_e2(self.pairs.get(source, {}).get(symbol, ()), after_ns)
+
+    def forget(self, now_ns: int) -> None:
+        """Drop what is in no window any more."""
+        _forget(self.symbols, now_ns - WEEK_NS)
+        _forget(self.sources, now_ns - DAY_NS)
+        for source, pairs in [*self.pairs.items()]:
+            _forget(pairs, now_ns - DAY_NS)
+            if not pairs:
+                del self.pairs[source]
+
+
+def _add(
+    moved: dict[str, list[HourMoved]], name: str, at_ns: int, window_ns: int, moved_e2: int
+) -> None:
+    hour, hours = at_ns // HOUR_NS, moved.get(name)
+    if hours is None:
+        moved[name] = [HourMoved(hour, moved_e2)]
+    elif hours[-1].hour == hour:
+        hours[-1].moved_e2 += moved_e2
+    else:
+        hours.append(HourMoved(hour, moved_e2))
+        _forget_hours(hours, at_ns - window_ns)
+
+
+def _forget(moved: dict[str, list[HourMoved]], after_ns: int) -> None:
+    for name, hours in [*moved.items()]:
+        _forget_hours(hours, after_ns)
+        if not hours:
+            del moved[name]
+
+
+def _forget_hours(hours: list[HourMoved], after_ns: int) -> None:
+    """Drop the hours that ended before `after_ns`."""
+    del hours[: bisect_left(hours, after_ns // HOUR_NS, key=_hour)]
+
+
+def _total_e2(hours: Sequence[HourMoved], after_ns: int) -> int:
+    first = after_ns // HOUR_NS
+    return sum(one.moved_e2 for one in hours if one.hour >= first)
+
+
+def _hour(one: HourMoved) -> int:
+    return one.hour
 
 
 def _at_ns(charge: Charge) -> int:

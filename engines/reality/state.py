@@ -1,17 +1,15 @@
 """What the reality engine remembers. `evolve.py` says how its own events change that."""
 
 from collections import deque
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
-from engines.reality.memory import Charge, Charges, SeenArticles
+from engines.reality.memory import Charge, Charges, SeenArticles, UnsignedMoved
+from engines.reality.story import Story
 from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
-
-StoryLlm = Literal["", "waiting", "used", "invalid", "failed"]
-"""The result of asking the LLM about a story; empty before it is asked."""
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
 
 
 class Score(msgspec.Struct, array_like=True):
@@ -26,7 +24,8 @@ class Score(msgspec.Struct, array_like=True):
 class KnownSource(msgspec.Struct, array_like=True):
     """A source. `until_ns` is the end of its quarantine, 0 for none; `cause` set that.
 
-    `recent_ns` is the times of its last articles, of those that its rate counts.
+    `recent_ns` is the times of its last articles, of those that its rate counts. `since_ns` is
+    when it was first known; `judged` counts the articles of its that were not dropped.
     """
 
     trust_bp: int
@@ -34,39 +33,23 @@ class KnownSource(msgspec.Struct, array_like=True):
     until_ns: int = 0
     cause: int = 0
     recent_ns: list[int] = []
+    since_ns: int = 0
+    judged: int = 0
 
 
 class WindowArticle(msgspec.Struct, array_like=True, frozen=True):
-    """An article of the window: later ones may be similar to it."""
+    """An article of the window: later ones may be similar to it.
+
+    `telling` is the article whose telling it repeats: itself, unless it is a duplicate. By `page`
+    a later version of it is known; it is empty for a duplicate.
+    """
 
     cluster: int
     at_ns: int
     published_ns: int
-
-
-class Story(msgspec.Struct, array_like=True):
-    """What the articles of one cluster say about one symbol.
-
-    `sources` has the trust of each as of its last article; `charged` is the newest article's.
-    `trust_sum_bp` and `quick_sum` are over the articles: trust, and trust times quick_score.
-    `applied_e2` is what the story has moved the score; a move that was refused is in
-    `refused_up_e2` or `refused_down_e2` and is not proposed again. `review` is the hash of the
-    proposal that waits, empty for none.
-    """
-
-    articles: list[int] = []
-    sources: dict[str, int] = {}
-    charged: str = ""
-    trust_sum_bp: int = 0
-    quick_sum: int = 0
-    published_ns: int = 0
-    applied_e2: int = 0
-    refused_up_e2: int = 0
-    refused_down_e2: int = 0
-    asked: StoryLlm = ""
-    impact_e2: int = 0
-    confidence_bp: int = 0
-    review: str = ""
+    telling: int
+    source: str
+    page: str = ""
 
 
 class ArticleCluster(msgspec.Struct, array_like=True):
@@ -108,7 +91,10 @@ class LlmState(msgspec.Struct, array_like=True):
 
 
 class OpenReview(msgspec.Struct, array_like=True, frozen=True):
-    """A move that waits for a person, as its proposal states it."""
+    """A move that waits for a person, as its proposal states it.
+
+    `told_by` is how many sources had told the story as it was proposed.
+    """
 
     cause: int
     symbol: str
@@ -118,6 +104,7 @@ class OpenReview(msgspec.Struct, array_like=True, frozen=True):
     delta_e2: int
     confidence_bp: int
     expires_ns: int
+    told_by: int
 
 
 class PersistedRealityState(msgspec.Struct):
@@ -131,6 +118,7 @@ class PersistedRealityState(msgspec.Struct):
     scoring: Scoring = Scoring()
     safeguards: Safeguards = Safeguards()
     llm_policy: LlmPolicy = LlmPolicy()
+    unsigned: UnsignedMoves = UnsignedMoves()
     scores: dict[str, Score] = {}
     sources: dict[str, KnownSource] = {}
     seen: SeenArticles = msgspec.field(default_factory=SeenArticles)
@@ -140,6 +128,7 @@ class PersistedRealityState(msgspec.Struct):
     charges: list[Charge] = []
     llm: LlmState = msgspec.field(default_factory=LlmState)
     reviews: dict[str, OpenReview] = {}
+    moved: UnsignedMoved = msgspec.field(default_factory=UnsignedMoved)
     forgotten_ns: int = 0
     last_cause: int = 0
 
@@ -148,8 +137,8 @@ class State:
     """The persisted state, and indexes that follow from it: by source and by time.
 
     While the engine runs, `charges` holds the list that a snapshot has in `persisted.charges`.
-    `order` is the articles of the window, oldest first. `reviews_of` is the open reviews of
-    each source, oldest first.
+    `order` is the articles of the window, oldest first. `pages` has the last article of the
+    window with a page of a source. `reviews_of` is the open reviews of each source, oldest first.
     """
 
     def __init__(self, persisted: PersistedRealityState) -> None:
@@ -157,6 +146,9 @@ class State:
         self.charges = Charges(persisted.charges)
         persisted.charges = []
         self.order = deque(persisted.window)
+        self.pages: dict[tuple[str, str], int] = {}
+        for article, entry in persisted.window.items():
+            self.index_page(article, entry)
         self.reviews_of: dict[str, dict[str, None]] = {}
         self.timers = TimerQueue(self._is_effective)
         for name, known in persisted.sources.items():
@@ -171,6 +163,16 @@ class State:
         """Set a timer, unless `at_ns` is None or 0: then nothing ends by itself."""
         if at_ns:
             self.timers.add(Timer(at_ns, kind, key))
+
+    def index_page(self, article: int, entry: WindowArticle) -> None:
+        """Enter an article of the window in the index by source and page."""
+        if entry.page:
+            self.pages[entry.source, entry.page] = article
+
+    def unindex_page(self, article: int, entry: WindowArticle) -> None:
+        """Take an article that has left the window out of the index, unless a later one is in."""
+        if self.pages.get((entry.source, entry.page)) == article:
+            del self.pages[entry.source, entry.page]
 
     def index_review(self, hash_: str, review: OpenReview) -> None:
         """Enter an open review in the indexes."""

@@ -11,7 +11,7 @@ from projections.api.store import At, ReadView, Row
 from schemas.errors import MalformedMessage
 from schemas.http import MAX_INT64, PAGE_ROWS, Limit, NameCursor, NumberCursor, PositionCursor
 
-Cursor = TypeVar("Cursor", int, str, tuple[int, int])
+Cursor = TypeVar("Cursor", int, str, tuple[int, int], tuple[int, str])
 
 _MAX_POSITION_DIGITS: Final = 18
 
@@ -93,6 +93,20 @@ def position_of(text: str | None) -> tuple[int, int]:
     return int(sequence), int(index)
 
 
+def day_and_name(text: str | None) -> tuple[int, str]:
+    """Read a cursor such as `20787-RAIN`, a day and a name within it; None is the end.
+
+    Raises MalformedMessage for anything else.
+    """
+    if text is None:
+        return MAX_INT64, ""
+    day, dash, name = text.partition("-")
+    good = day.isdecimal() and dash and name.isascii() and name.isprintable()
+    if not good or len(day) > _MAX_POSITION_DIGITS:
+        raise MalformedMessage(f"not a cursor: {text!r}")
+    return int(day), name
+
+
 async def _by_number(at: AsOf, limit: Limit = PAGE_ROWS, before: NumberCursor = None) -> Page[int]:
     return Page(at, MAX_INT64 if before is None else before, limit)
 
@@ -107,9 +121,17 @@ async def _by_position(
     return Page(at, position_of(before), limit)
 
 
+async def _by_day(
+    at: AsOf, limit: Limit = PAGE_ROWS, before: PositionCursor = None
+) -> Page[tuple[int, str]]:
+    return Page(at, day_and_name(before), limit)
+
+
 NumberPage = Annotated[Page[int], Depends(_by_number)]
 """A page of a list that goes down from a number."""
 NamePage = Annotated[Page[str], Depends(_by_name)]
 """A page of a list that goes up from a name."""
 PositionPage = Annotated[Page[tuple[int, int]], Depends(_by_position)]
 """A page of a list that goes down from a position: a sequence and an index within it."""
+DayPage = Annotated[Page[tuple[int, str]], Depends(_by_day)]
+"""A page of a list that goes down from a day, and within one up from a name."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path, Query
 
 from projections.api.context import AsOf, Reads
 from projections.api.markets import require_market
-from projections.api.page import Conditions, NamePage, NumberPage, PositionPage
+from projections.api.page import Conditions, DayPage, NamePage, NumberPage, PositionPage
 from projections.api.reality_models import (
     ArticleOut,
     ArticlesOut,
@@ -14,6 +14,7 @@ from projections.api.reality_models import (
     EventOut,
     EventsOut,
     FetchOut,
+    LedgerDayOut,
     LlmCallOut,
     LlmCallsOut,
     LlmModeOut,
@@ -25,14 +26,18 @@ from projections.api.reality_models import (
     ReviewsOut,
     ScoreChangeOut,
     ScoreChangesOut,
+    SourceLedgerOut,
     SourceOut,
     SourcesOut,
+    WithoutSourceOut,
+    WithoutSourcesOut,
 )
-from projections.api.store import Row
+from projections.api.store import ReadView, Row
 from projections.api.symbols import Symbol, SymbolFilter, checked_symbol
 from schemas.errors import NotFound
 from schemas.http import QUERY_ERRORS, errors
 from schemas.limits import MAX_PAGE_ROWS
+from schemas.units import SCORE_MAX_E2
 
 _ARTICLES: Final = "SELECT a.* FROM articles a"
 _ARTICLES_ABOUT: Final = "SELECT a.* FROM event_articles e JOIN articles a USING (article)"
@@ -49,6 +54,18 @@ _REVIEWS_OF_EVENT: Final = """
 """
 _CHANGES_OF_EVENT: Final = """
     SELECT * FROM score_changes WHERE event_id = $1 ORDER BY sequence DESC, ordinal DESC LIMIT $2
+"""
+
+_WITHOUT: Final = f"""
+    SELECT * FROM (
+        SELECT t.source, t.symbol, t.moved_e2, s.reality_score_e2 AS score_e2,
+            least(greatest(s.reality_score_e2 - t.moved_e2, 0), {SCORE_MAX_E2}) AS without_e2
+        FROM (
+            SELECT source, symbol,
+                sum(unsigned_e2 + approved_e2 + taken_back_e2)::bigint AS moved_e2
+            FROM source_ledger GROUP BY source, symbol
+        ) t JOIN scores s USING (symbol)
+    ) t
 """
 
 Id = Annotated[str, Path(max_length=64, pattern=r"^[!-~]*$")]
@@ -166,10 +183,52 @@ async def sources(reads: Reads, page: NamePage) -> SourcesOut:
 @router.get("/sources/{source}", summary="One source", responses=errors(*QUERY_ERRORS))
 async def source(reads: Reads, at: AsOf, source: Id) -> OneSourceOut:
     async with reads.store.view(at) as view:
-        row = await view.one("SELECT * FROM sources WHERE source = $1", (source,))
-        if row is None:
-            raise NotFound(f"there is no source {source}")
+        row = await _require_source(view, source)
         return OneSourceOut(sequence=view.sequence, source=_source(row))
+
+
+@router.get(
+    "/sources/{source}/ledger",
+    summary="What a source moved, day by day",
+    responses=errors(*QUERY_ERRORS, 400),
+)
+async def source_ledger(
+    reads: Reads, page: DayPage, source: Id, symbol: SymbolFilter = None
+) -> SourceLedgerOut:
+    """List what a source did to each symbol on each day, the last day first."""
+    day, behind = page.cursor
+    where = Conditions().equal("source", source)
+    where.add('(day < {} OR (day = {} AND symbol COLLATE "C" > {}))', day, day, behind)
+    _about(where, symbol)
+    async with reads.store.view(page.at) as view:
+        await _require_source(view, source)
+        query = "SELECT * FROM source_ledger"
+        found = await page.read(view, query, where, 'day DESC, symbol COLLATE "C"')
+        return SourceLedgerOut(
+            sequence=view.sequence,
+            source=source,
+            days=[LedgerDayOut.from_row(row) for row in found.rows],
+            next=found.next(lambda row: f"{row['day']}-{row['symbol']}"),
+        )
+
+
+@router.get(
+    "/sources/{source}/ledger/symbols",
+    summary="Scores less what a source moved them",
+    responses=errors(*QUERY_ERRORS),
+)
+async def without_source(reads: Reads, page: NamePage, source: Id) -> WithoutSourcesOut:
+    """List the scores that a source moved, and what they would be without its moves, by sums."""
+    where = Conditions().add('symbol COLLATE "C" > {}', page.cursor).equal("source", source)
+    async with reads.store.view(page.at) as view:
+        await _require_source(view, source)
+        found = await page.read(view, _WITHOUT, where, 'symbol COLLATE "C"')
+        return WithoutSourcesOut(
+            sequence=view.sequence,
+            source=source,
+            symbols=[WithoutSourceOut.from_row(row) for row in found.rows],
+            next=found.next(lambda row: str(row["symbol"])),
+        )
 
 
 @router.get(
@@ -206,6 +265,13 @@ async def review(reads: Reads, at: AsOf, proposal_hash: Id) -> OneReviewOut:
             review=ReviewOut.from_row(row),
             audit=None if audit is None else ReviewAuditOut.from_row(audit),
         )
+
+
+async def _require_source(view: ReadView, source: str) -> Row:
+    row = await view.one("SELECT * FROM sources WHERE source = $1", (source,))
+    if row is None:
+        raise NotFound(f"there is no source {source}")
+    return row
 
 
 def _about(where: Conditions, symbol: str | None) -> None:

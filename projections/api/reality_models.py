@@ -19,7 +19,8 @@ from projections.api.rows import (
     column,
 )
 from schemas.http import Decimal, Out, Time
-from schemas.units import SECOND_NS
+from schemas.texts import time_of
+from schemas.units import DAY_NS, SECOND_NS
 
 Fraction = Annotated[str, Field(examples=["0.8500"])]
 Cause = Annotated[int, Field(description="The log sequence of what led to it.")]
@@ -75,6 +76,14 @@ class AssessmentOut(RowOut):
         Fraction, Field(description="In its source, as the article came."), as_fraction("trust_bp")
     ]
     quick_score: Annotated[Fraction, as_fraction("quick_bp")]
+    withdrawn: Annotated[
+        str,
+        Field(
+            description="Why it has no say any more: retracted, corrected, replaced (by a better "
+            "source) or refused (by a person); empty while it has."
+        ),
+    ]
+    withdrawn_by: Annotated[int | None, Field(description="The article that brought it about.")]
     assessed_at: Annotated[Time, as_time("assessed_ns")]
     cause: Cause
     sequence: ChangedBy
@@ -177,6 +186,13 @@ class ScoreChangeOut(RowOut):
     delta: Annotated[Decimal, as_decimal("delta_e2")]
     confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     proposal_hash: ProposalHash
+    taken_back: Annotated[
+        str,
+        Field(
+            description="Why earlier moves of the event were undone: retracted, corrected, "
+            "replaced or refused; empty for a move of its own."
+        ),
+    ]
     time: Annotated[Time, as_time("time_ns")]
     cause: Cause
     sequence: ChangedBy
@@ -215,6 +231,14 @@ class ReviewOut(RowOut):
     confidence: Annotated[Fraction, as_fraction("confidence_bp")]
     signers: list[str]
     answer_reason: str
+    approved: Annotated[
+        Decimal | None,
+        Field(description="How much of `delta` was approved; null while open, and before 0.2."),
+        as_decimal("approved_e2"),
+    ]
+    refused_source: Annotated[
+        str, Field(description="Has no say in this event any more, since its move was rejected.")
+    ]
     refused: Annotated[str, Field(description="Why the last answer had no effect, if so.")]
     refused_detail: str
     opened_at: Annotated[Time, as_time("opened_ns")]
@@ -322,3 +346,61 @@ class SourcesOut(Out):
 class OneSourceOut(Out):
     sequence: AsOfSequence
     source: SourceOut
+
+
+def _date(day: int) -> str:
+    """Return the date of a day that is counted from 1970."""
+    return time_of(day * DAY_NS).partition("T")[0]
+
+
+class LedgerDayOut(RowOut):
+    """What a source did to one symbol within one day of UTC."""
+
+    symbol: str
+    day: Annotated[str, Field(examples=["2026-11-30"]), Column("day", _date)]
+    unsigned_moves: Annotated[int, Field(description="Moves that nobody signed.")]
+    unsigned: Annotated[Decimal, Field(description="What they come to."), as_decimal("unsigned_e2")]
+    unsigned_size: Annotated[
+        Decimal,
+        Field(description="Both directions added up, as caps do."),
+        as_decimal("unsigned_size_e2"),
+    ]
+    approved: Annotated[Decimal, Field(description="By people."), as_decimal("approved_e2")]
+    refused: Annotated[
+        Decimal,
+        Field(description="Proposed, and rejected, expired or not approved."),
+        as_decimal("refused_e2"),
+    ]
+    taken_back: Annotated[
+        Decimal, Field(description="Moves that were undone."), as_decimal("taken_back_e2")
+    ]
+    cuts: Annotated[int, Field(description="Moves that were cut by a cap.")]
+    sequence: ChangedBy
+
+
+class SourceLedgerOut(Out):
+    sequence: AsOfSequence
+    source: str
+    days: list[LedgerDayOut]
+    next: Next
+
+
+class WithoutSourceOut(RowOut):
+    """A score, and what it would be less all that the source moved it, by sums.
+
+    The exact answer decides all of history again: `everything whatif --without-source`.
+    """
+
+    symbol: str
+    moved: Annotated[Decimal, as_decimal("moved_e2")]
+    score: Annotated[Decimal, as_decimal("score_e2")]
+    score_without: Annotated[
+        Decimal, Field(description="Within the scale."), as_decimal("without_e2")
+    ]
+
+
+class WithoutSourcesOut(Out):
+    sequence: AsOfSequence
+    source: str
+    symbols: list[WithoutSourceOut]
+    next: Next

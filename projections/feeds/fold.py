@@ -68,6 +68,7 @@ _Unseen = (
     | pricing.VolumeTraded
     | notary.Sealed
     | ex.ReviewersChecked
+    | ex.PartChecked
     | reality.Unseen
 )
 """Events that repeat another engine's, or that no reader of a feed needs."""

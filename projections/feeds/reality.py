@@ -14,6 +14,7 @@ from schemas.units import to_decimal, to_fraction
 Reported = (
     reality.ScoreOpened
     | reality.ScoreChanged
+    | reality.ScoreTakenBack
     | reality.ScoreClosed
     | reality.ReviewOpened
     | reality.ReviewClosed
@@ -32,6 +33,7 @@ Audited = (
     | governance.SourceChanged
     | governance.SourceQuarantineSet
     | governance.ReviewAnswered
+    | governance.PartApproved
 )
 """The events that the audit channel reports."""
 
@@ -43,7 +45,9 @@ Unseen = (
     | reality.ClusterOpened
     | reality.ArticleGrouped
     | reality.ArticleAssessed
+    | reality.TellingWithdrawn
     | reality.ImpactAssessed
+    | reality.MoveCut
     | reality.LlmRequested
     | reality.LlmSkipped
     | reality.LlmAnswered
@@ -109,7 +113,7 @@ class MarketScores:
         score = self._of(event.symbol)
         score.score_e2, score.confidence_bp = event.new_score_e2, event.confidence_bp
         return _Move(
-            "applied",
+            "taken_back" if isinstance(event, reality.ScoreTakenBack) else "applied",
             event.cluster,
             event.article,
             event.delta_e2,
@@ -140,7 +144,7 @@ def _proposed(status: str, proposal_hash: str, proposal: reality.Proposal) -> _M
 
 
 def _payload(symbol: str, score: _Score, move: _Move) -> dict[str, Any]:
-    """`delta` was applied if `status` is `applied`; with any other it is what was proposed."""
+    """`delta` was applied if `status` is `applied` or `taken_back`; else it was proposed."""
     cluster, points, now = move.cluster, move.points_e2, score.score_e2
     confidence = score.confidence_bp
     return {

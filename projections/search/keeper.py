@@ -20,16 +20,15 @@ from projections.search.index import Measured, SearchIndex
 from projections.search.vectors import Vectors, vector_of
 from schemas import subjects
 from schemas.asks import SimilarAsked, SimilarTold
-from schemas.codec import Codec, encode
+from schemas.codec import encode
 from schemas.errors import InputError, OperatingError
 from schemas.limits import MAX_ASK_BYTES, MAX_QUESTION_CHARS, MAX_SIMILAR
-from schemas.observations import SignalsMeasured, TextMeasured
+from schemas.observations import MEASURED, TextMeasured
 from schemas.stored import Stored
 from streams.log.cursor import Cursor
 from streams.log.nats_requests import Responder
 from streams.log.ports import Clock, Log
 
-_MEASURED: Final[Codec[SignalsMeasured | TextMeasured]] = Codec(SignalsMeasured | TextMeasured)
 _decode_asked: Final = msgspec.json.Decoder(SimilarAsked).decode
 
 _log = structlog.get_logger(__name__)
@@ -42,7 +41,7 @@ OnBuilt = Callable[[int, int], None]
 def measured_in(message: Stored, model: str) -> Measured | None:
     """Return what `message` says of a thing; None if it is of another model or unreadable."""
     try:
-        said = _MEASURED.decode(message.payload)
+        said = MEASURED.decode(message.payload)
     except InputError:
         return None
     vector = vector_of(said.embedding)

@@ -1,7 +1,7 @@
 """The list of read models. To add one: a file that exports PROJECTION, and a line here.
 
 The order is the order of writing within a batch: `books` reads what `orders` wrote, `events`
-and `reviews` what `articles` and `llm_calls` did.
+and `reviews` what `articles` and `llm_calls` did, `source_ledger` what `reviews` did.
 """
 
 from typing import Final
@@ -24,6 +24,7 @@ from projections.tables import (
     score_changes,
     scores,
     seals,
+    source_ledger,
     sources,
     stocks,
     trade_history,
@@ -50,5 +51,6 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     events.PROJECTION,
     score_changes.PROJECTION,
     reviews.PROJECTION,
+    source_ledger.PROJECTION,
     seals.PROJECTION,
 )

@@ -7,9 +7,10 @@ which it takes an event's summary: the LLM's where that was used, else its first
 from collections.abc import Mapping
 from typing import Any, Final
 
-from projections.store.collectors import LatestByKey
+from projections.store.collectors import AppendedInOrder, LatestByKey
 from projections.store.projection import (
     BIGINT,
+    BIGINT_OR_NULL,
     BOOLEAN,
     CAUSE,
     TEXT,
@@ -32,6 +33,7 @@ from schemas.events.reality import (
     ReviewClosed,
     ReviewOpened,
     ScoreChanged,
+    TellingWithdrawn,
 )
 
 CANDIDATE: Final = "candidate"
@@ -87,12 +89,18 @@ ARTICLES = Table(
         "relevance_bp": BIGINT,
         "trust_bp": BIGINT,
         "quick_bp": BIGINT,
+        "withdrawn": TEXT,
+        "withdrawn_by": BIGINT_OR_NULL,
         "assessed_ns": BIGINT,
         **CAUSE,
     },
     key=("event_id", "article"),
     indexes=("(symbol, article)",),
 )
+"""`withdrawn` is why what the article told has no say any more (retracted, corrected, replaced
+or refused), empty while it has. `withdrawn_by` is the article that brought it about, null for
+a person.
+"""
 
 _GIVEN: Final = {name: kind for name, kind in EVENTS.columns.items() if name != "summary"}
 _STAGED: Final = {**_GIVEN, "more_to_apply": BOOLEAN}
@@ -135,6 +143,22 @@ _SUMMARISE = Statement(
     rare=True,
 )
 _ARTICLE = upsert(ARTICLES, rare=True)
+_WITHDRAW = patch(
+    "withdraw", ARTICLES, ("withdrawn", "withdrawn_by", "cause", "sequence"), rare=True
+)
+_REFUSE = Statement(
+    "event_articles_refuse",
+    ARTICLES,
+    {"event_id": TEXT, "source": TEXT, **CAUSE},
+    """
+    UPDATE event_articles e SET withdrawn = 'refused', cause = s.cause, sequence = s.sequence
+    FROM stage_event_articles_refuse s
+    WHERE e.event_id = s.event_id AND e.source = s.source AND e.withdrawn = ''
+    """,
+    exact=False,
+    rare=True,
+)
+# A refused source tells its story no more, so it does not matter that this runs last.
 
 _OPENED: Final = list(_STAGED).index("opened_ns")
 _MORE: Final = list(_STAGED).index("more_to_apply")
@@ -158,11 +182,23 @@ def _article(event: ArticleAssessed, at: RowPosition) -> list[Row]:
             event.relevance_bp,
             event.trust_bp,
             event.quick_bp,
+            "",
+            None,
             at.time_ns,
             event.cause,
             at.sequence,
         )
     ]
+
+
+def _withdrawn(event: TellingWithdrawn, at: RowPosition) -> list[Row]:
+    key, why = event_id(event.cluster, event.symbol), (event.reason, event.by)
+    return [(key, article, *why, event.cause, at.sequence) for article in event.articles]
+
+
+def _refused(event: ReviewClosed, at: RowPosition) -> Row:
+    """Return a row that finds nothing where nobody is refused."""
+    return (event_id(event.cluster, event.symbol), event.refused, event.cause, at.sequence)
 
 
 def _summarised(event: LlmAnswered, at: RowPosition) -> list[Row]:
@@ -261,10 +297,12 @@ class _EventStates:
 PROJECTION = Projection(
     "events",
     (EVENTS, ARTICLES),
-    (_ASSESS, _SETTLE, _SUMMARISE, _ARTICLE),
+    (_ASSESS, _SETTLE, _SUMMARISE, _ARTICLE, _WITHDRAW, _REFUSE),
     lambda: (
         _EventStates(),
         LatestByKey(_SUMMARISE, {LlmAnswered: _summarised}),
         LatestByKey(_ARTICLE, {ArticleAssessed: _article}),
+        LatestByKey(_WITHDRAW, {TellingWithdrawn: _withdrawn}),
+        AppendedInOrder({ReviewClosed: [(_REFUSE, _refused)]}),
     ),
 )

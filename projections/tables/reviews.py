@@ -49,6 +49,8 @@ REVIEWS = Table(
         "final_if_approved_e2": BIGINT_OR_NULL,
         "signers": TEXT_LIST,
         "answer_reason": TEXT,
+        "approved_e2": BIGINT_OR_NULL,
+        "refused_source": TEXT,
         "refused": TEXT,
         "refused_detail": TEXT,
         "opened_ns": BIGINT,
@@ -68,6 +70,8 @@ REVIEWS = Table(
 """`status` is open, approved, rejected, expired or withdrawn. `proposal` is the exact text
 whose SHA-256 is the hash. `opened` is the sequence of the record that opened the review and
 `ordinal` its place among those. `refused` is the code of the last answer without effect.
+`approved_e2` is how much of `delta_e2` people let happen, null while it is open and where the
+log does not say it: then all. `refused_source` has no say in the event's story any more.
 """
 
 AUDIT = Table(
@@ -96,7 +100,16 @@ _PRICE = patch("price", REVIEWS, ("final_price_e2", "final_if_approved_e2", "seq
 _CLOSE = patch(
     "close",
     REVIEWS,
-    ("status", "signers", "answer_reason", "closed_ns", "cause", "sequence"),
+    (
+        "status",
+        "signers",
+        "answer_reason",
+        "approved_e2",
+        "refused_source",
+        "closed_ns",
+        "cause",
+        "sequence",
+    ),
     rare=True,
 )
 _REFUSE = patch(
@@ -158,6 +171,8 @@ def _opened(event: ReviewOpened, at: RowPosition) -> Row:
         None,
         [],
         "",
+        None,
+        "",
         "",
         "",
         at.time_ns,
@@ -175,7 +190,8 @@ def _priced(event: ProposalPriced, at: RowPosition) -> Row:
 
 def _closed(event: ReviewClosed, at: RowPosition) -> Row:
     row = (event.proposal_hash, event.outcome, event.signers, clean(event.reason))
-    return (*row, at.time_ns, event.cause, at.sequence)
+    came_to = (event.approved_e2, clean(event.refused))
+    return (*row, *came_to, at.time_ns, event.cause, at.sequence)
 
 
 def _refused(event: ReviewAnswerRefused, at: RowPosition) -> Row:

@@ -1,5 +1,7 @@
 """score_changes (EM-45): every move of a RealityScore, and what moved it."""
 
+from typing import Final
+
 from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
     BIGINT,
@@ -14,7 +16,7 @@ from projections.store.projection import (
     insert,
 )
 from projections.tables.events import event_id
-from schemas.events.reality import ScoreChanged
+from schemas.events.reality import ScoreChanged, ScoreTakenBack
 
 TABLE = Table(
     name="score_changes",
@@ -30,15 +32,21 @@ TABLE = Table(
         "delta_e2": BIGINT,
         "confidence_bp": BIGINT,
         "proposal_hash": TEXT_OR_NULL,
+        "taken_back": TEXT,
         "time_ns": BIGINT,
         **CAUSE,
     },
     key=("sequence", "ordinal"),
     indexes=("(symbol, sequence, ordinal)", "(event_id)"),
 )
-"""`proposal_hash` is the review by which a person let the move happen, null without one."""
+"""`proposal_hash` is the review by which a person let the move happen, null without one.
+
+`taken_back` is why earlier moves of the story were undone (retracted, corrected, replaced or
+refused), empty for a move of its own; `source` is whose they were.
+"""
 
 _INSERT = insert(TABLE)
+_KINDS: Final = (ScoreChanged, ScoreTakenBack)
 
 
 def _changed(event: ScoreChanged, at: RowPosition) -> Row:
@@ -54,6 +62,7 @@ def _changed(event: ScoreChanged, at: RowPosition) -> Row:
         event.delta_e2,
         event.confidence_bp,
         event.review or None,
+        event.reason if isinstance(event, ScoreTakenBack) else "",
         at.time_ns,
         event.cause,
         at.sequence,
@@ -64,5 +73,5 @@ PROJECTION = Projection(
     "score_changes",
     (TABLE,),
     (_INSERT,),
-    lambda: [AppendedInOrder({ScoreChanged: [(_INSERT, _changed)]})],
+    lambda: [AppendedInOrder({kind: [(_INSERT, _changed)] for kind in _KINDS})],
 )

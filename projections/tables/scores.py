@@ -19,7 +19,7 @@ from projections.store.projection import (
     upsert,
 )
 from schemas.events.pricing import BlendSet, PressureChanged, PriceChanged
-from schemas.events.reality import ScoreChanged, ScoreOpened
+from schemas.events.reality import ScoreChanged, ScoreOpened, ScoreTakenBack
 
 TABLE = Table(
     name="scores",
@@ -121,6 +121,7 @@ PROJECTION = Projection(
                 PressureChanged: _pressure,
                 ScoreOpened: _score_opened,
                 ScoreChanged: _score_changed,
+                ScoreTakenBack: _score_changed,
             },
         )
     ],

@@ -5,8 +5,11 @@ from typing import Final
 
 RELEASES: Final[Mapping[str, str]] = {
     "governance/1": "v0.1.0",
+    "governance/2": "v0.2.0",
     "exchange/1": "v0.1.0",
+    "exchange/2": "v0.2.0",
     "reality/1": "v0.1.0",
+    "reality/2": "v0.2.0",
     "pricing/1": "v0.1.0",
     "pricing/2": "v0.2.0",
     "notary/2": "v0.1.0",

@@ -6,12 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from schemas import subjects
-from schemas.codec import Codec, encode
+from schemas.codec import encode
 from schemas.errors import InputError
 from schemas.events import Event
 from schemas.events.exchange import ReviewersChecked
 from schemas.events.governance import PolicySet, ReviewAnswered
-from schemas.observations import SignalsMeasured
+from schemas.observations import SIGNALS
 from schemas.policy import Policy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
@@ -19,10 +19,13 @@ from schemas.stored import Stored
 REASON: Final = "what if"
 SIGNER: Final = "what-if"
 
-_SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
 _POLICY: Final = b'"type":"policy_set/1"'
-_ANSWER: Final = b'"type":"review_answered/1"'
-_CHECKED: Final = b'"type":"reviewers_checked/1"'
+_ANSWERS: Final = (
+    b'"type":"review_answered/1"',
+    b'"type":"part_approved/1"',
+    b'"type":"reviewers_checked/1"',
+    b'"type":"part_checked/1"',
+)
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +95,7 @@ class Rewriter:
             return message
         policy = changes.policy and message.sequence > changes.after and _POLICY in payload
         answered = changes.answers or changes.carry_answers
-        answers = answered and (_ANSWER in payload or _CHECKED in payload)
+        answers = answered and any(tag in payload for tag in _ANSWERS)
         return self._record(message) if policy or answers else message
 
     def _is_left_out(self, message: Stored) -> bool:
@@ -100,7 +103,7 @@ class Rewriter:
         if not (changes.without_sources or changes.without_articles):
             return False
         try:
-            signals = _SIGNALS.decode(message.payload)
+            signals = SIGNALS.decode(message.payload)
         except InputError:
             return False
         return (

@@ -15,6 +15,7 @@ from engines.kernel import Engine, decide_group, write
 from engines.pricing import PricingEngine
 from engines.pricing import inputs as pricing_inputs
 from engines.reality import RealityEngine
+from engines.reality.inputs import has_approvals
 from replay.limits import MAX_WHATIF_WAITING
 from replay.whatif.changes import Changes, Rewriter
 from replay.whatif.tally import Tally
@@ -29,7 +30,6 @@ from schemas.stored import Stored
 
 S = TypeVar("S")
 
-_CHECKED: Final = b'"type":"reviewers_checked/1"'
 _POLICY: Final = b'"type":"policy_set/1"'
 
 
@@ -176,7 +176,7 @@ class Fork:
         if _POLICY in kept.payload:
             self._note_policy(kept)
         is_exchange = subjects.last_token(message.subject) == subjects.EXCHANGE
-        if not is_exchange or _CHECKED in kept.payload:  # reality reads no other
+        if not is_exchange or has_approvals(kept.payload):  # reality reads no other
             self._reality.waiting.append(kept)
         self._pricing.waiting.append(kept)
         if len(self._pricing.waiting) > self._prune_at:

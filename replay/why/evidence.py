@@ -15,6 +15,7 @@ from schemas.events.governance import (
     MarketEdited,
     MarketListed,
     MarketResolved,
+    PartApproved,
     PolicySet,
     ReviewAnswered,
     SourceAdded,
@@ -22,7 +23,7 @@ from schemas.events.governance import (
 )
 from schemas.events.reality import LlmAnswered, LlmTimedOut
 from schemas.limits import MAX_BATCH_ORDERS
-from schemas.observations import ArticleObserved, LlmCalled, SignalsMeasured
+from schemas.observations import SIGNALS, ArticleObserved, LlmCalled
 from schemas.signatures import verify
 from schemas.stored import Stored
 from schemas.units import to_decimal, to_fraction
@@ -31,7 +32,6 @@ from streams.log.ports import Log
 T = TypeVar("T")
 
 ARTICLES: Final[Codec[ArticleObserved]] = Codec(ArticleObserved)
-SIGNALS: Final[Codec[SignalsMeasured]] = Codec(SignalsMeasured)
 CALLS: Final[Codec[LlmCalled]] = Codec(LlmCalled)
 NOT_THERE: Final = "it is not on the log"
 
@@ -304,6 +304,8 @@ def _effect(
             return f"{event.symbol} resolved at {to_decimal(event.value_ticks)}"
         case PolicySet():
             return f"policy {event.version} “{event.policy.name}”"
+        case PartApproved():
+            return f"{len(event.signers)} of the people approve {to_decimal(event.delta_e2)} of it"
         case ReviewAnswered():
             answer = "approve" if event.approve else "reject"
             return f"{len(event.signers)} of the people {answer}"

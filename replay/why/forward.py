@@ -9,7 +9,7 @@ from replay.graphs.graph import Graph, Node
 from replay.graphs.walk import walk
 from replay.limits import MAX_MOVED_NODES
 from replay.progress import OnProgress
-from replay.why.evidence import ARTICLES, CALLS, SIGNALS, facts_of
+from replay.why.evidence import ARTICLES, CALLS, facts_of
 from replay.why.labels import kind_of, words
 from replay.why.links import LEFT_OUT, Matter, moved_by, moves
 from schemas import subjects
@@ -19,7 +19,7 @@ from schemas.errors import InputError, NotFound
 from schemas.events import Event
 from schemas.events import reality as said
 from schemas.events.exchange import OrderPlaced, OrdersCancelled, Traded
-from schemas.observations import LlmCalled, SignalsMeasured
+from schemas.observations import SIGNALS, LlmCalled, SignalsMeasured
 from schemas.record_chain import Chains
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
@@ -205,7 +205,7 @@ class _Forward:
                 yield self._joined.get((event.cluster, event.symbol))
             case said.ScoreChanged() if event.review:
                 yield self._reviews.get(event.review)
-            case said.ScoreChanged():
+            case said.MoveCut() | said.ScoreChanged():
                 yield self._impacts.get((event.cluster, event.symbol))
             case said.ReviewOpened():
                 yield self._impacts.get((event.proposal.cluster, event.proposal.symbol))

@@ -14,6 +14,7 @@ _KINDS: Final[dict[type, str]] = {
     ex.OrderRejected: "order",
     ex.OrdersCancelled: "order",
     ex.ReviewersChecked: "review",
+    ex.PartChecked: "review",
     pricing.PriceChanged: "price",
     pricing.BlendSet: "price",
     pricing.ProposalPriced: "review",
@@ -21,17 +22,21 @@ _KINDS: Final[dict[type, str]] = {
     reality.ClusterOpened: "article",
     reality.ArticleGrouped: "article",
     reality.ArticleAssessed: "assessment",
+    reality.TellingWithdrawn: "story",
     reality.ImpactAssessed: "story",
     reality.LlmRequested: "llm",
     reality.LlmSkipped: "llm",
     reality.LlmAnswered: "llm",
     reality.LlmTimedOut: "llm",
     reality.LlmModeChanged: "llm",
+    reality.MoveCut: "score_change",
     reality.ScoreChanged: "score_change",
+    reality.ScoreTakenBack: "score_change",
     reality.ReviewOpened: "review",
     reality.ReviewClosed: "review",
     reality.ReviewAnswerRefused: "review",
     gov.ReviewAnswered: "review",
+    gov.PartApproved: "review",
 }
 
 
@@ -62,6 +67,9 @@ def words(event: Event) -> str:
             return f"{event.kind} {state}, {len(event.signers)} signed"
         case gov.DecisionRefused():
             return f"{event.kind} refused: {event.code}"
+        case gov.PartApproved():
+            of = f"{to_decimal(event.delta_e2)} of review {event.proposal_hash[:16]}"
+            return f"{of}: {len(event.signers)} of the people approve"
         case gov.ReviewAnswered():
             answer = "approve" if event.approve else "reject"
             return f"review {event.proposal_hash[:16]}: {len(event.signers)} of the people {answer}"
@@ -106,6 +114,9 @@ def _reality(event: reality.Event) -> str:
             return f"article {event.article} joins cluster {event.cluster}, {like} alike"
         case reality.ArticleAssessed():
             return f"{event.symbol}: quick {to_fraction(event.quick_bp)} from {event.source}"
+        case reality.TellingWithdrawn():
+            count = len(event.articles)
+            return f"{count} of {event.source} {event.reason} by {event.by_source}"
         case reality.ImpactAssessed():
             points = to_decimal(event.points_e2)
             left = to_decimal(event.delta_e2)
@@ -115,6 +126,18 @@ def _reality(event: reality.Event) -> str:
         case reality.LlmAnswered():
             impact = to_decimal(event.impact_e2)
             return f"LLM's answer is {event.status}, impact {impact}"
+        case _:
+            return _score(event)
+
+
+def _score(event: reality.Event) -> str:
+    match event:
+        case reality.MoveCut():
+            moved, left = to_decimal(event.moved_e2), to_decimal(event.delta_e2)
+            return f"{event.symbol}: {moved} of {left} may move unsigned, by {event.cap}"
+        case reality.ScoreTakenBack():
+            old, new = to_decimal(event.old_score_e2), to_decimal(event.new_score_e2)
+            return f"{event.symbol} score back from {old} to {new}: {event.reason}"
         case reality.ScoreChanged():
             old, new = to_decimal(event.old_score_e2), to_decimal(event.new_score_e2)
             return f"{event.symbol} score from {old} to {new}"
@@ -122,7 +145,8 @@ def _reality(event: reality.Event) -> str:
             move = to_decimal(event.proposal.delta_e2)
             return f"review {event.proposal_hash[:16]} of {move}: {', '.join(event.reasons)}"
         case reality.ReviewClosed():
-            return f"review {event.proposal_hash[:16]} {event.outcome}"
+            refused = f", {event.refused} has no more say in its story" if event.refused else ""
+            return f"review {event.proposal_hash[:16]} {event.outcome}{refused}"
         case reality.ReviewAnswerRefused():
             return f"answer refused: {event.code}"
         case _:

@@ -3,12 +3,20 @@
 from engines.reality import arithmetic
 from replay.graphs.graph import Graph, Node
 from replay.why.evidence import Evidence, facts_of
-from replay.why.stories import ReviewTrail, ScoreMove, StoryVersion
+from replay.why.labels import words
+from replay.why.stories import ReviewTrail, ScoreMove, StoryVersion, Undone
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.events.governance import PolicySet
-from schemas.events.reality import ImpactAssessed, LlmAnswered, ScoreChanged
+from schemas.events.reality import (
+    ImpactAssessed,
+    LlmAnswered,
+    MoveCut,
+    ReviewClosed,
+    ScoreChanged,
+    ScoreTakenBack,
+)
 from schemas.policy import RealityRules
 from schemas.units import SCORE_MAX_E2, round_half_even, to_decimal, to_fraction
 
@@ -33,13 +41,41 @@ class ScoreExplainer:
         )
         node.subject, node.facts = self._reality, facts_of(event)
         self._graph.add(node, under)
-        if event.review:
+        if isinstance(event, ScoreTakenBack):
+            await self._undone(change.undone, event, node)
+        elif event.review:
             await self._review(change, node)
         elif change.story is None:
             node.flaws.append("the assessment that it follows from was not found")
         else:
-            self._follows(event, change.story.impact.event.delta_e2, node)
+            assessed_e2 = change.story.impact.event.delta_e2
+            if change.cut is None:
+                self._follows(event, assessed_e2, node)
+            else:
+                self._follows_cut(change.cut, assessed_e2, node)
+                self._follows(event, change.cut.moved_e2, node)
             await self._assessment(change.story, key)
+
+    async def _undone(self, undone: Undone | None, event: ScoreTakenBack, node: Node) -> None:
+        """Add what ended a telling, and check that no more is taken back than was moved."""
+        node.title += f", taken back: {event.reason}"
+        if undone is None or undone.ended is None:
+            node.flaws.append("what ended the telling was not found")
+            return
+        moved_e2 = undone.moved_e2
+        text = (
+            f"{to_decimal(event.delta_e2)} takes back no more than the {to_decimal(moved_e2)} that "
+            f"it undoes (story {event.cluster})"
+        )
+        least_e2, most_e2 = min(-moved_e2, 0), max(-moved_e2, 0)
+        if not self._graph.check(text, least_e2 <= event.delta_e2 <= most_e2):
+            node.flaws.append("more is taken back than was moved")
+        sequence, ended = undone.ended
+        kind = "review" if isinstance(ended, ReviewClosed) else "story"
+        place = Node(key=f"ended:{sequence}:{ended.cause}:{event.cluster}", kind=kind, title="")
+        place.title, place.sequence, place.subject = words(ended), sequence, self._reality
+        place.facts = facts_of(ended)
+        self._graph.add(place, node.key)
 
     def _follows(self, event: ScoreChanged, delta_e2: int, node: Node) -> None:
         """Check that a change is what was left to move, within the scale."""
@@ -51,6 +87,17 @@ class ScoreExplainer:
         same = (new_e2, new_e2 - event.old_score_e2) == (event.new_score_e2, event.delta_e2)
         if not self._graph.check(text, same):
             node.flaws.append("the move is not what was assessed")
+
+    def _follows_cut(self, cut: MoveCut, delta_e2: int, node: Node) -> None:
+        """Check that a cut left of a move what its cap had left."""
+        left_e2 = max(cut.cap_e2 - cut.used_e2, 0)
+        text = (
+            f"{to_decimal(cut.used_e2)} of {to_decimal(cut.cap_e2)} ({cut.cap}) were used, so "
+            f"{to_decimal(cut.moved_e2)} of {to_decimal(delta_e2)} moved (story {cut.cluster})"
+        )
+        same = (cut.delta_e2, abs(cut.moved_e2)) == (delta_e2, left_e2)
+        if not self._graph.check(text, same):
+            node.flaws.append("the cut is not what its cap had left")
 
     # -- reviews ---------------------------------------------------------------------
 
@@ -67,7 +114,10 @@ class ScoreExplainer:
         self._graph.add(node, above.key)
         if digest(encode(opened.proposal)) != event.review:
             node.flaws.append("the proposal does not have the hash that was signed")
-        self._follows(event, opened.proposal.delta_e2, above)
+        closed = review.closed.event if review.closed is not None else None
+        whole_e2 = opened.proposal.delta_e2
+        part_e2 = closed.approved_e2 if closed is not None else None
+        self._follows(event, whole_e2 if part_e2 is None else part_e2, above)
         await self._answers(review, node)
         if review.story is None:
             node.flaws.append("the story that was proposed was not found")
@@ -162,7 +212,11 @@ def _wrong(impact: ImpactAssessed, version: StoryVersion, rules: RealityRules) -
     if impact.llm == "used" and outcome is not None and isinstance(outcome.event, LlmAnswered):
         said = outcome.event
         points_e2 = arithmetic.blended_e2(
-            computed_e2, policy.delta_cap_e2, said.impact_e2, said.confidence_bp
+            computed_e2,
+            policy.delta_cap_e2,
+            said.impact_e2,
+            said.confidence_bp,
+            impact.llm_trust_bp,
         )
     quick_bp = 0
     if version.trust_sum_bp:

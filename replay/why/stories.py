@@ -4,6 +4,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import msgspec
 
+from engines.reality.story import Story, Telling
 from replay.limits import MAX_WHY_ARTICLES, MAX_WHY_STORIES
 from replay.why.rulings import Ruling, Rulings
 from schemas.events.exchange import ReviewersChecked
@@ -17,10 +18,13 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
     ScoreChanged,
+    ScoreTakenBack,
+    TellingWithdrawn,
 )
 from schemas.records import Record
 
@@ -65,7 +69,7 @@ class ReviewTrail(msgspec.Struct):
 
 
 class StoryVersion(NamedTuple):
-    """A story as it stood at one assessment; the two sums are over all of its articles."""
+    """A story as it stood at one assessment; the two sums are over all that has a say in it."""
 
     cluster: int
     articles: tuple[Article, ...]
@@ -78,23 +82,35 @@ class StoryVersion(NamedTuple):
     policy: Ruling | None
 
 
+class Undone(NamedTuple):
+    """Why a move only takes back; `moved_e2` is how far the ended tellings had moved the score."""
+
+    ended: LocatedEvent[TellingWithdrawn] | LocatedEvent[ReviewClosed] | None
+    moved_e2: int
+
+
 class ScoreMove(NamedTuple):
-    """A move of the score and what it rests on."""
+    """A move of the score and what it rests on; `undone` if it only takes back."""
 
     sequence: int
     event: ScoreChanged
     story: StoryVersion | None
     review: ReviewTrail | None
+    cut: MoveCut | None = None
+    """Why it is less than what was left to move, if it is."""
+    undone: Undone | None = None
 
 
 class _Story(msgspec.Struct):
     articles: list[Article] = []
-    count: int = 0
-    quick_sum: int = 0
-    trust_sum_bp: int = 0
+    told: Story = msgspec.field(default_factory=Story)
+    """Who has a say, and what each source moved, articles that are no longer held included."""
+    withdrawn: LocatedEvent[TellingWithdrawn] | LocatedEvent[ReviewClosed] | None = None
+    """The last end of a telling."""
     asked: LlmConsultation = LlmConsultation()
     latest: StoryVersion | None = None
     """As it stood at its last assessment."""
+    cut: MoveCut | None = None
 
 
 def _oldest_out(held: dict[T, object]) -> None:
@@ -131,6 +147,12 @@ class Stories:
                     self._impact(
                         LocatedEvent(sequence, event), rulings.policies.get(event.policy_version)
                     )
+                case MoveCut(symbol=self._symbol, cluster=cluster) if cluster in self._stories:
+                    self._stories[cluster].cut = event
+                case TellingWithdrawn(symbol=self._symbol):
+                    self._withdrawn(LocatedEvent(sequence, event), event.source)
+                case ScoreTakenBack(symbol=self._symbol):
+                    changes.append(self._taken_back(sequence, event))
                 case ScoreChanged(symbol=self._symbol):
                     changes.append(self._changed(sequence, event))
                 case LlmRequested() | LlmSkipped() | LlmAnswered() | LlmTimedOut():
@@ -145,26 +167,52 @@ class Stories:
         story = self._stories.setdefault(article.assessed.cluster, _Story())
         _oldest_out(self._stories)  # type: ignore[arg-type]  # as above
         story.articles = [*story.articles, article][-MAX_WHY_ARTICLES:]
-        story.count += 1
-        story.quick_sum += article.assessed.trust_bp * article.assessed.quick_bp
-        story.trust_sum_bp += article.assessed.trust_bp
+        said = article.assessed
+        story.told.tellings[said.article] = Telling(said.source, said.trust_bp, said.quick_bp, 0)
+        story.told.moved_e2.setdefault(said.source, 0)
+
+    def _withdrawn(
+        self, event: LocatedEvent[TellingWithdrawn] | LocatedEvent[ReviewClosed], source: str
+    ) -> None:
+        """Let what a source told have no say in a story any more."""
+        story = self._stories.get(event.event.cluster)
+        if story is None:
+            return
+        gone = story.told.told_in(source)
+        if isinstance(event.event, TellingWithdrawn):
+            gone = [one for one in event.event.articles if one in gone]
+        story.told.withdraw(gone)
+        story.articles = [one for one in story.articles if one.assessed.article not in gone]
+        story.withdrawn = event
 
     def _impact(self, impact: LocatedEvent[ImpactAssessed], policy: Ruling | None) -> None:
         cluster = impact.event.cluster
         story = self._stories.get(cluster)
         if story is not None:
+            told = story.told.tellings.values()
             story.latest = StoryVersion(
                 cluster,
                 tuple(story.articles),
-                story.count,
-                story.quick_sum,
-                story.trust_sum_bp,
+                len(told),
+                sum(one.trust_bp * one.quick_bp for one in told),
+                sum(one.trust_bp for one in told),
                 story.asked,
                 impact,
                 policy,
             )
 
+    def _taken_back(self, sequence: int, event: ScoreTakenBack) -> ScoreMove:
+        story = self._stories.get(event.cluster)
+        if story is None or event.source not in story.told.moved_e2:
+            return ScoreMove(sequence, event, None, None)
+        undone = Undone(story.withdrawn, story.told.gone_e2(event.source))
+        story.told.take_back(event.source, event.delta_e2)
+        return ScoreMove(sequence, event, None, None, undone=undone)
+
     def _changed(self, sequence: int, event: ScoreChanged) -> ScoreMove:
+        held = self._stories.get(event.cluster)
+        if held is not None and event.source in held.told.moved_e2:
+            held.told.moved_e2[event.source] += event.delta_e2
         if event.review:
             review = self.reviews.get(event.review)
             return ScoreMove(sequence, event, review.story if review else None, review)
@@ -172,7 +220,9 @@ class Stories:
         version = story.latest if story else None
         if version is not None and version.impact.event.cause != event.cause:
             version = None
-        return ScoreMove(sequence, event, version, None)
+        cut = story.cut if story else None
+        cut = cut if cut and cut.cause == event.cause else None
+        return ScoreMove(sequence, event, version, None, cut=cut)
 
     def _llm(
         self, sequence: int, event: LlmRequested | LlmSkipped | LlmAnswered | LlmTimedOut
@@ -204,7 +254,10 @@ class Stories:
                 story = self._stories.get(proposal.cluster)
                 review.story = story.latest if story else None
             case ReviewClosed(symbol=self._symbol):
-                self.review(event.proposal_hash).closed = LocatedEvent(sequence, event)
+                closed = LocatedEvent(sequence, event)
+                self.review(event.proposal_hash).closed = closed
+                if event.refused:
+                    self._withdrawn(closed, event.refused)
             case ReviewAnswerRefused(symbol=self._symbol):
                 self.review(event.proposal_hash).refused.append(LocatedEvent(sequence, event))
             case _:

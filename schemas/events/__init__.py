@@ -9,8 +9,8 @@ from schemas.events import exchange, governance, notary, pricing, reality
 
 Event = governance.Event | exchange.Event | reality.Event | pricing.Event | notary.Event
 
-OlderEvent = notary.Sealed1 | pricing.OlderEvent
+OlderEvent = notary.Sealed1 | pricing.OlderEvent | reality.OlderEvent
 """Versions that stand on logs and that nobody decides any more; a record that is read has
 them in their newest version."""
 
-UPCASTS = {**notary.UPCASTS, **pricing.UPCASTS}
+UPCASTS = {**notary.UPCASTS, **pricing.UPCASTS, **reality.UPCASTS}

@@ -231,6 +231,12 @@ class ReviewersChecked(Message, tag="reviewers_checked/1", frozen=True):
     barred: list[str]
 
 
+class PartChecked(ReviewersChecked, tag="part_checked/1", frozen=True):
+    """The conflicts of interest among those who approved `delta_e2` of a proposed move."""
+
+    delta_e2: int
+
+
 Event = (
     OrderPlaced
     | Traded
@@ -250,4 +256,5 @@ Event = (
     | BookSettled
     | IdsForgotten
     | ReviewersChecked
+    | PartChecked
 )

@@ -219,6 +219,12 @@ class ReviewAnswered(Message, tag="review_answered/1", frozen=True):
     keys: list[str]
 
 
+class PartApproved(ReviewAnswered, tag="part_approved/1", frozen=True):
+    """Enough people have approved `delta_e2` of a proposed move, and no more of it."""
+
+    delta_e2: int
+
+
 Event = (
     VenueFounded
     | DecisionAccepted
@@ -243,4 +249,5 @@ Event = (
     | SourceChanged
     | SourceQuarantineSet
     | ReviewAnswered
+    | PartApproved
 )

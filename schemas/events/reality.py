@@ -5,12 +5,14 @@ its first article. Every SignalsMeasured has exactly one first outcome with its 
 cause: ArticleDropped, ClusterOpened or ArticleGrouped.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import asdict
 
-from schemas.codec import Message
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring
+from schemas.codec import Message, Upcasts
+from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
+from schemas.units import WEIGHT_ONE_BP
 
 DropReason = Literal[
     "unreadable",
@@ -29,11 +31,30 @@ DropReason = Literal[
 LlmMode = Literal["enabled", "disabled", "degraded"]
 LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
 """What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""
-ReviewReason = Literal["suspicious_delta", "source_cap", "spike"]
+ReviewReason = Literal[
+    "suspicious_delta", "source_cap", "spike", "refused_before", "unsigned_cap", "llm_sign"
+]
+"""`unsigned_cap`: the symbol moved all that it may without a signature. `llm_sign`: the LLM says
+the contrary of what was computed."""
+UnsignedCap = Literal["source_symbol_day", "source_day", "symbol_day", "symbol_week"]
 ReviewOutcome = Literal["approved", "rejected", "expired", "withdrawn"]
+WithdrawalReason = Literal["retracted", "corrected", "replaced", "refused"]
+"""By its own source's notice, by a later version of its own page or a correction, by a better
+source that tells the same, or by a person."""
 
 
-class RulesSet(Message, tag="rules_set/1", frozen=True):
+class RulesSet1(Message, tag="rules_set/1", frozen=True):
+    """The rules as reality/1 knew them: without caps on what moves unsigned."""
+
+    cause: int
+    policy_version: int
+    reality: RealityPolicy
+    scoring: Scoring
+    safeguards: Safeguards
+    llm: LlmPolicy
+
+
+class RulesSet(Message, tag="rules_set/2", frozen=True):
     """The policy that holds from now on; it never rewrites what was decided before."""
 
     cause: int
@@ -42,6 +63,7 @@ class RulesSet(Message, tag="rules_set/1", frozen=True):
     scoring: Scoring
     safeguards: Safeguards
     llm: LlmPolicy
+    unsigned: UnsignedMoves
 
 
 class ScoreOpened(Message, tag="score_opened/1", frozen=True):
@@ -67,13 +89,26 @@ class ScoreClosed(Message, tag="score_closed/1", frozen=True):
     symbol: str
 
 
-class SourceKnown(Message, tag="source_known/1", frozen=True):
-    """What the engine goes by about a source from now on."""
+class SourceKnown1(Message, tag="source_known/1", frozen=True):
+    """A source as reality/1 knew it: without its age."""
 
     cause: int
     source: str
     trust_bp: int
     active: bool
+
+
+class SourceKnown(Message, tag="source_known/2", frozen=True):
+    """What the engine goes by about a source from now on.
+
+    `since_ns` is when it was first known, 0 for a source that reality/1 knew.
+    """
+
+    cause: int
+    source: str
+    trust_bp: int
+    active: bool
+    since_ns: int
 
 
 class SourceQuarantined(Message, tag="source_quarantined/1", frozen=True):
@@ -109,7 +144,7 @@ class ArticleDropped(Message, tag="article_dropped/1", frozen=True):
     at_ns: int
 
 
-class ClusterOpened(Message, tag="cluster_opened/1", frozen=True):
+class ClusterOpened1(Message, tag="cluster_opened/1", frozen=True):
     """An article tells of something new: a cluster whose id is `article`.
 
     `published_ns` is what its age counts from: when it was observed, if it says nothing or
@@ -125,7 +160,13 @@ class ClusterOpened(Message, tag="cluster_opened/1", frozen=True):
     at_ns: int
 
 
-class ArticleGrouped(Message, tag="article_grouped/1", frozen=True):
+class ClusterOpened(ClusterOpened1, tag="cluster_opened/2", frozen=True):
+    """`page` is what a later version of the article is known by, empty if nothing is."""
+
+    page: str
+
+
+class ArticleGrouped1(Message, tag="article_grouped/1", frozen=True):
     """An article joined a cluster because it is similar to `neighbour`, one of its articles."""
 
     cause: int
@@ -138,6 +179,16 @@ class ArticleGrouped(Message, tag="article_grouped/1", frozen=True):
     cluster: int
     neighbour: int
     similarity_bp: int
+
+
+class ArticleGrouped(ArticleGrouped1, tag="article_grouped/2", frozen=True):
+    """`page` is as in ClusterOpened.
+
+    A correction or retraction joins the article of its own source whose page it has, however
+    little alike they are; `similarity_bp` is 0 if it was not measured.
+    """
+
+    page: str
 
 
 class ArticleAssessed(Message, tag="article_assessed/1", frozen=True):
@@ -158,7 +209,24 @@ class ArticleAssessed(Message, tag="article_assessed/1", frozen=True):
     quick_bp: int
 
 
-class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
+class TellingWithdrawn(Message, tag="telling_withdrawn/1", frozen=True):
+    """What `articles` of a source told of a symbol has no say in its story any more.
+
+    `by` is the article that took it back or took its place.
+    """
+
+    cause: int
+    cluster: int
+    symbol: str
+    source: str
+    articles: list[int]
+    reason: WithdrawalReason
+    by: int
+    by_source: str
+    at_ns: int
+
+
+class ImpactAssessed1(Message, tag="impact_assessed/1", frozen=True):
     """What a cluster means for one symbol, as of now (EM-69).
 
     `quick_bp` is the mean of its articles' quick scores weighed by their sources' trust,
@@ -185,6 +253,15 @@ class ImpactAssessed(Message, tag="impact_assessed/1", frozen=True):
     confidence_bp: int
     llm: LlmUse
     policy_version: int
+
+
+class ImpactAssessed(ImpactAssessed1, tag="impact_assessed/2", frozen=True):
+    """`llm_trust_bp` is what the LLM's impact weighs, beside its confidence.
+
+    reality/1 let it weigh as if all that it had read came from sources of full trust.
+    """
+
+    llm_trust_bp: int
 
 
 class LlmRequested(Message, tag="llm_requested/1", frozen=True):
@@ -274,7 +351,7 @@ class ReviewOpened(Message, tag="review_opened/1", frozen=True):
     expires_ns: int
 
 
-class ReviewClosed(Message, tag="review_closed/1", frozen=True):
+class ReviewClosed1(Message, tag="review_closed/1", frozen=True):
     """A review is over. Approved, the proposal's move follows as ScoreChanged."""
 
     cause: int
@@ -284,6 +361,20 @@ class ReviewClosed(Message, tag="review_closed/1", frozen=True):
     outcome: ReviewOutcome
     signers: list[str]
     reason: str
+
+
+class ReviewClosed(ReviewClosed1, tag="review_closed/2", frozen=True):
+    """A review is over. Approved, the move that people let happen follows as ScoreChanged.
+
+    `approved_e2` is that move, 0 if none was approved; None where the first version did not say
+    it: all that was proposed. Rejected, what the source `refused` told has no say in this story
+    any more; it is empty where nobody is refused. What was proposed and neither approved nor
+    refused that way moves nothing until another source tells the story, and then a person
+    decides.
+    """
+
+    approved_e2: int | None
+    refused: str
 
 
 class ReviewAnswerRefused(Message, tag="review_answer_refused/1", frozen=True):
@@ -316,6 +407,36 @@ class ScoreChanged(Message, tag="score_changed/1", frozen=True):
     at_ns: int
 
 
+class MoveCut(Message, tag="move_cut/1", frozen=True):
+    """A move went beyond what `source` or all sources may move a score by without a signature.
+
+    Of `delta_e2`, `moved_e2` follows as ScoreChanged, unless it is 0. The rest is not refused: it
+    is left to the story's next article. `cap_e2` is the cap, and `used_e2` what was used of it.
+    """
+
+    cause: int
+    symbol: str
+    cluster: int
+    article: int
+    source: str
+    delta_e2: int
+    moved_e2: int
+    cap: UnsignedCap
+    cap_e2: int
+    used_e2: int
+    at_ns: int
+
+
+class ScoreTakenBack(ScoreChanged, tag="score_taken_back/1", frozen=True):
+    """RealityScore moved back by what the withdrawn tellings of a story had moved it.
+
+    `source` is whose telling was withdrawn, `article` what took it back or took its place. It
+    counts within no cap: it only undoes what was counted.
+    """
+
+    reason: WithdrawalReason
+
+
 class ArticlesForgotten(Message, tag="articles_forgotten/1", frozen=True):
     """What is older than its bound was dropped: ids, clusters of the past window, old moves."""
 
@@ -328,13 +449,16 @@ Event = (
     | ClusterOpened
     | ArticleGrouped
     | ArticleAssessed
+    | TellingWithdrawn
     | ImpactAssessed
     | LlmRequested
     | LlmSkipped
     | LlmAnswered
     | LlmTimedOut
     | LlmModeChanged
+    | MoveCut
     | ScoreChanged
+    | ScoreTakenBack
     | ReviewOpened
     | ReviewClosed
     | ReviewAnswerRefused
@@ -347,3 +471,16 @@ Event = (
     | SourceReleased
     | ArticlesForgotten
 )
+
+OlderEvent = (
+    RulesSet1 | SourceKnown1 | ClusterOpened1 | ArticleGrouped1 | ImpactAssessed1 | ReviewClosed1
+)
+
+UPCASTS: Final[Upcasts] = {
+    RulesSet1: lambda old: RulesSet(**asdict(old), unsigned=UnsignedMoves()),
+    SourceKnown1: lambda old: SourceKnown(**asdict(old), since_ns=0),
+    ClusterOpened1: lambda old: ClusterOpened(**asdict(old), page=""),
+    ArticleGrouped1: lambda old: ArticleGrouped(**asdict(old), page=""),
+    ImpactAssessed1: lambda old: ImpactAssessed(**asdict(old), llm_trust_bp=WEIGHT_ONE_BP),
+    ReviewClosed1: lambda old: ReviewClosed(**asdict(old), approved_e2=None, refused=""),
+}

@@ -1,7 +1,17 @@
 """docs/plan.md states every threshold of both presets as the code has it."""
 
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PriceBounds, Quota, QuotasPolicy
+from schemas.policy import (
+    CALIBRATED,
+    PRESETS,
+    SEED_PLAN,
+    Policy,
+    PriceBounds,
+    Quota,
+    QuotasPolicy,
+)
+from schemas.units import from_decimal, to_decimal
 from tests.docs.test_documents import table
+from tests.engines.reality.adversary import reach
 
 
 def thresholds(policy: Policy) -> dict[tuple[str, str], int]:
@@ -12,6 +22,16 @@ def thresholds(policy: Policy) -> dict[tuple[str, str], int]:
         for section, numbers in (sections | policy.rules()._asdict()).items()
         for field in numbers.__struct_fields__
     }
+
+
+def test_what_can_be_moved_without_a_signature_is_as_the_plan_says() -> None:
+    rows = table("docs/plan.md", "preset")
+    assert {row[0] for row in rows} == set(PRESETS)
+    for preset, who, trust, *stated in rows:
+        sources, _, new = who.partition(", ")
+        trust_bp = from_decimal(trust) * 100
+        found = reach(PRESETS[preset], int(sources), trust_bp, known=not new)
+        assert [to_decimal(moved_e2) for moved_e2 in found] == stated, (preset, who, trust)
 
 
 def test_thresholds_are_those_of_the_code() -> None:

@@ -130,7 +130,7 @@ class News:
             reality.ScoreOpened(record, symbol, 5_000, political=True, sensitive=True)
             for symbol in self.symbols
         ]
-        known = [reality.SourceKnown(record, name, 8_500, True) for name in names]
+        known = [reality.SourceKnown(record, name, 8_500, True, 0) for name in names]
         self.scribe.write("reality", *opened, *known)
         self.observe(
             LlmAvailability(
@@ -331,8 +331,11 @@ class News:
             return
         signers = ["KEY1"] if outcome in ("approved", "rejected") else []
         closed: Event = reality.ReviewClosed(
-            cause, hash_, told.symbol, told.cluster, outcome, signers, "seen\0"
-        )
+            cause=cause, proposal_hash=hash_, symbol=told.symbol, cluster=told.cluster,
+            outcome=outcome, signers=signers, reason="seen\0",
+            approved_e2=100 if outcome == "approved" else 0,
+            refused="source0" if outcome == "rejected" else "",
+        )  # fmt: skip
         moved = [self._change(told, cause, hash_)] if outcome == "approved" else []
         told.state = "final" if outcome == "approved" else outcome
         told.review = ""
@@ -415,7 +418,7 @@ def dropped(
 def opened(cause: int, one: int, source: str) -> reality.ClusterOpened:
     return reality.ClusterOpened(
         cause=cause, article=one, source=source, snapshot_id="s", published_ns=1, observed_ns=1,
-        at_ns=1,
+        at_ns=1, page="p",
     )  # fmt: skip
 
 
@@ -423,6 +426,7 @@ def grouped(cause: int, one: int, source: str, cluster: int) -> reality.ArticleG
     return reality.ArticleGrouped(
         cause=cause, article=one, source=source, snapshot_id="s", published_ns=1, observed_ns=1,
         at_ns=1, cluster=cluster, neighbour=cluster, similarity_bp=8_000,
+        page="",
     )  # fmt: skip
 
 
@@ -442,5 +446,5 @@ def impact_of(
         cause=cause, cluster=cluster, symbol=symbol, article=one, quick_bp=-550, trust_bp=8_500,
         independent_sources=2, related=3, age_ns=5 * HOUR_NS, weight_e4=20_282, computed_e2=-1_100,
         points_e2=-1_150, counted_e2=-50, delta_e2=delta_e2, confidence_bp=9_338, llm=llm,
-        policy_version=1,
+        policy_version=1, llm_trust_bp=8_500,
     )  # fmt: skip

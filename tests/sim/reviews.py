@@ -15,7 +15,7 @@ from typing import Any, Final
 from schemas import subjects
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.decisions import AddSource, ApproveReview, EnrolKey, RejectReview
+from schemas.decisions import AddSource, ApprovePart, ApproveReview, EnrolKey, RejectReview
 from schemas.events import reality as re
 from schemas.observations import (
     ArticleObserved,
@@ -110,6 +110,7 @@ class Reviews:
                 observed_ns=now_ns, unfit="", detail="", language="en", language_bp=10_000,
                 sentiment_bp=dice.randint(-9_000, 9_000), keywords_bp=dice.randint(-9_000, 9_000),
                 keywords=[], entities=[], mentions=[Mention(dice.choice(SYMBOLS), 1, 0)],
+                notice=dice.choice(("", "", "", "", "", "", "correction", "retraction")),
                 neighbours=[] if near is None else [Neighbour(near, dice.randint(7_000, 9_500))],
                 embedding=_NO_EMBEDDING, models=_MODELS, names_as_of=1,
                 measured_ns=self._world.now_ns(),
@@ -138,13 +139,19 @@ class Reviews:
     async def _review(self, event: re.ReviewOpened) -> None:
         """Answer a review once, twice, with two minds, or not at all."""
         dice = self._dice
-        yes, no = ApproveReview, RejectReview
-        minds: list[tuple[Any, ...]] = [(), (yes,), (yes,), (yes, yes), (yes, no), (no, no)]
+        yes, no, part = ApproveReview, RejectReview, ApprovePart
+        minds: list[tuple[Any, ...]] = [(), (yes,), (part,), (yes, yes), (yes, no), (no, no)]
         for kind in dice.choice(minds):
             signer = dice.choice((*self._decisions.people, self._insider))
             hash_ = "f" * 64 if dice.random() < 0.05 else event.proposal_hash
+            half = {"delta_e2": event.proposal.delta_e2 // 2 or 1} if kind is part else {}
             await self._decisions.maybe(
-                signer, kind, proposal_hash=hash_, symbol=event.proposal.symbol, reason="so"
+                signer,
+                kind,
+                proposal_hash=hash_,
+                symbol=event.proposal.symbol,
+                reason="so",
+                **half,
             )
 
     async def _answer(self, sequence: int, event: re.LlmRequested) -> None:
@@ -170,7 +177,7 @@ class ReviewsCheck:
     def __init__(self) -> None:
         self.problems: list[str] = []
         self.paths: Counter[str] = Counter()
-        self._counted: dict[str, int] = {}
+        self._counted: dict[int, int] = {}
         self._outcomes: Counter[int] = Counter()
         self._open: dict[str, None] = {}
         self._ended: dict[str, str] = {}
@@ -184,16 +191,16 @@ class ReviewsCheck:
             match event:
                 case re.ClusterOpened() | re.ArticleGrouped():
                     self._outcomes[event.cause] += 1
-                    first = self._counted.setdefault(event.snapshot_id, event.cause)
+                    first = self._counted.setdefault(event.article, event.cause)
                     if first != event.cause:
-                        note = f"one text counts at {first} and at {event.cause}"
+                        note = f"one article counts at {first} and at {event.cause}"
                         self.problems.append(note)
                 case re.ArticleDropped():
                     self._outcomes[event.cause] += 1
                     self.paths["reality: repeated article dropped"] += event.reason == "repeated"
                 case re.ScoreOpened():
                     self._scores[event.symbol] = event.score_e2
-                case re.ScoreChanged():
+                case re.ScoreTakenBack() | re.ScoreChanged():
                     self._move(event)
                 case re.LlmAnswered() if event.status == "used":
                     self._answered[event.request_id] += 1

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import asdict
+
 from engines.exchange.decide.refusals import sayable
 from engines.exchange.limits import MAX_CONFLICTED_LISTED, MAX_MINTED_CENTS
 from engines.exchange.state import State
@@ -17,6 +19,7 @@ from schemas.events.exchange import (
     CreditRefused,
     Event,
     LimitsSet,
+    PartChecked,
     ReviewersChecked,
 )
 from schemas.events.governance import (
@@ -26,6 +29,7 @@ from schemas.events.governance import (
     MarketListed,
     MarketResolved,
     MarketResumed,
+    PartApproved,
     PolicySet,
     ReviewAnswered,
     VenueFounded,
@@ -105,7 +109,7 @@ def _check_reviewers(state: State, sequence: int, answer: ReviewAnswered) -> Rev
         if holding.account.public_key in keys
         and (holding.lots or holding.buying or holding.selling)
     )
-    return ReviewersChecked(
+    checked = ReviewersChecked(
         cause=sequence,
         proposal_hash=answer.proposal_hash,
         symbol=answer.symbol,
@@ -113,6 +117,9 @@ def _check_reviewers(state: State, sequence: int, answer: ReviewAnswered) -> Rev
         signers=answer.signers,
         barred=conflicted[:MAX_CONFLICTED_LISTED],
     )
+    if isinstance(answer, PartApproved):
+        return PartChecked(**asdict(checked), delta_e2=answer.delta_e2)
+    return checked
 
 
 def may_mint(state: State, amount_cents: int) -> bool:

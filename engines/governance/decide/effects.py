@@ -2,11 +2,14 @@
 
 from typing import assert_never
 
+from msgspec.structs import asdict
+
 from engines.governance.decide.people import ROOT_HOLDER, keys_of, with_predecessors
 from engines.governance.state import State
 from schemas.decisions import (
     AddSource,
     AnyDecision,
+    ApprovePart,
     ApproveReview,
     ChangeSource,
     CloseMarket,
@@ -43,6 +46,7 @@ from schemas.events.governance import (
     MarketResolved,
     MarketResumed,
     OpsOverridden,
+    PartApproved,
     PolicySet,
     ReviewAnswered,
     RoleGranted,
@@ -94,7 +98,7 @@ def effects(
         case QuarantineSource():
             until_ns, reason = decision.until_ns, decision.reason
             return [SourceQuarantineSet(cause, decision.source, until_ns, reason)]
-        case ApproveReview() | RejectReview():
+        case ApproveReview() | ApprovePart() | RejectReview():
             return [_answered(state, cause, signers, decision)]
         case _:
             return [_market_effect(state, cause, signer, decision)]
@@ -139,7 +143,7 @@ def _market_effect(state: State, cause: int, signer: str, decision: MarketDecisi
 def _answered(
     state: State, cause: int, signers: list[str], answer: ReviewDecision
 ) -> ReviewAnswered:
-    return ReviewAnswered(
+    answered = ReviewAnswered(
         cause=cause,
         proposal_hash=answer.proposal_hash,
         symbol=answer.symbol,
@@ -148,6 +152,9 @@ def _answered(
         signers=signers[:],
         keys=keys_of(state, signers),
     )
+    if isinstance(answer, ApprovePart):
+        return PartApproved(**asdict(answered), delta_e2=answer.delta_e2)
+    return answered
 
 
 def _listed(cause: int, signer: str, listing: ListMarket) -> MarketListed:

@@ -7,6 +7,7 @@ from engines.governance.state import RANKS, EnrolledKey, State
 from schemas.decisions import (
     AddSource,
     AnyDecision,
+    ApprovePart,
     ApproveReview,
     ChangeSource,
     CloseMarket,
@@ -44,6 +45,7 @@ ROLE_NEEDED: Final[dict[type[AnyDecision], Role]] = {
     ChangeSource: "admin",
     QuarantineSource: "admin",
     ApproveReview: "admin",
+    ApprovePart: "admin",
     RejectReview: "admin",
     CoSign: "admin",
     EnrolKey: "super-admin",

@@ -20,6 +20,7 @@ from schemas import signatures, sources
 from schemas.decisions import (
     AddSource,
     AnyDecision,
+    ApprovePart,
     ApproveReview,
     ChangeSource,
     CloseMarket,
@@ -82,7 +83,7 @@ def check(state: State, signer: str, decision: AnyDecision, now_ns: int) -> None
             _check_key(state, signer, decision)
         case AddSource() | ChangeSource() | QuarantineSource():
             _check_source(state, decision, now_ns)
-        case ApproveReview() | RejectReview():
+        case ApproveReview() | ApprovePart() | RejectReview():
             _check_answer(state, decision)
         case _:
             _check_market(state, decision)
@@ -159,11 +160,13 @@ def _known_source(known: dict[str, sources.SourceKind], name: str) -> sources.So
 
 
 def _check_answer(state: State, answer: ReviewDecision) -> None:
-    """Check the format only; the reality engine checks that the review is open."""
+    """Check the format only; the reality engine checks that the review is open, and of what."""
     if not _HASH.fullmatch(answer.proposal_hash):
         raise Refused(Refusal.BAD_PROPOSAL, "not a SHA-256 in lower-case hexadecimal")
     if answer.symbol not in state.markets:
         raise Refused(Refusal.UNKNOWN_SYMBOL, "no such market is listed")
+    if isinstance(answer, ApprovePart) and not 0 < abs(answer.delta_e2) <= SCORE_MAX_E2:
+        raise Refused(Refusal.VALUE_OUT_OF_RANGE, f"1..{SCORE_MAX_E2} hundredths up or down")
     _check_text("reason", answer.reason)
 
 

@@ -9,13 +9,13 @@ too old, do not count: the first fetch of a feed brings many old articles.
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from engines.reality import arithmetic
-from engines.reality.decide import stories
-from engines.reality.limits import MAX_CLUSTER_ARTICLES
+from engines.reality.decide import hearing, placing, stories, withdrawals
+from engines.reality.decide.hearing import Hearing
+from engines.reality.decide.placing import Place
+from engines.reality.decide.withdrawals import Withdrawal
 from engines.reality.memory import count_after
 from engines.reality.state import State
 from schemas.events.reality import (
-    ArticleAssessed,
     ArticleDropped,
     ArticleGrouped,
     ClusterOpened,
@@ -23,10 +23,10 @@ from schemas.events.reality import (
     Event,
     SourceQuarantined,
 )
-from schemas.limits import MAX_DETAIL_CHARS, MAX_MENTIONS, MAX_NEIGHBOURS
-from schemas.observations import Mention, Neighbour, SignalsMeasured
+from schemas.limits import MAX_DETAIL_CHARS
+from schemas.observations import Neighbour, SignalsMeasured
 from schemas.texts import clean
-from schemas.units import HOUR_NS, WEIGHT_ONE_BP
+from schemas.units import HOUR_NS
 
 
 class _Drop(NamedTuple):
@@ -54,35 +54,36 @@ def unreadable(sequence: int, now_ns: int) -> ArticleDropped:
 
 def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) -> Iterator[Event]:
     """Yield the outcome of a measured article, and its effects on the markets it names."""
-    drop = _stranger(state, signals)
+    drop = _stranger(state, signals, now_ns)
     if drop is None and _counts(state, signals, now_ns) and _too_many(state, signals, now_ns):
         yield _quarantine(state, sequence, signals, now_ns)
     drop = drop or _useless(state, signals, now_ns)
-    like = None if drop else _most_similar(state, signals, now_ns)
-    mentions = {} if drop else _mentions(state, signals)
-    drop = drop or _nothing_new(state, like) or _no_market(mentions)
+    if drop is not None:
+        yield _dropped(sequence, signals, drop, now_ns)
+        if drop.reason == signals.unfit:
+            ended = placing.of_a_retraction(state, signals, now_ns)
+            yield from _effects(state, sequence, signals, ended, [], now_ns)
+        return
+    place = placing.place(state, signals, now_ns)
+    heard = _heard(state, sequence, signals, place)
+    drop = None if heard else _no_say(state, signals, place)
     if drop is not None:
         yield _dropped(sequence, signals, drop, now_ns)
         return
-    cluster_id = signals.article if like is None else state.persisted.window[like.article].cluster
-    yield _joined(state, sequence, signals, like, now_ns)
-    for mention in mentions.values():
-        yield _assessed(state, sequence, signals, cluster_id, mention)
-        yield from stories.assess(state, sequence, cluster_id, mention.symbol, now_ns)
+    yield _joined(state, sequence, signals, place.like, now_ns)
+    yield from _effects(state, sequence, signals, place, heard, now_ns)
 
 
 # -- why an article has no say -------------------------------------------------------
 
 
-def _stranger(state: State, signals: SignalsMeasured) -> _Drop | None:
+def _stranger(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | None:
     """Return why the article does not count: repeated, or from no active source."""
-    persisted = state.persisted
+    persisted, article = state.persisted, signals.article
     of = persisted.seen.get(signals.snapshot_id)
-    if of is None and (
-        signals.article in persisted.window or signals.article in persisted.clusters
-    ):
-        of = signals.article
-    if of is not None:
+    if article in persisted.window or article in persisted.clusters:
+        return _Drop("repeated", article)
+    if of is not None and placing.other_voice(state, signals, now_ns) is None:
         return _Drop("repeated", of)
     known = persisted.sources.get(signals.source)
     if known is None:
@@ -131,20 +132,16 @@ def _published_ns(signals: SignalsMeasured) -> int:
     return signals.observed_ns if published_ns is None else min(published_ns, signals.observed_ns)
 
 
-def _nothing_new(state: State, like: Neighbour | None) -> _Drop | None:
-    if like is None:
+def _no_say(state: State, signals: SignalsMeasured, place: Place) -> _Drop | None:
+    """Return why an article that says nothing new has no say; None if its notice says enough."""
+    if place.notice:
         return None
-    of, similarity_bp = like.article, like.similarity_bp
-    if similarity_bp > state.persisted.reality.similarity_duplicate_bp:
-        return _Drop("duplicate", of, similarity_bp)
-    cluster = state.persisted.clusters[state.persisted.window[of].cluster]
-    if cluster.articles >= MAX_CLUSTER_ARTICLES:
-        return _Drop("duplicate", of, similarity_bp, "its cluster is full")
-    return None
-
-
-def _no_market(mentions: dict[str, Mention]) -> _Drop | None:
-    return None if mentions else _Drop("no_market")
+    like = place.like
+    if like is not None and place.near:
+        return _Drop("duplicate", like.article, like.similarity_bp)
+    if like is not None and hearing.is_full(state, place):
+        return _Drop("duplicate", like.article, like.similarity_bp, "its cluster is full")
+    return None if hearing.mentions(state, signals) else _Drop("no_market")
 
 
 def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) -> ArticleDropped:
@@ -164,34 +161,60 @@ def _dropped(sequence: int, signals: SignalsMeasured, drop: _Drop, now_ns: int) 
 # -- what an article says ------------------------------------------------------------
 
 
-def _most_similar(state: State, signals: SignalsMeasured, now_ns: int) -> Neighbour | None:
-    """Return the most similar article of the window, if any is similar enough to matter.
+def _heard(state: State, sequence: int, signals: SignalsMeasured, place: Place) -> list[Hearing]:
+    """Return what the article says that has a say. A retraction only takes back."""
+    if place.notice == "retraction":
+        return []
+    cluster_id = _cluster_id(state, signals, place)
+    return [*hearing.hear(state, sequence, signals, place, cluster_id)]
 
-    The measurer knows more articles than the engine: those that were dropped for another
-    reason than being a duplicate, and those that have left the window. They do not count.
+
+def _cluster_id(state: State, signals: SignalsMeasured, place: Place) -> int:
+    like = place.like
+    return signals.article if like is None else state.persisted.window[like.article].cluster
+
+
+def _effects(
+    state: State,
+    sequence: int,
+    signals: SignalsMeasured,
+    place: Place,
+    heard: list[Hearing],
+    now_ns: int,
+) -> Iterator[Event]:
+    """Yield what follows for each symbol from what the article says, and from what it ends.
+
+    A notice ends what its source told of any symbol, a later version of a page only what it
+    says of a symbol now.
     """
-    window = state.persisted.window
-    after_ns = now_ns - state.persisted.reality.vector_window_ns
-    best: Neighbour | None = None
-    for neighbour in signals.neighbours[:MAX_NEIGHBOURS]:
-        article = window.get(neighbour.article)
-        if article is None or article.at_ns <= after_ns:
-            continue
-        if best is None or neighbour.similarity_bp > best.similarity_bp:
-            best = neighbour
-    if best is None or best.similarity_bp < state.persisted.reality.similarity_group_bp:
-        return None
-    return Neighbour(best.article, min(best.similarity_bp, WEIGHT_ONE_BP))
-
-
-def _mentions(state: State, signals: SignalsMeasured) -> dict[str, Mention]:
-    """Return by symbol how often the article names open markets."""
-    mentions: dict[str, Mention] = {}
-    for mention in signals.mentions[:MAX_MENTIONS]:
-        named = mention.title_count > 0 or mention.body_count > 0
-        if named and mention.symbol in state.persisted.scores:
-            mentions.setdefault(mention.symbol, mention)
-    return mentions
+    cluster_id = _cluster_id(state, signals, place)
+    said = {one.assessed.symbol: one for one in heard}
+    cluster = state.persisted.clusters.get(cluster_id)
+    told = [*cluster.stories] if cluster is not None and place.notice else []
+    for symbol in dict.fromkeys([*told, *said]):
+        story = cluster.stories.get(symbol) if cluster is not None else None
+        tellings = {} if story is None else story.tellings
+        ends = [one for one in place.ends if one in tellings]
+        replaces = said[symbol].replaces if symbol in said else []
+        gone = [*dict.fromkeys(tellings[one].source for one in [*ends, *replaces])]
+        why = Withdrawal(
+            cause=sequence,
+            cluster=cluster_id,
+            symbol=symbol,
+            reason="retracted" if place.notice == "retraction" else "corrected",
+            by=signals.article,
+            by_source=signals.source,
+            now_ns=now_ns,
+        )
+        yield from withdrawals.withdraw(state, why, ends)
+        worse = [one for one in replaces if one not in ends]
+        yield from withdrawals.withdraw(state, why._replace(reason="replaced"), worse)
+        if symbol in said:
+            yield said[symbol].assessed
+        if gone:
+            yield from withdrawals.settle(state, why, gone)
+        elif symbol in said:
+            yield from stories.assess(state, sequence, cluster_id, symbol, now_ns)
 
 
 def _joined(
@@ -207,6 +230,7 @@ def _joined(
             published_ns=published_ns,
             observed_ns=signals.observed_ns,
             at_ns=now_ns,
+            page=signals.page,
         )
     return ArticleGrouped(
         cause=sequence,
@@ -219,25 +243,5 @@ def _joined(
         cluster=state.persisted.window[like.article].cluster,
         neighbour=like.article,
         similarity_bp=like.similarity_bp,
-    )
-
-
-def _assessed(
-    state: State, sequence: int, signals: SignalsMeasured, cluster_id: int, mention: Mention
-) -> ArticleAssessed:
-    scoring = state.persisted.scoring
-    sentiment_bp = arithmetic.clamp(signals.sentiment_bp, -WEIGHT_ONE_BP, WEIGHT_ONE_BP)
-    keywords_bp = arithmetic.clamp(signals.keywords_bp, -WEIGHT_ONE_BP, WEIGHT_ONE_BP)
-    relevance_bp = arithmetic.relevance_bp(scoring, mention.title_count, mention.body_count)
-    return ArticleAssessed(
-        cause=sequence,
-        article=signals.article,
-        cluster=cluster_id,
-        symbol=mention.symbol,
-        source=signals.source,
-        trust_bp=state.persisted.sources[signals.source].trust_bp,
-        sentiment_bp=sentiment_bp,
-        keywords_bp=keywords_bp,
-        relevance_bp=relevance_bp,
-        quick_bp=arithmetic.quick_bp(scoring, sentiment_bp, keywords_bp, relevance_bp),
+        page=signals.page,
     )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final, cast, get_args
 
-from engines.reality.decide import reviews
+from engines.reality.decide import review_answers, reviews
 from engines.reality.state import State
 from schemas.decisions import RiskLevel
 from schemas.events import Event as AnyEvent
@@ -29,6 +29,7 @@ from schemas.events.reality import (
     SourceReleased,
 )
 from schemas.limits import MAX_DETAIL_CHARS
+from schemas.sources import Source
 from schemas.texts import clean
 
 _Relevant = (
@@ -45,14 +46,14 @@ _Relevant = (
 _RELEVANT: Final = frozenset(get_args(_Relevant))
 
 
-def judge(state: State, sequence: int, events: list[AnyEvent]) -> Iterator[Event]:
+def judge(state: State, sequence: int, events: list[AnyEvent], now_ns: int) -> Iterator[Event]:
     """Yield what the events of one record change."""
     for event in events:
         if type(event) in _RELEVANT:
-            yield from _judge(state, sequence, cast(_Relevant, event))
+            yield from _judge(state, sequence, cast(_Relevant, event), now_ns)
 
 
-def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
+def _judge(state: State, sequence: int, event: _Relevant, now_ns: int) -> Iterator[Event]:
     match event:
         case PolicySet():
             rules = event.policy.rules()
@@ -63,6 +64,7 @@ def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
                 scoring=rules.scoring,
                 safeguards=rules.safeguards,
                 llm=rules.llm,
+                unsigned=rules.unsigned,
             )
         case MarketListed():
             political = event.market_type == "political"
@@ -81,13 +83,24 @@ def _judge(state: State, sequence: int, event: _Relevant) -> Iterator[Event]:
                 yield from reviews.withdraw_all(state, sequence, event.symbol)
                 yield ScoreClosed(sequence, event.symbol)
         case SourceAdded() | SourceChanged():
-            source = event.source
-            yield SourceKnown(sequence, source.source, source.trust_bp, source.active)
+            yield _known(state, sequence, event.source, now_ns)
         case SourceQuarantineSet():
             yield from _quarantine(state, sequence, event)
         case ReviewAnswered():
             if not event.approve:  # an approval waits for the exchange's ReviewersChecked
-                yield reviews.reject(state, sequence, event)
+                yield from review_answers.reject(state, sequence, event, now_ns)
+
+
+def _known(state: State, sequence: int, told: Source, now_ns: int) -> SourceKnown:
+    """Return what is known of a source; how long it is known does not change with it."""
+    known = state.persisted.sources.get(told.source)
+    return SourceKnown(
+        cause=sequence,
+        source=told.source,
+        trust_bp=told.trust_bp,
+        active=told.active,
+        since_ns=now_ns if known is None else known.since_ns,
+    )
 
 
 def _is_sensitive(political: bool, risk_level: RiskLevel) -> bool:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engines.reality.decide import answers, reviews
+from engines.reality.decide import answers, review_answers
 from engines.reality.limits import FORGET_EVERY_NS, MAX_TIMERS_AT_ONCE
 from engines.reality.state import State
 from engines.reality.timers import Timer
@@ -42,7 +42,7 @@ def _fire(state: State, timer: Timer, now_ns: int) -> Iterator[Event]:
         case "mode":
             yield LlmModeChanged(state.persisted.llm.cause, "enabled", "it is tried again", None)
         case "review":
-            yield reviews.expire(state, timer.key)
+            yield from review_answers.expire(state, timer.key, now_ns)
         case "source":
             yield SourceReleased(state.persisted.sources[timer.key].cause, timer.key)
 

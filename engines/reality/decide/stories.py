@@ -6,7 +6,8 @@ import msgspec
 
 from engines.reality import arithmetic
 from engines.reality.decide import asking, safeguards
-from engines.reality.state import State, Story
+from engines.reality.state import State
+from engines.reality.story import Story
 from schemas.events.reality import Event, ImpactAssessed
 from schemas.units import round_half_even
 
@@ -14,16 +15,16 @@ from schemas.units import round_half_even
 def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) -> Iterator[Event]:
     """Assess the story, ask the LLM if that is due, and move the score.
 
-    Nothing moves while the LLM is asked; its answer, or its timeout, calls this again.
+    Nothing moves while the LLM is asked; its answer, or its timeout, calls this again. A story
+    that nobody tells any more is not assessed.
     """
     story = state.persisted.clusters[cluster_id].stories[symbol]
+    if not story.tellings:
+        return
     computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
     use = yield from asking.ask(state, computed, now_ns)
-    points_e2 = computed.points_e2
-    if use == "used":
-        cap_e2 = state.persisted.reality.delta_cap_e2
-        points_e2 = arithmetic.blended_e2(points_e2, cap_e2, story.impact_e2, story.confidence_bp)
-    delta_e2 = left_e2(story, points_e2)
+    points_e2 = _points_e2(state, story, computed)
+    delta_e2 = story.left_e2(points_e2)
     impact = msgspec.structs.replace(
         computed,
         points_e2=points_e2,
@@ -36,15 +37,25 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
         yield from safeguards.apply(state, impact, now_ns)
 
 
-def left_e2(story: Story, points_e2: int) -> int:
-    """Return how far the story's points are from what it has moved the score.
+def as_told(
+    state: State, cause: int, cluster_id: int, symbol: str, now_ns: int
+) -> ImpactAssessed | None:
+    """Return what the story comes to as it is told now, None if nobody tells it any more."""
+    story = state.persisted.clusters[cluster_id].stories[symbol]
+    if not story.tellings:
+        return None
+    computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
+    return msgspec.structs.replace(computed, points_e2=_points_e2(state, story, computed))
 
-    Points that a person refused, or let expire, are not proposed again: the points have to go
-    beyond them, and only the part beyond counts.
-    """
-    above = points_e2 - (story.applied_e2 + story.refused_up_e2)
-    below = points_e2 - (story.applied_e2 - story.refused_down_e2)
-    return max(above, 0) + min(below, 0)
+
+def _points_e2(state: State, story: Story, computed: ImpactAssessed) -> int:
+    """Return the points after the LLM's say, if it has one."""
+    if story.asked != "used":
+        return computed.computed_e2
+    cap_e2 = state.persisted.reality.delta_cap_e2
+    return arithmetic.blended_e2(
+        computed.computed_e2, cap_e2, story.impact_e2, story.confidence_bp, computed.llm_trust_bp
+    )
 
 
 def _computed(
@@ -52,19 +63,20 @@ def _computed(
 ) -> ImpactAssessed:
     """Return the assessment by the articles alone; each number follows from the others in it."""
     policy = state.persisted.reality
-    related, independent = len(story.articles), len(story.sources)
-    trust_bp = round_half_even(sum(story.sources.values()), independent)
-    quick_bp = 0
-    if story.trust_sum_bp:
-        quick_bp = round_half_even(story.quick_sum, story.trust_sum_bp)
-    age_ns = max(now_ns - story.published_ns, 0)
+    told, trusts = [*story.tellings.values()], [*story.sources.values()]
+    related, independent = len(told), len(trusts)
+    trust_bp = round_half_even(sum(trusts), independent)
+    quick_bp, trust_sum_bp = 0, sum(one.trust_bp for one in told)
+    if trust_sum_bp:
+        quick_bp = round_half_even(sum(one.trust_bp * one.quick_bp for one in told), trust_sum_bp)
+    age_ns = max(now_ns - max(one.published_ns for one in told), 0)
     weight_e4 = arithmetic.weight_e4(trust_bp, related, age_ns, policy.tau_ns)
     computed_e2 = arithmetic.computed_e2(policy, weight_e4, quick_bp)
     return ImpactAssessed(
         cause=cause,
         cluster=cluster_id,
         symbol=symbol,
-        article=story.articles[-1],
+        article=next(reversed(story.tellings)),
         quick_bp=quick_bp,
         trust_bp=trust_bp,
         independent_sources=independent,
@@ -78,4 +90,5 @@ def _computed(
         confidence_bp=arithmetic.confidence_bp(independent, trust_bp),
         llm="not_needed",
         policy_version=state.persisted.policy_version,
+        llm_trust_bp=trust_bp,
     )

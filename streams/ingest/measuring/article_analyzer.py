@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import structlog
 from msgspec.structs import replace
 
+from schemas import articles
 from schemas.limits import MAX_DETAIL_CHARS
 from schemas.observations import ArticleObserved, Models, SignalsMeasured, Unfit
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
@@ -153,4 +154,6 @@ class ArticleAnalyzer:
             models=self._models,
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
+            notice=articles.notice(article.title) if article else "",
+            page=articles.page(article.url) if article else "",
         )

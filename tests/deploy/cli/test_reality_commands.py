@@ -73,6 +73,8 @@ def review_out(**fields: Any) -> told.ReviewOut:
         "confidence": "0.5800",
         "signers": [],
         "answer_reason": "",
+        "approved": None,
+        "refused_source": "",
         "refused": "",
         "refused_detail": "",
         "opened_at": WHEN,
@@ -122,6 +124,8 @@ ASSESSMENT = told.AssessmentOut(
     keywords="0.1000",
     relevance="0.6000",
     quick_score="0.2300",
+    withdrawn="",
+    withdrawn_by=None,
     assessed_at=WHEN,
     cause=9,
     sequence=9,
@@ -159,6 +163,21 @@ MODE = told.LlmModeOut(
 )
 
 
+DAY = told.LedgerDayOut(
+    symbol=SYMBOL,
+    day="2026-11-20",
+    unsigned_moves=2,
+    unsigned="4.25",
+    unsigned_size="4.25",
+    approved="0.00",
+    refused="-9.10",
+    taken_back="0.00",
+    cuts=1,
+    sequence=9,
+)
+WITHOUT = told.WithoutSourceOut(symbol=SYMBOL, moved="4.25", score="54.25", score_without="50.00")
+
+
 class Tables:
     """What the read API answers here."""
 
@@ -170,6 +189,8 @@ class Tables:
         router = APIRouter()
         router.get("/sources")(lambda: {"sources": list(self.sources.values())})
         router.get("/sources/{source}")(lambda source: {"source": self.sources[source]})
+        router.get("/sources/{source}/ledger")(lambda: {"days": [DAY]})
+        router.get("/sources/{source}/ledger/symbols")(lambda: {"symbols": [WITHOUT]})
         router.get("/reviews")(lambda: {"reviews": [self.review()], "next": None})
         router.get("/reviews/{proposal_hash}")(lambda: {"review": self.review()})
         router.get("/events/{event_id}")(lambda: {"event": EVENT, "articles": [ASSESSMENT]})
@@ -379,6 +400,18 @@ async def test_exactly_what_was_shown_is_answered(person: Person, word: str) -> 
     assert signed["reason"] == "seen"
 
 
+async def test_part_of_a_move_is_approved(person: Person) -> None:
+    person.tables.sources["feed"] = source_out(FEED)
+    person.tables.review = answered(person, status="approved", approved="3.50", sequence=99)
+    command = ("admin", "approve", HASH[:6], "--only", "3.50", "--reason", "less")
+    done = await person.run(*command, answer="y\n")
+    assert done.exit_code == 0, done.output
+    assert "Approve 3.50 points of this move, and no more?" in done.output
+    assert person.signed("approve_part")["delta_e2"] == 350
+    with pytest.raises(InputError, match="--only"):
+        await person.run(*command[:4], "much", "--reason", "r", "--yes")
+
+
 async def test_without_asking(person: Person) -> None:
     person.tables.review = answered(person, status="approved", sequence=99)
     done = await person.json("admin", "approve", HASH, "--reason", "seen", "--yes")
@@ -417,6 +450,9 @@ async def test_reading(person: Person) -> None:
     for words, expected in (
         (("sources",), "2026-11-20 18:02 http_status 403"),
         (("events", SYMBOL), "pending_review"),
+        (("source-ledger", "feed"), f"2026-11-20  {SYMBOL}"),
+        (("source-ledger", "feed"), "everything whatif --without-source feed"),
+        (("source-ledger", "feed"), "54.25"),
         (("articles",), "dropped: duplicate"),
         (("articles",), HOSTILE),
         (("llm",), "llm_mode: degraded until 2026-11-20 18:02 UTC (3 of 20 calls failed)"),

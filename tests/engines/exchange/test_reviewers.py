@@ -5,8 +5,13 @@ import pytest
 from engines.exchange.decide import governance
 from schemas.codec import encode
 from schemas.commands import CancelAll, PlaceOrder, Side
-from schemas.events.exchange import ReviewersChecked
-from schemas.events.governance import MarketClosed, MarketResolved, ReviewAnswered
+from schemas.events.exchange import PartChecked, ReviewersChecked
+from schemas.events.governance import (
+    MarketClosed,
+    MarketResolved,
+    PartApproved,
+    ReviewAnswered,
+)
 from schemas.signatures import public_key, seed_from
 from schemas.subjects import account_command
 from tests.engines.driver import check_decides_again
@@ -49,6 +54,16 @@ def barred(venue: ExchangeVenue, answered: ReviewAnswered) -> list[str]:
     venue.check()
     check_decides_again(venue)
     return event.barred
+
+
+def test_part_is_checked_like_the_whole(venue: ExchangeVenue) -> None:
+    place(venue, "judge", "buy")
+    part = PartApproved(1, HASH, "X", True, "", [public_key(JUDGE)], [public_key(JUDGE)], -350)
+    (event,) = venue.govern(part)
+    assert isinstance(event, PartChecked)
+    assert (event.delta_e2, event.barred) == (-350, ["judge"])
+    venue.check()
+    check_decides_again(venue)
 
 
 def test_who_has_nothing_in_the_symbol_is_not_barred(venue: ExchangeVenue) -> None:

@@ -13,6 +13,7 @@ from schemas.codec import encode
 from schemas.decisions import (
     AddSource,
     AnyDecision,
+    ApprovePart,
     ApproveReview,
     ChangeSource,
     CloseMarket,
@@ -234,6 +235,7 @@ SAMPLES: dict[type[AnyDecision], dict[str, Any]] = {
     ChangeSource: {"source": rss("weekly", trust_bp=1)},
     QuarantineSource: {"source": "weekly", "until_ns": 0, "reason": ""},
     ApproveReview: {"proposal_hash": "0" * 64, "symbol": "RAIN", "reason": ""},
+    ApprovePart: {"proposal_hash": "0" * 64, "symbol": "RAIN", "reason": "", "delta_e2": -1},
     RejectReview: {"proposal_hash": "0" * 64, "symbol": "RAIN", "reason": ""},
 }
 
@@ -251,7 +253,7 @@ def test_role_matrix(role: str, kind: type[AnyDecision]) -> None:
     editor: list[type[AnyDecision]] = [EditMarket]
     admin: list[type[AnyDecision]] = [*editor, ListMarket, HaltMarket, ResumeMarket]
     admin += [CloseMarket, ResolveMarket, Mint, AddSource, ChangeSource, QuarantineSource]
-    admin += [ApproveReview, RejectReview]
+    admin += [ApproveReview, ApprovePart, RejectReview]
     allowed = {"viewer": [], "editor": editor, "admin": admin, "super-admin": list(SAMPLES)}[role]
     expected = "" if kind in allowed else "role_too_low"
     assert venue.code(ANNA, kind, **SAMPLES[kind]) == expected

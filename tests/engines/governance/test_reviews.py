@@ -7,6 +7,7 @@ import pytest
 from schemas import signatures
 from schemas.chain import digest
 from schemas.decisions import (
+    ApprovePart,
     ApproveReview,
     CoSign,
     EnrolKey,
@@ -50,6 +51,19 @@ def test_an_answer_names_the_proposal_and_the_signer(approve: bool) -> None:
         signers=[ANNA.key],
         keys=[ANNA.key],
     )
+    check_folds(venue.driver)
+    check_decides_again(venue.driver)
+
+
+def test_approved_part_names_how_much() -> None:
+    venue = with_admins()
+    events = venue.decide(ANNA, ApprovePart, **ANSWER, delta_e2=-350)
+    assert names(events) == ["DecisionAccepted", "PartApproved"]
+    assert getattr(events[1], "delta_e2", None) == -350
+    assert getattr(events[1], "approve", None) is True
+    for delta_e2 in (0, 10_001, -10_001):
+        code = venue.code(ANNA, ApprovePart, **ANSWER, delta_e2=delta_e2)
+        assert code == "value_out_of_range"
     check_folds(venue.driver)
     check_decides_again(venue.driver)
 

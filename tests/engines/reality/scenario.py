@@ -6,12 +6,14 @@
        like b 0.80 · as b           it is similar to b; it has the very text of b
        old 2h · undated             published so long ago, or at no stated time
        unfit language
+       note retraction · page p     its title says what it is; it stands on that page of its source
     again a                         the same measurement once more
     wait 10m
     llm enabled|disabled
     answer a RAIN +50 sure 0.80     an answer about the story that a opened; `none`, or
                                     `citing b` for what it rests on
-    approve r1 · reject r1          r1 is the first review; `approve r1 barred bob`
+    approve r1 · reject r1          r1 is the first review; `approve r1 barred bob`, or a part:
+    approve r1 only +8.00
     trust daily 0.50 · stop daily · quarantine daily 2h · release daily
     risk RAIN high · close RAIN · resolve RAIN
     score RAIN                      > 50.00
@@ -43,15 +45,18 @@ from schemas.events.reality import (
     LlmRequested,
     LlmSkipped,
     LlmTimedOut,
+    MoveCut,
     ReviewAnswerRefused,
     ReviewClosed,
     ReviewOpened,
     ScoreChanged,
     ScoreClosed,
     ScoreSensitivitySet,
+    ScoreTakenBack,
     SourceKnown,
     SourceQuarantined,
     SourceReleased,
+    TellingWithdrawn,
 )
 from schemas.observations import Mention, SignalsMeasured
 from schemas.policy import SEED_PLAN, Policy
@@ -92,6 +97,7 @@ class Scenario:
         self.names: dict[int | None, str] = {}
         self.reviews: dict[str, tuple[str, str]] = {}
         self.hashes: dict[str, str] = {}
+        self.moves: dict[str, int] = {}
 
     def run(self, text: str) -> str:
         lines = [line.split("#")[0].strip() for line in text.strip().splitlines()]
@@ -140,6 +146,10 @@ class Scenario:
                     fields["published_ns"] = venue.now_ns - _ns(next(rest))
                 case "undated":
                     fields["published_ns"] = None
+                case "note":
+                    fields["notice"] = next(rest)
+                case "page":
+                    fields["page"] = next(rest)
                 case "unfit":
                     fields["unfit"] = next(rest)
                 case _:
@@ -171,6 +181,9 @@ class Scenario:
     def _approve(self, name: str, *words: str) -> list[Event]:
         hash_, symbol = self.reviews[name]
         assert self.venue.answered(hash_, symbol, approve=True) == []
+        if words[:1] == ("only",):
+            part_e2 = from_decimal(words[1].lstrip("+"))
+            return self.venue.checked(hash_, symbol, part_e2=part_e2)
         return self.venue.checked(hash_, symbol, *words[1:])
 
     def _reject(self, name: str) -> list[Event]:
@@ -213,12 +226,10 @@ class Scenario:
             case ArticleAssessed():
                 relevance, quick = _share(event.relevance_bp), _share(event.quick_bp)
                 yield f"{event.symbol} relevance {relevance} quick {quick}"
-            case ImpactAssessed():
+            case ImpactAssessed() | MoveCut():
                 yield self._impact(event)
-            case ScoreChanged():
-                old, new = to_decimal(event.old_score_e2), to_decimal(event.new_score_e2)
-                how = f" after {self.hashes[event.review]}" if event.review else ""
-                yield f"{event.symbol} {old} -> {new} by {event.source}{how}"
+            case TellingWithdrawn() | ScoreTakenBack() | ScoreChanged():
+                yield self._move(event)
             case ReviewOpened() | ReviewClosed() | ReviewAnswerRefused():
                 yield self._review(event)
             case SourceQuarantined() | SourceReleased() | SourceKnown():
@@ -232,6 +243,16 @@ class Scenario:
             case _:
                 yield self._of_the_llm(event)
 
+    def _move(self, event: TellingWithdrawn | ScoreChanged) -> str:
+        if isinstance(event, TellingWithdrawn):
+            told = ",".join(self.names[article] for article in event.articles)
+            return f"{event.symbol} without {told} of {event.source}: {event.reason}"
+        old, new = to_decimal(event.old_score_e2), to_decimal(event.new_score_e2)
+        if isinstance(event, ScoreTakenBack):
+            return f"{event.symbol} back {old} -> {new} of {event.source}"
+        how = f" after {self.hashes[event.review]}" if event.review else ""
+        return f"{event.symbol} {old} -> {new} by {event.source}{how}"
+
     def _of_a_source(self, event: SourceQuarantined | SourceReleased | SourceKnown) -> str:
         if isinstance(event, SourceQuarantined):
             return f"{event.source} in quarantine: {event.reason}"
@@ -239,7 +260,11 @@ class Scenario:
             return f"{event.source} released"
         return f"{event.source} {_share(event.trust_bp)}" + " off" * (not event.active)
 
-    def _impact(self, event: ImpactAssessed) -> str:
+    def _impact(self, event: ImpactAssessed | MoveCut) -> str:
+        if isinstance(event, MoveCut):
+            used, cap = to_decimal(event.used_e2), to_decimal(event.cap_e2)
+            left, of = _points(event.moved_e2), _points(event.delta_e2)
+            return f"{event.symbol} {left} of {of}: {used} of {event.cap} {cap} are used"
         story = f"{event.symbol} of {self.names[event.cluster]}"
         weight, confidence = _share(event.weight_e4), _share(event.confidence_bp)
         points = f"points {_points(event.points_e2)} left {_points(event.delta_e2)}"
@@ -249,10 +274,14 @@ class Scenario:
         if isinstance(event, ReviewAnswerRefused):
             return f"{self.hashes[event.proposal_hash]} refused: {event.code}"
         if isinstance(event, ReviewClosed):
-            return f"{self.hashes[event.proposal_hash]} {event.outcome}"
+            part = event.approved_e2 != self.moves[event.proposal_hash] and event.approved_e2
+            how = f" for {_points(part)}" if part else ""
+            refused = f" without {event.refused}" if event.refused else ""
+            return f"{self.hashes[event.proposal_hash]} {event.outcome}{how}{refused}"
         name, move = f"r{len(self.reviews) + 1}", event.proposal
         self.reviews[name] = (event.proposal_hash, move.symbol)
         self.hashes[event.proposal_hash] = name
+        self.moves[event.proposal_hash] = move.delta_e2
         to = to_decimal(move.score_if_approved_e2)
         reasons = " ".join(event.reasons)
         return f"{name}: {move.symbol} {_points(move.delta_e2)} to {to} for {reasons}"

@@ -62,6 +62,16 @@ def test_confidence(independent: int, trust_bp: int) -> None:
     assert arithmetic.confidence_bp(independent, trust_bp) == min(exact, 10_000)
 
 
+@pytest.mark.parametrize(("trust_bp", "related"), [(5_001, 0), (1, 0), (9_999, 0), (10_000, 0)])
+def test_weight_near_a_half_is_computed_with_more_digits(trust_bp: int, related: int) -> None:
+    """Half a weight is what is left after ln 2 of TAU: TAU is as near to that as it can be."""
+    for tau_ns in (10**18, 10**15):
+        for off_ns in range(-3, 4):
+            age_ns = int(ln(2) * tau_ns) + off_ns
+            exact = trust_bp * exp_minus(Fraction(age_ns, tau_ns))
+            assert arithmetic.weight_e4(trust_bp, related, age_ns, tau_ns) == rounded(exact)
+
+
 def test_weight_of_the_plan() -> None:
     assert arithmetic.weight_e4(8_500, 1, 0, 1) == 14_392  # 0.85 * (1 + ln 2)
     assert arithmetic.weight_e4(10_000, 2, 48 * HOUR_NS, 48 * HOUR_NS) == 7_720
@@ -113,11 +123,11 @@ def test_points(weight_e4: int, quick_bp: int, preset: object) -> None:
     assert arithmetic.computed_e2(policy, weight_e4, quick_bp) == max(-2_000, min(exact, 2_000))
 
 
-@given(st.integers(-2_000, 2_000), BP, SHARE)
-def test_blend(computed_e2: int, impact_e2: int, confidence_bp: int) -> None:
-    sure = Fraction(confidence_bp, 10_000)
-    exact = computed_e2 * (1 - sure) + Fraction(impact_e2, 10_000) * 2_000 * sure
-    points_e2 = arithmetic.blended_e2(computed_e2, 2_000, impact_e2, confidence_bp)
+@given(st.integers(-2_000, 2_000), BP, SHARE, SHARE)
+def test_blend(computed_e2: int, impact_e2: int, confidence_bp: int, trust_bp: int) -> None:
+    sure, trust = Fraction(confidence_bp, 10_000), Fraction(trust_bp, 10_000)
+    exact = computed_e2 * (1 - sure) + Fraction(impact_e2, 10_000) * trust * 2_000 * sure
+    points_e2 = arithmetic.blended_e2(computed_e2, 2_000, impact_e2, confidence_bp, trust_bp)
     assert points_e2 == rounded(exact)
     assert -2_000 <= points_e2 <= 2_000
 

@@ -16,7 +16,7 @@ def test_why_an_article_has_no_say_in_the_order_of_the_checks() -> None:
         > a opens
         > RAIN relevance +0.6000 quick +0.2200
         > RAIN of a: weight +0.0000 points +0.00 left +0.00 sure +0.0000 llm not_needed
-        b: nobody +0.10 as a unfit language
+        b: mute +0.10 as a unfit language
         > b dropped: repeated of a
         again a
         > a dropped: repeated of a
@@ -143,6 +143,8 @@ def test_more_articles_than_the_rate_allows_put_a_source_into_quarantine() -> No
         f: mute +0.00
         > mute in quarantine: rate
         > f dropped: quarantined
+        trust mini 0.00
+        > mini +0.0000
         g: mini +0.00 like a 0.99                    # another source's rate
         > g dropped: duplicate of a
         wait 30m

@@ -10,7 +10,7 @@ from tests.engines.reality.venue import TRUSTS, changed
 
 
 def test_answer_is_blended_by_how_sure_it_is_and_stays() -> None:
-    # 9.14 * 0.2 + 10.00 * 0.8 = 9.83; later 0.2099 * 54 = 11.33, * 0.2 + 8.00 = 10.27
+    # 9.14 * 0.2 + 10.00 * 0.1 * 0.8 = 2.63; later 0.2099 * 54 = 11.33, * 0.2 + 0.80 = 3.07
     check(
         """
         llm enabled
@@ -23,15 +23,15 @@ def test_answer_is_blended_by_how_sure_it_is_and_stays() -> None:
         > RAIN of a: weight +0.1693 points +9.14 left +9.14 sure +0.0693 llm waiting
         answer a RAIN +50 sure 0.80
         > answer used
-        > RAIN of a: weight +0.1693 points +9.83 left +9.83 sure +0.0693 llm used
-        > RAIN 50.00 -> 59.83 by tiny
+        > RAIN of a: weight +0.1693 points +2.63 left +2.63 sure +0.0693 llm used
+        > RAIN 50.00 -> 52.63 by tiny
         answer a RAIN -90 sure 1.00
         > answer late
         b: tiny +0.90 like a 0.80
         > b joins a at +0.8000
         > RAIN relevance +0.6000 quick +0.5400
-        > RAIN of a: weight +0.2099 points +10.27 left +0.44 sure +0.0693 llm used
-        > RAIN 59.83 -> 60.27 by tiny
+        > RAIN of a: weight +0.2099 points +3.07 left +0.44 sure +0.0693 llm used
+        > RAIN 52.63 -> 53.07 by tiny
         """,
         trusts=TRUSTS,
     )
@@ -96,19 +96,20 @@ def test_answer_that_is_none_leaves_the_computed_points() -> None:
 
 
 def test_answer_may_send_a_move_to_a_person() -> None:
+    # 1.4392 * e^-2 * 0.54 * 100 = 10.52; 20 * 1.00 * 0.85 = 17.00
     check(
         """
         llm enabled
         > llm enabled
-        a: tiny +0.90
+        a: daily +0.90 old 4d
         > a opens
         > RAIN relevance +0.6000 quick +0.5400
         > asked about a: quick_score
-        > RAIN of a: weight +0.1693 points +9.14 left +9.14 sure +0.0693 llm waiting
+        > RAIN of a: weight +0.1948 points +10.52 left +10.52 sure +0.5892 llm waiting
         answer a RAIN +100 sure 1.00
         > answer used
-        > RAIN of a: weight +0.1693 points +20.00 left +20.00 sure +0.0693 llm used
-        > r1: RAIN +20.00 to 70.00 for suspicious_delta
+        > RAIN of a: weight +0.1948 points +17.00 left +17.00 sure +0.5892 llm used
+        > r1: RAIN +17.00 to 67.00 for suspicious_delta
         """,
         trusts=TRUSTS,
     )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from engines.reality import evolve, memory
-from engines.reality.decide import article_admission, asking, group_end, reviews
+from engines.reality.decide import asking, group_end, hearing, reviews
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import BrokenInvariant, UnknownRecord
@@ -148,7 +148,7 @@ def test_event_that_cannot_be_true() -> None:
 def test_article_that_would_join_a_full_cluster_is_a_duplicate(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(article_admission, "MAX_CLUSTER_ARTICLES", 3)
+    monkeypatch.setattr(hearing, "MAX_CLUSTER_ARTICLES", 3)
     venue = RealityVenue()
     a = first_article(venue.measure())
     for _ in range(2):

@@ -30,6 +30,7 @@ from schemas.events.reality import (
     LlmRequested,
     ScoreChanged,
 )
+from schemas.limits import MAX_LLM_ARTICLES
 from schemas.observations import Mention, Neighbour, SignalsMeasured
 from schemas.policy import CALIBRATED, SEED_PLAN, Policy
 from schemas.stored import Stored
@@ -113,6 +114,8 @@ class Course:
         }
         if self.measured and data.draw(st.integers(0, 9)) == 0:
             fields["snapshot_id"] = data.draw(st.sampled_from(self.measured)).snapshot_id
+        fields["notice"] = data.draw(st.sampled_from([""] * 6 + ["correction", "retraction"]))
+        fields["page"] = data.draw(st.sampled_from(["", "", "p", "q"]))
         signals = self.venue.signals(data.draw(st.sampled_from(SOURCES)), **fields)
         self.measured.append(signals)
         return self.venue.measured(signals)
@@ -135,9 +138,10 @@ class Course:
         if request_id not in waiting or data.draw(st.integers(0, 3)) == 0:
             return self.venue.answer(request_id, None)
         story = self.venue.state.persisted.clusters[waiting[request_id].cluster]
-        article = story.stories[waiting[request_id].symbol].articles[-1]
+        articles = story.stories[waiting[request_id].symbol].articles[-1:]
         known = {one.article: one.snapshot_id for one in self.measured}
-        cited = data.draw(st.sampled_from([known[article]] * 5 + [snapshot_id("air")]))
+        there = [known[article] for article in articles] * 5
+        cited = data.draw(st.sampled_from([*there, snapshot_id("air")]))
         impact_e2 = data.draw(st.integers(-10_001, 10_001))
         return self.venue.answer(
             request_id, good_answer(impact_e2, data.draw(st.integers(0, 10_000)), cited)
@@ -148,9 +152,13 @@ class Course:
         hash_ = data.draw(st.sampled_from([*([*reviews] * 5), "0" * 64]))
         symbol = reviews[hash_].symbol if hash_ in reviews else "RAIN"
         symbol = data.draw(st.sampled_from([symbol] * 5 + ["SNOW"]))
-        match data.draw(st.sampled_from(["approve", "approve", "reject", "barred", "answer"])):
+        kinds = ["approve", "approve", "part", "reject", "barred", "answer"]
+        match data.draw(st.sampled_from(kinds)):
             case "approve":
                 return self.venue.checked(hash_, symbol)
+            case "part":
+                part_e2 = data.draw(st.integers(-2_000, 2_000))
+                return self.venue.checked(hash_, symbol, part_e2=part_e2)
             case "reject":
                 return self.venue.answered(hash_, symbol)
             case "barred":
@@ -215,8 +223,14 @@ def check_state(venue: RealityVenue) -> None:
             assert abs(story.applied_e2) <= kept.reality.delta_cap_e2
             assert len(story.articles) <= cluster.articles
             assert not story.review or story.review in kept.reviews
+            assert sum(story.moved_e2.values()) == story.applied_e2
+            assert {*story.sources} <= {*story.moved_e2} - {*story.refused}
+            assert min(story.refused_up_e2, story.refused_down_e2) >= 0
+            assert len(story.asked_about) <= MAX_LLM_ARTICLES
     assert {*live, *needed} <= {*kept.clusters}
     assert [*kept.window] == [*venue.state.order]
+    pages = {(one.source, one.page): article for article, one in kept.window.items() if one.page}
+    assert venue.state.pages == pages
     times_ns = [article.at_ns for article in kept.window.values()]
     assert times_ns == sorted(times_ns)
     indexed = [hash_ for hashes in venue.state.reviews_of.values() for hash_ in hashes]
@@ -232,17 +246,15 @@ def check_outcomes(course: Course) -> None:
 
 def check_told(told: list[Event]) -> None:
     """Assert that nothing is scored twice, and that the numbers of the events add up."""
-    last_ns: dict[object, int] = {}
+    last_ns: dict[int, int] = {}
     opened, requests, answers = Counter[int](), Counter[str](), Counter[str]()
     for event in told:
         if isinstance(event, ClusterOpened):
             opened[event.article] += 1
         if isinstance(event, ClusterOpened | ArticleGrouped):
-            for name in (event.article, event.snapshot_id):
-                assert (
-                    event.at_ns - last_ns.get(name, -REMEMBER_ARTICLES_NS) >= REMEMBER_ARTICLES_NS
-                )
-                last_ns[name] = event.at_ns
+            before_ns = last_ns.get(event.article, -REMEMBER_ARTICLES_NS)
+            assert event.at_ns - before_ns >= REMEMBER_ARTICLES_NS
+            last_ns[event.article] = event.at_ns
         elif isinstance(event, LlmRequested):
             requests[event.request_id] += 1
             assert requests[event.request_id] <= opened[event.cluster]

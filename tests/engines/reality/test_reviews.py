@@ -84,8 +84,8 @@ def test_scale_has_bounds() -> None:
     )
 
 
-def test_what_was_refused_is_not_proposed_again_but_what_is_beyond_it_is() -> None:
-    # 0.8466 * 22 = 18.63, refused; with b 0.7 * (1 + ln 3) * 0.22 = 31.28, cut to 20.00
+def test_refused_source_has_no_more_say_and_later_honest_ones_count() -> None:
+    # without weekly: 0.1 * (1 + ln 2) * 22 = 3.72 at once, then (0.1 + 0.85) / 2 * (1 + ln 3) * 22
     check(
         """
         a: weekly +0.10
@@ -93,28 +93,28 @@ def test_what_was_refused_is_not_proposed_again_but_what_is_beyond_it_is() -> No
         > RAIN relevance +0.6000 quick +0.2200
         > RAIN of a: weight +0.8466 points +18.63 left +18.63 sure +0.3466 llm not_needed
         > r1: RAIN +18.63 to 68.63 for suspicious_delta
-        b: weekly -0.10 like a 0.80                  # while it is open nothing is proposed
+        b: tiny +0.10 like a 0.80                    # while it is open nothing is proposed
         > b joins a at +0.8000
-        > RAIN relevance +0.6000 quick -0.2200
-        > RAIN of a: weight +1.0493 points +0.00 left +0.00 sure +0.3466 llm not_needed
+        > RAIN relevance +0.6000 quick +0.2200
+        > not asked: disabled
+        > RAIN of a: weight +0.6296 points +13.85 left +13.85 sure +0.3296 llm skipped
         reject r1
-        > r1 rejected
-        c: weekly +0.10 like a 0.80                  # 0.0733 * 119.31 = 8.75: it was refused
+        > r1 rejected without weekly
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by tiny
+        c: weekly +0.10 like a 0.80                  # it is not heard on this story any more
         > c joins a at +0.8000
-        > RAIN relevance +0.6000 quick +0.2200
-        > RAIN of a: weight +1.1931 points +8.75 left +0.00 sure +0.3466 llm not_needed
-        d: daily +0.10 like a 0.80
+        d: weekly +0.10 SNOW like a 0.80
         > d joins a at +0.8000
+        > SNOW relevance +0.6000 quick +0.2200
+        > SNOW of a: weight +0.8466 points +18.63 left +18.63 sure +0.3466 llm not_needed
+        > r2: SNOW +18.63 to 68.63 for suspicious_delta
+        e: daily +0.10 like a 0.95                   # what was refused bars nobody else
+        > e joins a at +0.9500
         > RAIN relevance +0.6000 quick +0.2200
         > not asked: disabled
-        > RAIN of a: weight +1.7614 points +20.00 left +1.37 sure +0.7416 llm skipped
-        > RAIN 50.00 -> 51.37 by daily
-        e: daily -0.90 like a 0.80                   # and back: all of it is below what was applied
-        > e joins a at +0.8000
-        > RAIN relevance +0.6000 quick -0.5400
-        > not asked: disabled
-        > RAIN of a: weight +1.8844 points -9.54 left -10.91 sure +0.7416 llm skipped
-        > RAIN 51.37 -> 40.46 by daily
+        > RAIN of a: weight +0.9968 points +20.00 left +16.28 sure +0.5218 llm skipped
+        > r3: RAIN +16.28 to 70.00 for suspicious_delta
         """,
         trusts=TRUSTS,
     )
@@ -194,16 +194,42 @@ def test_while_a_review_is_open_its_story_proposes_nothing_more() -> None:
         approve r1
         > r1 approved
         > RAIN 50.00 -> 68.63 by weekly after r1
-        c: weekly +0.10 like a 0.80                  # 18.63 + 1.37 is all that one source may
+        > RAIN of a: weight +1.0493 points +20.00 left +1.37 sure +0.3466 llm not_needed
+        > RAIN 68.63 -> 70.00 by weekly              # 18.63 + 1.37 is all that one source may
+        c: weekly +0.10 like a 0.80
         > c joins a at +0.8000
         > RAIN relevance +0.6000 quick +0.2200
-        > RAIN of a: weight +1.1931 points +20.00 left +1.37 sure +0.3466 llm not_needed
-        > RAIN 68.63 -> 70.00 by weekly
+        > RAIN of a: weight +1.1931 points +20.00 left +0.00 sure +0.3466 llm not_needed
         """
     )
 
 
-def test_what_was_refused_downwards_is_not_proposed_again_either() -> None:
+def test_what_was_told_before_is_taken_back_with_the_refusal() -> None:
+    # 0.2099 * 22 = 4.62; sensitive from 0.80 on
+    check(
+        """
+        a: tiny -0.10
+        > a opens
+        > RAIN relevance +0.6000 quick -0.2200
+        > RAIN of a: weight +0.1693 points -3.72 left -3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 46.28 by tiny
+        risk RAIN high
+        > RAIN sensitive
+        b: tiny -0.10 like a 0.80
+        > b joins a at +0.8000
+        > RAIN relevance +0.6000 quick -0.2200
+        > RAIN of a: weight +0.2099 points -4.62 left -0.90 sure +0.0693 llm not_needed
+        > r1: RAIN -0.90 to 45.38 for suspicious_delta
+        reject r1
+        > r1 rejected without tiny
+        > RAIN back 46.28 -> 50.00 of tiny
+        """,
+        changed("safeguards", sensitive_delta_e2=80),
+        TRUSTS,
+    )
+
+
+def test_part_of_a_move_is_approved_and_the_rest_waits_for_another_source_and_a_person() -> None:
     check(
         """
         a: weekly -0.10
@@ -211,12 +237,71 @@ def test_what_was_refused_downwards_is_not_proposed_again_either() -> None:
         > RAIN relevance +0.6000 quick -0.2200
         > RAIN of a: weight +0.8466 points -18.63 left -18.63 sure +0.3466 llm not_needed
         > r1: RAIN -18.63 to 31.37 for suspicious_delta
-        reject r1
-        > r1 rejected
-        b: weekly -0.10 like a 0.80
+        approve r1 only +8.00                        # the other side
+        > r1 refused: value_out_of_range
+        approve r1 only -18.64
+        > r1 refused: value_out_of_range
+        approve r1 only -8.00
+        > r1 approved for -8.00
+        > RAIN 50.00 -> 42.00 by weekly after r1
+        b: weekly -0.05 like a 0.80                  # 1.0493 * 21 is cut to 20.00, 1.37 beyond
         > b joins a at +0.8000
-        > RAIN relevance +0.6000 quick -0.2200
+        > RAIN relevance +0.6000 quick -0.2000
         > RAIN of a: weight +1.0493 points -20.00 left -1.37 sure +0.3466 llm not_needed
-        > RAIN 50.00 -> 48.63 by weekly
+        > RAIN 42.00 -> 40.63 by weekly
+        c: tiny -0.10 like a 0.80
+        > c joins a at +0.8000
+        > RAIN relevance +0.6000 quick -0.2200
+        > not asked: disabled
+        > RAIN of a: weight +0.7159 points -15.10 left -5.73 sure +0.3296 llm skipped
+        > r2: RAIN -5.73 to 34.90 for refused_before
+        reject r2
+        > r2 rejected without tiny
+        > RAIN of a: weight +1.0493 points -20.00 left +0.00 sure +0.3466 llm not_needed
+        """,
+        trusts=TRUSTS,
+    )
+
+
+def test_what_nobody_answered_is_proposed_again_as_another_source_tells_it() -> None:
+    check(
+        """
+        a: weekly +0.10
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.8466 points +18.63 left +18.63 sure +0.3466 llm not_needed
+        > r1: RAIN +18.63 to 68.63 for suspicious_delta
+        wait 1h
+        > r1 expired
+        b: tiny +0.10 like a 0.80
+        > b joins a at +0.8000
+        > RAIN relevance +0.6000 quick +0.2200
+        > not asked: disabled
+        > RAIN of a: weight +0.6296 points +13.85 left +13.85 sure +0.3296 llm skipped
+        > r2: RAIN +13.85 to 63.85 for refused_before
+        approve r2
+        > r2 approved
+        > RAIN 50.00 -> 63.85 by tiny after r2
+        """,
+        changed("safeguards", review_life_ns=3_600 * 10**9),
+        TRUSTS,
+    )
+
+
+def test_better_source_ends_the_review_of_a_worse_telling() -> None:
+    check(
+        """
+        a: weekly +0.10
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.8466 points +18.63 left +18.63 sure +0.3466 llm not_needed
+        > r1: RAIN +18.63 to 68.63 for suspicious_delta
+        b: daily +0.01 like a 0.95                   # 0.004 + 0.18
+        > b joins a at +0.9500
+        > RAIN without a of weekly: replaced
+        > r1 withdrawn
+        > RAIN relevance +0.6000 quick +0.1840
+        > RAIN of a: weight +1.4392 points +20.00 left +20.00 sure +0.5892 llm not_needed
+        > r2: RAIN +20.00 to 70.00 for suspicious_delta
         """
     )

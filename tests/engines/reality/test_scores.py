@@ -33,7 +33,8 @@ def test_calibrated_points_are_scaled_by_the_cap() -> None:
         > a opens
         > RAIN relevance +0.6000 quick +0.2200
         > RAIN of a: weight +1.4392 points +6.33 left +6.33 sure +0.5892 llm not_needed
-        > RAIN 50.00 -> 56.33 by daily
+        > RAIN +0.42 of +6.33: 0.00 of source_symbol_day 0.42 are used  # it is new
+        > RAIN 50.00 -> 50.42 by daily
         """,
         CALIBRATED,
     )

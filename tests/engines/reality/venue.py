@@ -10,7 +10,7 @@ from engines.reality.state import State
 from schemas.chain import GENESIS_HASH, digest
 from schemas.codec import encode
 from schemas.events import Event
-from schemas.events.exchange import ReviewersChecked
+from schemas.events.exchange import PartChecked, ReviewersChecked
 from schemas.events.governance import (
     MarketListed,
     PolicySet,
@@ -190,8 +190,12 @@ class RealityVenue:
         )
         return self.driver.feed(("main.obs.llm", encode(call)))
 
-    def checked(self, hash_: str, symbol: str = "RAIN", *barred: str) -> list[Event]:
+    def checked(
+        self, hash_: str, symbol: str = "RAIN", *barred: str, part_e2: int | None = None
+    ) -> list[Event]:
         event = ReviewersChecked(1, hash_, symbol, "good", ["anna"], [*barred])
+        if part_e2 is not None:
+            event = PartChecked(1, hash_, symbol, "good", ["anna"], [*barred], part_e2)
         return self.driver.feed(record("exchange", self.now_ns, event))
 
     def answered(self, hash_: str, symbol: str = "RAIN", *, approve: bool = False) -> list[Event]:

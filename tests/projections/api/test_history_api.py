@@ -41,6 +41,8 @@ COMMON = (
     "/articles?limit=1000",
     "/articles?symbol=M0",
     "/sources",
+    "/sources/wire/ledger",
+    "/sources/wire/ledger/symbols",
     "/reviews",
     "/score-changes",
     "/llm-calls",

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from schemas.chain import digest
+from schemas.units import from_decimal
 from tests.projections.api.test_api import ok, reading_from, refused
 from tests.projections.news import News
 from tests.projections.reading import last_projected, project_all, rows
@@ -170,6 +171,30 @@ async def test_score_changes(api: httpx.AsyncClient, news: News) -> None:
             assert later["old_score"] == earlier["new_score"]
 
 
+async def test_a_sources_ledger(api: httpx.AsyncClient, news: News) -> None:
+    days = await pages(api, "/sources/source0/ledger", "days")
+    for later, earlier in pairwise(days):
+        assert later["day"] > earlier["day"] or later["symbol"] < earlier["symbol"]
+    assert sum(one["unsigned_moves"] for one in days) > 0
+    of_it = await pages(api, "/sources/source0/ledger", "days", symbol="S1")
+    assert of_it == [one for one in days if one["symbol"] == "S1"]
+    first = await ok(api, "/sources/source0/ledger/symbols", limit=1)
+    rest = await ok(api, "/sources/source0/ledger/symbols", after=first["next"])
+    found = first["symbols"] + rest["symbols"]
+    assert [one["symbol"] for one in found] == sorted({one["symbol"] for one in days})
+    for one in found:
+        own = [day for day in days if day["symbol"] == one["symbol"]]
+        moved = sum(
+            from_decimal(day[kind])
+            for day in own
+            for kind in ("unsigned", "approved", "taken_back")
+        )
+        score = news.scores[one["symbol"]]
+        assert (from_decimal(one["moved"]), from_decimal(one["score"])) == (moved, score)
+        assert from_decimal(one["score_without"]) == min(max(score - moved, 0), 10_000)
+    assert (await ok(api, "/sources/source1/ledger"))["days"] == []
+
+
 async def test_llm_calls(api: httpx.AsyncClient, news_dsn: str) -> None:
     found = await pages(api, "/llm-calls", "calls")
     stored = rows(news_dsn, "SELECT call FROM llm_calls ORDER BY call DESC")
@@ -249,6 +274,12 @@ async def test_the_audit_tells_of_reviews_and_quarantine(
         ("/articles", {"before": 2**63}, 422, "bad_input"),
         ("/sources/nobody", {}, 404, "not_found"),
         ("/sources", {"after": "\0"}, 422, "bad_input"),
+        ("/sources/nobody/ledger", {}, 404, "not_found"),
+        ("/sources/nobody/ledger/symbols", {}, 404, "not_found"),
+        ("/sources/source0/ledger", {"before": "20787"}, 400, "malformed"),
+        ("/sources/source0/ledger", {"before": "x-RAIN"}, 400, "malformed"),
+        ("/sources/source0/ledger", {"before": "1-\0"}, 400, "malformed"),
+        ("/sources/source0/ledger", {"symbol": "a b"}, 404, "unknown_symbol"),
         ("/reviews/nothing", {}, 404, "not_found"),
         ("/reviews", {"state": "maybe"}, 422, "bad_input"),
         ("/reviews", {"before": "1-x"}, 400, "malformed"),

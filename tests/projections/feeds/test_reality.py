@@ -43,7 +43,7 @@ def review(hash_: str, articles: list[int] | None = None) -> reality.ReviewOpene
 
 
 def closed(hash_: str, outcome: reality.ReviewOutcome) -> reality.ReviewClosed:
-    return reality.ReviewClosed(3, hash_, "TEST", 7, outcome, ["UKEY"], "seen")
+    return reality.ReviewClosed(3, hash_, "TEST", 7, outcome, ["UKEY"], "seen", 0, "")
 
 
 def test_a_moved_score_is_told_with_how_it_stands() -> None:
@@ -134,7 +134,7 @@ def test_how_the_engine_got_there_is_not_told() -> None:
         reality.LlmSkipped(1, "7-TEST", "no_token"),
         reality.LlmAnswered(1, "7-TEST", "used", 1, 1),
         reality.LlmTimedOut(1, "7-TEST"),
-        reality.SourceKnown(1, "wire", 1, True),
+        reality.SourceKnown(1, "wire", 1, True, 0),
         reality.ArticlesForgotten(1, 1),
     )
     assert out == {}

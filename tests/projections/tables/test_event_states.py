@@ -62,7 +62,7 @@ def event_of(cluster: int, step: str) -> list[Event]:
             outcome: reality.ReviewOutcome = {"r": "rejected", "a": "approved", "e": "expired"}[
                 step
             ]  # type: ignore[assignment]
-            closed = reality.ReviewClosed(1, hash_, "TEST", cluster, outcome, [], "")
+            closed = reality.ReviewClosed(1, hash_, "TEST", cluster, outcome, [], "", 0, "")
             return [closed, moved(cluster, hash_)] if step == "a" else [closed]
 
 

@@ -139,13 +139,13 @@ async def test_what_people_answer_for_is_audited(dsn: str, news: News) -> None:
     kinds = {row["event"] for row in rows(dsn, "SELECT DISTINCT event FROM audit_events")}
     assert {
         "review_opened/1",
-        "review_closed/1",
+        "review_closed/2",
         "review_answer_refused/1",
         "source_added/1",
         "source_quarantined/1",
         "llm_mode_changed/1",
     } <= kinds
-    assert not kinds & {"article_dropped/1", "impact_assessed/1", "score_changed/1"}
+    assert not kinds & {"article_dropped/1", "impact_assessed/2", "score_changed/1"}
     opened = rows(dsn, "SELECT * FROM audit_events WHERE event = 'review_opened/1'")
     assert {row["proposal_hash"] for row in opened} == set(news.reviews)
     assert {row["symbol"] for row in opened} <= set(news.symbols)

@@ -25,7 +25,14 @@ from schemas.events.reality import (
     ReviewOpened,
     ScoreChanged,
 )
-from schemas.policy import CALIBRATED, SEED_PLAN, Policy, PriceBounds, PricingPolicy
+from schemas.policy import (
+    CALIBRATED,
+    SEED_PLAN,
+    Policy,
+    PriceBounds,
+    PricingPolicy,
+    UnsignedMoves,
+)
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.stored import Stored
 from tests.engines.pricing.naive_steps import NaivePrice
@@ -45,9 +52,10 @@ FREE = replace(
         CALIBRATED.rules().safeguards,
         source_cap_e2=10_000, sensitive_delta_e2=10_000, spike_min_changes=1_000,
     ),
-    reality=replace(CALIBRATED.reality, suspicious_delta_e2=10_000),
+    reality=replace(CALIBRATED.reality, suspicious_delta_e2=10_000, llm_calls_per_hour=0),
+    unsigned=UnsignedMoves(),
 )  # fmt: skip
-"""Under it no move needs a review."""
+"""Under it no move needs a review, and no LLM is asked that could say the contrary."""
 ASKING = replace(
     FREE,
     name="asking",

@@ -68,7 +68,7 @@ def judged(*decided: Any) -> tuple[str, bytes]:
     """Return a record of the reality engine, to be appended."""
     bare = Record(
         engine=REALITY,
-        decider="reality/1",
+        decider="reality/2",
         epoch=1,
         number=1,
         first_input=1,
@@ -84,7 +84,7 @@ def judged(*decided: Any) -> tuple[str, bytes]:
 
 def assessed(cluster: int, delta_e2: int = 0, llm: Any = "not_needed") -> ImpactAssessed:
     return ImpactAssessed(
-        1, cluster, "ACME", cluster, 0, 0, 1, 1, 0, 0, 0, 0, 0, delta_e2, 0, llm, 1
+        1, cluster, "ACME", cluster, 0, 0, 1, 1, 0, 0, 0, 0, 0, delta_e2, 0, llm, 1, 0
     )
 
 

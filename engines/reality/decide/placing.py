@@ -1,0 +1,129 @@
+"""Find where a measured article belongs: beside which earlier ones, and which of its own it ends.
+
+An article is nearly a copy of another if they are more than `similarity_duplicate_bp` alike. A
+later version of a source's own page, and a correction or retraction by the source that told a
+story, stand for what that source told before. Nobody else's notice does: it only tells.
+"""
+
+from typing import NamedTuple
+
+from engines.reality.state import ArticleCluster, State, WindowArticle
+from schemas.articles import Notice
+from schemas.limits import MAX_NEIGHBOURS
+from schemas.observations import Neighbour, SignalsMeasured
+from schemas.units import WEIGHT_ONE_BP
+
+
+class Place(NamedTuple):
+    """Where an article belongs.
+
+    `like` is the earlier article that it joins, None if it tells of something new. `near` are
+    the tellings of that cluster that it is nearly a copy of. `notice` is what it says of its own
+    source's tellings, empty if nothing; `ends` are those of them that it takes the place of.
+    """
+
+    like: Neighbour | None
+    near: list[int]
+    notice: Notice
+    ends: list[int]
+
+
+NOWHERE = Place(None, [], "", [])
+
+
+def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
+    """Return where a fit article belongs."""
+    alike = _alike(state, signals, now_ns)
+    same = other_voice(state, signals, now_ns)
+    if same is not None:
+        alike.append(Neighbour(same, WEIGHT_ONE_BP))
+    like = max(alike, key=lambda one: one.similarity_bp, default=None)  # the first of equals
+    prior = _earlier_version(state, signals, now_ns)
+    if prior is not None and signals.notice:
+        like = next((one for one in alike if one.article == prior), Neighbour(prior, 0))
+    if like is None:
+        return NOWHERE
+    window = state.persisted.window
+    cluster_id = window[like.article].cluster
+    cluster = state.persisted.clusters[cluster_id]
+    least_bp = state.persisted.reality.similarity_duplicate_bp
+    near = [
+        window[one.article].telling
+        for one in alike
+        if one.similarity_bp > least_bp and window[one.article].cluster == cluster_id
+    ]
+    if prior is not None and window[prior].cluster != cluster_id:
+        prior = None  # a page that tells of something else by now
+    own = prior is not None or _has_told(cluster, signals.source)
+    notice = signals.notice if own else ""
+    ends = _ended(cluster, signals.source, prior, notice)
+    return Place(like, [*dict.fromkeys(near)], notice, ends)
+
+
+def other_voice(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
+    """Return the earlier article with the same content, if another source had it, in the window.
+
+    It is a copy like any other then: whose source is trusted more has the say, not who was first.
+    """
+    same = state.persisted.seen.get(signals.snapshot_id)
+    entry = None if same is None else _in_window(state, same, now_ns)
+    if same is None or entry is None or signals.article < same:
+        return None
+    return None if entry.source == signals.source else same
+
+
+def of_a_retraction(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
+    """Return what an article that is not fit takes back by its page, if it is a retraction."""
+    prior = _earlier_version(state, signals, now_ns)
+    if prior is None or signals.notice != "retraction":
+        return NOWHERE
+    cluster = state.persisted.clusters[state.persisted.window[prior].cluster]
+    ends = _ended(cluster, signals.source, prior, "retraction")
+    return Place(Neighbour(prior, 0), [], "retraction", ends)
+
+
+def _alike(state: State, signals: SignalsMeasured, now_ns: int) -> list[Neighbour]:
+    """Return the articles of the window that are similar enough to matter.
+
+    The measurer knows more articles than the engine: those that were dropped for another
+    reason than being a duplicate, and those that have left the window. They do not count.
+    """
+    least_bp = state.persisted.reality.similarity_group_bp
+    return [
+        Neighbour(one.article, min(one.similarity_bp, WEIGHT_ONE_BP))
+        for one in signals.neighbours[:MAX_NEIGHBOURS]
+        if one.similarity_bp >= least_bp and _in_window(state, one.article, now_ns) is not None
+    ]
+
+
+def _in_window(state: State, article: int, now_ns: int) -> WindowArticle | None:
+    """Return an article of the window, whether or not the engine has forgotten what is past it."""
+    entry = state.persisted.window.get(article)
+    after_ns = now_ns - state.persisted.reality.vector_window_ns
+    return entry if entry is not None and entry.at_ns > after_ns else None
+
+
+def _earlier_version(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
+    """Return the last article that its source had on the same page, if that was before it.
+
+    So an article that is measured again does not end what its source told since.
+    """
+    if not signals.page:
+        return None
+    prior = state.pages.get((signals.source, signals.page), signals.article)
+    earlier = prior < signals.article and _in_window(state, prior, now_ns) is not None
+    return prior if earlier else None
+
+
+def _has_told(cluster: ArticleCluster, source: str) -> bool:
+    return any(source in story.moved_e2 for story in cluster.stories.values())
+
+
+def _ended(cluster: ArticleCluster, source: str, prior: int | None, notice: Notice) -> list[int]:
+    """Return the own tellings that an article ends: that of its page, or by a notice all."""
+    stories = cluster.stories.values()
+    if prior is not None:
+        return [prior] if any(prior in story.tellings for story in stories) else []
+    if not notice:
+        return []
+    return [*dict.fromkeys(one for story in stories for one in story.told_in(source))]
