@@ -10,7 +10,7 @@ from tests.chaos.mix import Mix
 from tests.chaos.traders import Door, HttpDoor, NativeDoor, Trader, rest
 
 DOORS: Final = {"http": 6, "single": 6, "batch": 4}
-EVERY_S: Final = 0.25
+EVERY_S: Final = 0.5
 """Between two commands of one trader, of which each may send 20 a second."""
 BATCH: Final = 3
 """Commands that a trader of batches hands in at once, on average."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from streams.gateway.limits import MAX_ADDRESS_CONNECTIONS, MAX_BODY_BYTES
+from streams.gateway.limits import MAX_ADDRESS_CONNECTIONS, MAX_BODY_BYTES, OPEN_PERCENT
 from tests.siege.ground import Acting, Attack
 from tests.siege.http_client import connected, request
 
@@ -108,7 +108,7 @@ async def foreign_hosts(acting: Acting) -> None:
 
 
 async def floods(acting: Acting) -> None:
-    """Ask for as much as two addresses can, and more: pages, junk, bodies that are too large."""
+    """Ask as much as one address can, and more: pages, junk, bodies that are too large."""
     junk = (
         ("GET", "/api/v1/markets", None),
         ("GET", "/api/v1/no/such/page", None),
@@ -119,11 +119,11 @@ async def floods(acting: Acting) -> None:
     )
 
     async def ask(number: int) -> None:
-        async with connected(acting, acting.ground.address(6, 1 + number % 2)) as client:
+        async with connected(acting, acting.ground.address(6)) as client:
             for _ in range(20):
                 await client.ask(*acting.dice.choice(junk))
 
-    await acting.each(2 * MAX_ADDRESS_CONNECTIONS + 40, ask)
+    await acting.each(MAX_ADDRESS_CONNECTIONS + 40, ask)
 
 
 async def past(acting: Acting) -> None:
@@ -151,15 +151,15 @@ async def look_back(acting: Acting) -> None:
 
 
 async def _few_pages(acting: Acting) -> None:
-    await browse(acting, 1, 4, 4, 0.02)
+    await browse(acting, 1, 4, 4, 0.2)
 
 
 async def _many_visitors(acting: Acting) -> None:
-    await browse(acting, 4, SILENT_ADDRESSES, 300, 3.0)
+    await browse(acting, 4, SILENT_ADDRESSES, 300, 10.0)
 
 
 async def _busy_visitors(acting: Acting) -> None:
-    await browse(acting, 6, 2, 2 * MAX_ADDRESS_CONNECTIONS * 3 // 4, 0.0)
+    await browse(acting, 6, 1, MAX_ADDRESS_CONNECTIONS * OPEN_PERCENT // 100, 0.0)
 
 
 ATTACKS: Final = (

@@ -118,14 +118,15 @@ async def oversize(acting: Acting) -> None:
     await acting.each(2, send)
 
 
-async def largest(acting: Acting) -> None:
-    """Send nothing that is larger than it may be: half the bytes, and rarely."""
+async def few_orders(acting: Acting) -> None:
+    """Send an order now and then, on connections that are kept."""
 
     async def send(number: int) -> None:
         login = acting.ground.funded[4]
         async with dialled(acting, login, "orders", 24, 1 + number) as connection:
-            await connection.said(published(login, order(acting, login, junk=False)))
-            await asyncio.sleep(0.5)
+            for _ in range(500):
+                await connection.said(published(login, order(acting, login, junk=False)))
+                await asyncio.sleep(0.5)
 
     await acting.each(2, send)
 
@@ -143,7 +144,7 @@ async def _follow(acting: Acting, logins: list[Login], times: int, subscriptions
                 acting.tally.note(complaint.strip() or f"subscribed: {name}")
             end = time.monotonic() + _HOLD_S
             while time.monotonic() < end:
-                await connection.said("PING")
+                await connection.said("PONG")
                 await asyncio.sleep(1)
 
     await acting.each(2 * times * len(logins), hold)
@@ -227,7 +228,7 @@ async def _listen(acting: Acting, login: Login, *, deaf: bool) -> None:
             else:
                 end = time.monotonic() + _HOLD_S
                 while time.monotonic() < end:
-                    await connection.said("PING")
+                    await connection.said("PONG")
                     await asyncio.sleep(0.2)
 
     await acting.each(2, listen)
@@ -262,6 +263,7 @@ async def forged_headers(acting: Acting) -> None:
 async def audit(acting: Acting) -> None:
     """Check the whole log by the auditor's example, again and again, as anyone may."""
     while True:
+        acting.tally.note("audits begun")
         acting.tally.note(await audited(acting.ground.home, acting.ground.server_port))
         await asyncio.sleep(_AUDIT_PAUSE_S)
 
@@ -287,11 +289,11 @@ async def audited(home: str, port: int) -> str:
 
 ATTACKS: Final = (
     Attack("junk orders of free accounts", "2", junk_orders, honest_orders),
-    Attack("payloads too large", "2", oversize, largest),
+    Attack("payloads too large", "2", oversize, few_orders),
     Attack("connections and subscriptions", "6", many_connections, followers),
     Attack("sockets before login", "6", silent_natives, followers),
     Attack("batches left open", "6", open_batches, whole_batches),
     Attack("readers that do not read", "6", deaf_readers, readers),
-    Attack("forged headers", "7", forged_headers, largest),
+    Attack("forged headers", "7", forged_headers, few_orders),
     Attack("an auditor meanwhile", "7", audit, audit),
 )

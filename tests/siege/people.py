@@ -173,12 +173,12 @@ async def _sessions_of(acting: Acting, logins: list[Login], network: int, pause_
 
 async def broke_orders(acting: Acting) -> None:
     """Send orders over HTTP as fast as it goes, of accounts that never had a credit."""
-    await _sessions_of(acting, acting.ground.free[:2], 56, 0.0)
+    await _sessions_of(acting, acting.ground.free[-2:], 56, 0.0)
 
 
 async def paid_orders(acting: Acting) -> None:
     """Send orders over HTTP that can be paid for, as many as a trader may."""
-    await _sessions_of(acting, acting.ground.funded[:2], 56, 0.06)
+    await _sessions_of(acting, acting.ground.funded[-2:], 56, 0.06)
 
 
 async def _wash(acting: Acting, first: int, last: int) -> None:

@@ -36,12 +36,14 @@ from tests.support.venue import Venue
 SYMBOLS: Final = [f"SIEGE-{number}" for number in range(1, 9)]
 WASH: Final = "WASHED"
 GAMED: Final = ("GAMED", "GAMED-SENSITIVE")
-FREE: Final = [f"free-{number:02d}" for number in range(1, 12)]
-FUNDED: Final = [f"kind-{number:02d}" for number in range(1, 12)]
+FREE: Final = [f"free-{number:02d}" for number in range(1, 14)]
+FUNDED: Final = [f"kind-{number:02d}" for number in range(1, 14)]
 WASHERS: Final = ["washer-1", "washer-2"]
 WASHER_CENTS: Final = 100_000
 SETTLE_S: Final = 10
 """At the beginning of a phase nothing is timed: what the last one left has to end."""
+TAIL_S: Final = 15
+"""The attackers go on for a little longer than is timed."""
 FOUNDINGS_S: Final = 5
 RULES: Final = CALIBRATED
 SIDES: Final[tuple[Side, ...]] = get_args(Side)[::-1]
@@ -177,13 +179,16 @@ class Siege:
             found.times.phase, self._memory.phase = side, f"{side} {number}"
             await asyncio.sleep(seconds)
             found.times.phase = self._memory.phase = None
+            await self._note_problems(side, sources)
 
-        await self._act(self._ground(side, ports), names, seconds + SETTLE_S, timed)
+        lasts_s = SETTLE_S + seconds + TAIL_S
+        await self._act(self._ground(side, ports), names, lasts_s, timed)
         found.refusals[side] += Counter(found.ledger.refusals) - refused
-        found.seconds[side] += round(seconds + SETTLE_S)
+        found.seconds[side] += round(lasts_s)
         after = await disk(self._venue, self._watch.log)
         found.grown[side].update({part: after[part] - before[part] for part in after})
-        await self._end_of_sources(side, sources)
+        changes = ({"source": world.retired(one)} for one in sources)
+        await self._founder.decide(ChangeSource, *changes)
         self._say(f"round {number + 1}, {side}: {found.ledger.acks:,} acknowledged so far")
 
     async def _act(
@@ -206,15 +211,13 @@ class Siege:
     async def _nothing(self) -> None:
         """Only wait."""
 
-    async def _end_of_sources(self, side: Side, sources: list[Source]) -> None:
-        """Note why their documents were refused, and have nobody ask for them again."""
+    async def _note_problems(self, side: Side, sources: list[Source]) -> None:
+        """Note what became of the sources' documents, while there are any."""
         told = await asyncio.to_thread(self._venue.json, "sources")
         problems = {one["source"]: (one["last_fetch"] or {}).get("problem") for one in told}
         for source in sources:
             tally = self.findings.tallies[side][world.attack_by(source)]
             tally[f"fetch: {problems.get(source.source) or 'read'}"] += 1
-        changes = ({"source": world.retired(one)} for one in sources)
-        await self._founder.decide(ChangeSource, *changes)
 
     def _ground(self, side: Side, ports: dict[str, int]) -> Ground:
         def logins(accounts: list[str]) -> list[Login]:

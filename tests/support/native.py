@@ -24,9 +24,14 @@ class Raw:
     async def said(self, line: str | bytes) -> str:
         """Send a line and return the server's complaint about it, "" if it has none."""
         self._writer.write((line if isinstance(line, bytes) else line.encode()) + b"\r\nPING\r\n")
+        # not by wait_for, which until Python 3.12 may lose a cancellation
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            return await self._complaint()
+
+    async def _complaint(self) -> str:
         complaint = ""
         while True:
-            answer = await asyncio.wait_for(self._reader.readline(), ANSWER_WITHIN_S)
+            answer = await self._reader.readline()
             words = answer.split()
             match words[:1]:
                 case [b"PONG"]:
