@@ -14,6 +14,8 @@ from typing import BinaryIO, Final
 from deploy.limits import LOG_FILE_BYTES, LOG_FILES, LOG_LOOK_MS
 
 _COPY_BYTES: Final = 1024 * 1024
+_MEANWHILE: Final = 10
+"""What part of a full file may come while it is copied, and be copied, too."""
 _NEW: Final = "new"
 
 
@@ -72,22 +74,24 @@ def rotate(path: Path, full_bytes: int = LOG_FILE_BYTES, files: int = LOG_FILES)
                 if size > full_bytes:
                     log.seek(size - full_bytes - 1)
                     log.readline(_COPY_BYTES)  # the rest of a line that is half gone
-                _copy(log, out)
+                _copy(log, out, size - log.tell())
                 for number in range(files - 2, 0, -1):
                     with contextlib.suppress(FileNotFoundError):
                         _numbered(path, number).replace(_numbered(path, number + 1))
                 copy.replace(_numbered(path, 1))
-                _copy(log, out)  # what came meanwhile
+                # what came meanwhile, but a writer that is faster than we are is not chased
+                part = log.read(full_bytes // _MEANWHILE)
+                out.write(part[: part.rfind(b"\n") + 1])
                 log.truncate(0)
         finally:
             copy.unlink(missing_ok=True)
     return True
 
 
-def _copy(log: BinaryIO, out: BinaryIO) -> None:
-    while part := log.read(_COPY_BYTES):
+def _copy(log: BinaryIO, out: BinaryIO, left: int) -> None:
+    while left > 0 and (part := log.read(min(left, _COPY_BYTES))):
         out.write(part)
-    out.flush()
+        left -= len(part)
 
 
 def _numbered(path: Path, number: int | str) -> Path:

@@ -160,7 +160,7 @@ class Postgres:
         }
         options = [f"--{name}={value}" for name, value in settings.items()]
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
-        log = os.open(self._folder / "log", flags, 0o600)
+        log = os.open(self._folder / POSTGRES_LOG, flags, 0o600)
         try:
             self._child = subprocess.Popen(
                 [_BINARIES / "postgres", "-D", self._folder, *options],

@@ -30,10 +30,11 @@ class OwnOrder(Protocol):
 
 
 class Account:
-    """One account's money, resting orders and client ids. `index` counts accounts from 0.
+    """One account's money, resting orders and client ids.
 
     `reserved` cents back the opening part of the resting orders; `cash` cents are free.
-    `ids_now` and `ids_before` are the generations of `client_ids`.
+    `ids_now` and `ids_before` are the generations of `client_ids`. `index` is the account's
+    place, from 0, in the dump that is being written.
     """
 
     __slots__ = (
@@ -47,8 +48,8 @@ class Account:
         "reserved",
     )
 
-    def __init__(self, index: int, name: str, public_key: str) -> None:
-        self.index = index
+    def __init__(self, name: str, public_key: str) -> None:
+        self.index = 0
         self.name = name
         self.public_key = public_key
         self.cash = 0

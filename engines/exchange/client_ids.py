@@ -37,6 +37,11 @@ class ClientIds:
         """Tell whether any id is remembered."""
         return bool(self.now or self.before)
 
+    def drop(self, account: Account) -> None:
+        """Drop the ids of an account that is no more."""
+        self.now.pop(account.name, None)
+        self.before.pop(account.name, None)
+
     def forget(self, remember_until_ns: int) -> None:
         """Drop the older generation and begin a new one."""
         for account in self.before.values():

@@ -3,12 +3,13 @@
 from typing import Final
 
 from engines.exchange import money
-from engines.exchange.accounts import Account
+from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import Book, RestingOrder
 from engines.exchange.state import State
 from engines.kernel import EventHandlers
 from schemas.errors import BrokenInvariant
 from schemas.events.exchange import (
+    AccountLapsed,
     AccountOpened,
     BalancesChanged,
     BookClosed,
@@ -17,9 +18,11 @@ from schemas.events.exchange import (
     BookResumed,
     BookSettled,
     CashCredited,
+    CashReturned,
     CommandRefused,
     CreditRefused,
     IdsForgotten,
+    LapseScheduled,
     LimitsSet,
     OrderPlaced,
     OrderRejected,
@@ -49,7 +52,7 @@ def _order_placed(state: State, event: OrderPlaced) -> None:
     if price is None:
         raise BrokenInvariant(f"order {order_id} rests without a price")
     book = state.books[event.symbol]
-    holding = book.holdings.get(account.name) or book.hold(account)
+    holding = book.holdings.get(account.name) or _hold(state, book, account)
     order = RestingOrder(order_id, holding, lots)
     if event.side == "buy":
         side, cost = book.bids, price
@@ -80,9 +83,17 @@ def _traded(state: State, event: Traded) -> None:
         raise BrokenInvariant(f"trade {event.trade_id}: maker {maker.id} is not at the best price")
     state.last_trade_id = event.trade_id
     book = side.book
-    taker = book.holdings.get(event.taker_account) or book.hold(state.accounts[event.taker_account])
+    taker = book.holdings.get(event.taker_account) or _hold(
+        state, book, state.accounts[event.taker_account]
+    )
     money.fill_resting(state, maker, lots)
     money.trade(state, taker, -side.direction, lots, PAR_TICKS - level.cost)
+
+
+def _hold(state: State, book: Book, account: Account) -> Holding:
+    """Make the holding of an account that had none here; by its first one it is used."""
+    state.unused.use(account)
+    return book.hold(account)
 
 
 def _orders_cancelled(state: State, event: OrdersCancelled) -> None:
@@ -92,8 +103,11 @@ def _orders_cancelled(state: State, event: OrdersCancelled) -> None:
 
 
 def _account_opened(state: State, event: AccountOpened) -> None:
-    account = Account(len(state.accounts), event.account, event.public_key)
+    if event.account in state.accounts:
+        raise BrokenInvariant(f"account {event.account} is open already")
+    account = Account(event.account, event.public_key)
     state.accounts[event.account] = account
+    state.unused.opened[event.account] = account
     state.touched_accounts[event.account] = account
 
 
@@ -102,6 +116,31 @@ def _cash_credited(state: State, event: CashCredited) -> None:
     account.cash += event.amount_cents
     state.minted_cents += event.amount_cents
     state.touched_accounts[event.account] = account
+    if event.reason == "mint":
+        state.unused.use(account)
+
+
+def _cash_returned(state: State, event: CashReturned) -> None:
+    account = state.accounts[event.account]
+    account.cash -= event.amount_cents
+    state.minted_cents -= event.amount_cents
+    state.touched_accounts[event.account] = account
+
+
+def _account_lapsed(state: State, event: AccountLapsed) -> None:
+    """Forget an unused account; all it had was given back before."""
+    state.last_cause = event.cause
+    account = state.unused.scheduled.pop(event.account)
+    if account.cash or account.reserved or account.orders:
+        raise BrokenInvariant(f"account {event.account} lapses with {account.cash} cents")
+    state.ids.drop(account)
+    state.touched_accounts.pop(event.account, None)
+    del state.accounts[event.account]
+
+
+def _lapse_scheduled(state: State, event: LapseScheduled) -> None:
+    state.last_cause = event.cause
+    state.unused.schedule(event.lapse_ns)
 
 
 def _limits_set(state: State, event: LimitsSet) -> None:
@@ -189,6 +228,9 @@ EVENT_HANDLERS: Final[EventHandlers[State]] = {
     IdsForgotten: _ids_forgotten,
     AccountOpened: _account_opened,
     CashCredited: _cash_credited,
+    CashReturned: _cash_returned,
+    AccountLapsed: _account_lapsed,
+    LapseScheduled: _lapse_scheduled,
     LimitsSet: _limits_set,
     BookOpened: _book_opened,
     BookHalted: _book_halted,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from schemas.units import SECOND_NS
+from schemas.units import DAY_NS, SECOND_NS
 
 MAX_TRADES_PER_ORDER: Final = 1_000
 """An order that would trade with more resting orders has its remainder cancelled."""
@@ -19,6 +19,10 @@ REMEMBER_IDS_NS: Final = STALE_AFTER_NS + FUTURE_AFTER_NS + 1
 MAX_IDS_PER_ACCOUNT: Final = 20_000_000
 """Client ids that one account may use within the memory above."""
 MAX_ACCOUNTS: Final = 1_000_000
+UNUSED_ACCOUNT_NS: Final = 30 * DAY_NS
+"""An unused account lapses after this, and before twice this has passed."""
+MAX_LAPSES: Final = 500
+"""Accounts that lapse in one record; those that are left follow in the next one."""
 MAX_CONFLICTED_LISTED: Final = 100
 """Accounts with a conflict of interest that one ReviewersChecked names."""
 IDS_LIKE_AN_EVENT: Final = 16

@@ -3,7 +3,8 @@
 MessagePack of flat rows: accounts are named by their index, and a level is its cost and
 then four integers for each order in the order of time. Derived values are not written.
 
-The codec and the order of the fields stay as they are: hashes of these bytes stand on logs.
+The codec and the order of the fields stay as they are within a decider: hashes of these bytes
+stand on logs.
 """
 
 from collections.abc import Iterable
@@ -55,6 +56,10 @@ class _Snapshot(msgspec.Struct, array_like=True, frozen=True):
     touched_holdings: list[tuple[str, str]]
     """Symbol and account of each."""
     touched_books: list[str]
+    opened: list[int]
+    """Index of each unused account without a time to lapse; then those that have one."""
+    scheduled: list[int]
+    lapse_ns: int
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -64,6 +69,8 @@ _decode = msgspec.msgpack.Decoder(_Snapshot).decode
 def dump(state: State) -> bytes:
     """Return the state's canonical bytes. Raises BrokenInvariant if its money is not right."""
     audit(state)
+    for index, account in enumerate(state.accounts.values()):
+        account.index = index
     return _encode(
         _Snapshot(
             state.venue_id,
@@ -82,6 +89,9 @@ def dump(state: State) -> bytes:
             list(state.touched_accounts),
             [(holding.symbol, holding.account.name) for holding in state.touched_holdings],
             list(state.touched_books),
+            [account.index for account in state.unused.opened.values()],
+            [account.index for account in state.unused.scheduled.values()],
+            state.unused.lapse_ns,
         )
     )
 
@@ -96,8 +106,11 @@ def load(data: bytes) -> State:
     state.last_trade_id = read.last_trade_id
     state.last_cause = read.last_cause
     state.ids.remember_until_ns = read.remember_until_ns
-    accounts = [_load_account(index, row) for index, row in enumerate(read.accounts)]
+    accounts = [_load_account(row) for row in read.accounts]
     state.accounts = {account.name: account for account in accounts}
+    state.unused.opened = {accounts[index].name: accounts[index] for index in read.opened}
+    state.unused.scheduled = {accounts[index].name: accounts[index] for index in read.scheduled}
+    state.unused.lapse_ns = read.lapse_ns
     for name, ids in read.ids_now.items():
         account = state.ids.now[name] = state.accounts[name]
         account.ids_now = ids
@@ -134,8 +147,8 @@ def _dump_side(side: BookSide) -> list[_LevelRow]:
     return rows
 
 
-def _load_account(index: int, row: _AccountRow) -> Account:
-    account = Account(index, row.name, row.public_key)
+def _load_account(row: _AccountRow) -> Account:
+    account = Account(row.name, row.public_key)
     account.cash, account.reserved = row.cash, row.reserved
     return account
 

@@ -3,11 +3,12 @@
 from engines.exchange.accounts import Account, Holding
 from engines.exchange.book import Book, RestingOrder
 from engines.exchange.client_ids import ClientIds
+from engines.exchange.unused import UnusedAccounts
 from schemas.policy import ExchangePolicy
 
 
 class State:
-    """Accounts, books, resting orders by id, remembered ids, and what is still to be stated.
+    """Accounts, books, resting orders by id, what is remembered, and what is to be stated.
 
     `touched_*` holds what events changed since BalancesChanged or TopsChanged last stated it,
     in the order in which it was first touched. `venue_id` is empty before the
@@ -26,6 +27,7 @@ class State:
         "touched_accounts",
         "touched_books",
         "touched_holdings",
+        "unused",
         "venue_id",
     )
 
@@ -39,6 +41,7 @@ class State:
         self.books: dict[str, Book] = {}
         self.orders: dict[int, RestingOrder] = {}
         self.ids = ClientIds()
+        self.unused = UnusedAccounts()
         self.touched_accounts: dict[str, Account] = {}
         self.touched_holdings: dict[Holding, None] = {}
         self.touched_books: dict[str, Book] = {}

@@ -7,6 +7,6 @@ MAX_COUNTED_ACCOUNTS: Final = 100
 MAX_SWINGS: Final = 1_000
 """Accounts of one symbol whose moves are remembered.
 
-With one more, the account that moved it longest ago may move it anew. By then the others may
+With one more, the account that moved it longest ago may move it again. By then the others may
 have moved it by all there is.
 """

@@ -29,6 +29,7 @@ class PairTrades:
         self.value_cents = first.price_ticks * first.quantity_lots
 
     def mean_e6(self) -> int:
+        """Return the mean price by lots, in millionths of a tick."""
         if self.count == 1:
             return self.first.price_ticks * MILLION
         return round_half_even(self.value_cents * MILLION, self.lots)
@@ -39,7 +40,7 @@ Pairs = dict[tuple[str, str], PairTrades]
 
 
 def gather(pairs: Pairs, trade: Traded) -> None:
-    """Add a trade to those of the same two accounts, whoever of them took."""
+    """Add a trade to those of the same two accounts, in either direction."""
     taker, maker = trade.taker_account, trade.maker_account
     accounts = (taker, maker) if taker < maker else (maker, taker)
     pair = pairs.get(accounts)

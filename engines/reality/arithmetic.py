@@ -6,7 +6,8 @@ in a fixed context, and quantised once. Every rounding is half to even.
 
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
-from functools import cache
+from functools import cache, lru_cache
+from operator import mul
 from typing import Final
 
 from engines.reality.limits import SPIKE_STD_FLOOR_E2
@@ -26,9 +27,8 @@ _CONTEXT: Final = Context(
 _SHORT: Final = _CONTEXT.copy()
 _SHORT.prec = 18
 """An exponential of 18 digits takes a quarter of the time, and says the same but near a half."""
-_HALF: Final = Decimal("0.5")
-_TOO_CLOSE: Final = Decimal("1e-9")
-"""A weight below 100,000 of 18 digits is right to 1e-11."""
+_ALMOST_HALF: Final = Decimal("0.499999999")
+"""A weight below 100,000 of 18 digits is right to 1e-11; this far off it needs all digits."""
 _ONE_E4: Final = 10_000
 _FADED: Final = 100
 """After so many TAU a weight is far below half of its last digit."""
@@ -36,7 +36,9 @@ _FADED: Final = 100
 
 def clamp(value: int, low: int, high: int) -> int:
     """Return the integer nearest to `value` in `low..high`."""
-    return max(low, min(value, high))
+    if value > high:
+        value = high
+    return low if value < low else value
 
 
 def relevance_bp(scoring: Scoring, title_count: int, body_count: int) -> int:
@@ -58,19 +60,30 @@ def weight_e4(trust_bp: int, related: int, age_ns: int, tau_ns: int) -> int:
     """Return trust * (1 + ln(1 + related)) * e^(-age / TAU) in ten-thousandths (EM-69)."""
     if age_ns > _FADED * tau_ns:
         return 0
-    weight = _weight(_SHORT, trust_bp, related, age_ns, tau_ns)
-    rest = _SHORT.subtract(_SHORT.remainder(weight, Decimal(1)), _HALF)
-    if _SHORT.abs(rest) < _TOO_CLOSE:
-        weight = _weight(_CONTEXT, trust_bp, related, age_ns, tau_ns)
-    return _whole(weight)
+    confirmed = _confirmed(trust_bp, related)
+    weight = _SHORT.multiply(confirmed, _fresh(age_ns, tau_ns))
+    whole = _SHORT.to_integral_value(weight)
+    if _SHORT.abs(_SHORT.subtract(weight, whole)) > _ALMOST_HALF:
+        return _whole(_CONTEXT.multiply(confirmed, _exp(_CONTEXT, age_ns, tau_ns)))
+    return int(whole)
 
 
-def _weight(context: Context, trust_bp: int, related: int, age_ns: int, tau_ns: int) -> Decimal:
-    fresh = context.exp(context.divide(Decimal(-age_ns), Decimal(tau_ns)))
-    confirmed = context.multiply(Decimal(trust_bp), context.add(Decimal(1), _ln_1p(related)))
-    return context.multiply(confirmed, fresh)
+@lru_cache(maxsize=4_096)
+def _confirmed(trust_bp: int, related: int) -> Decimal:
+    return _CONTEXT.multiply(Decimal(trust_bp), _CONTEXT.add(Decimal(1), _ln_1p(related)))
 
 
+@lru_cache(maxsize=64)
+def _fresh(age_ns: int, tau_ns: int) -> Decimal:
+    """Return e^(-age / TAU); the symbols that one article names mostly ask for the same."""
+    return _exp(_SHORT, age_ns, tau_ns)
+
+
+def _exp(context: Context, age_ns: int, tau_ns: int) -> Decimal:
+    return context.exp(context.divide(Decimal(-age_ns), Decimal(tau_ns)))
+
+
+@lru_cache(maxsize=4_096)
 def confidence_bp(independent_sources: int, trust_bp: int) -> int:
     """Return min(1, ln(1 + independent sources) * mean trust) (EM-27)."""
     sure = _CONTEXT.multiply(Decimal(trust_bp), _ln_1p(independent_sources))
@@ -107,7 +120,7 @@ def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
     above = (count * move_e2 - total) * HUNDREDTHS
     if above <= 0:
         return False
-    variance = count * sum(one * one for one in moves_e2) - total * total
+    variance = count * sum(map(mul, moves_e2, moves_e2)) - total * total
     floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
     return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
 

@@ -139,10 +139,8 @@ def _article_assessed(state: State, event: ArticleAssessed) -> None:
     if story is None:
         story = stories[event.symbol] = Story()
     published_ns = state.persisted.window[event.article].published_ns
-    story.tellings[event.article] = Telling(
-        event.source, event.trust_bp, event.quick_bp, published_ns
-    )
-    story.moved_e2.setdefault(event.source, 0)
+    telling = Telling(event.source, event.trust_bp, event.quick_bp, published_ns)
+    story.tell(event.article, telling)
 
 
 def _telling_withdrawn(state: State, event: TellingWithdrawn) -> None:
@@ -173,7 +171,7 @@ def _llm_requested(state: State, event: LlmRequested) -> None:
     persisted, llm = state.persisted, state.persisted.llm
     cluster = persisted.clusters[event.cluster]
     story = cluster.stories[event.symbol]
-    story.asked, story.asked_about = "waiting", event.articles[:]
+    story.asked, story.asked_about = "waiting", tuple(event.articles)
     cluster.pins += 1
     state.update_ended(event.cluster)
     llm.waiting[event.request_id] = PendingRequest(
@@ -282,7 +280,7 @@ def _review_closed(state: State, event: ReviewClosed) -> None:
     story = cluster.stories[review.symbol]
     story.review = ""
     if event.refused:
-        story.refused.append(event.refused)
+        story.refused += (event.refused,)
         story.withdraw(story.told_in(event.refused))
         story.told_by = review.told_by
     elif event.outcome != "withdrawn":

@@ -2,12 +2,15 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from engines.reality.limits import MAX_REMEMBERED_ARTICLES, REMEMBER_ARTICLES_NS
 from schemas.units import DAY_NS, HOUR_NS, WEEK_NS
+
+_DAY_HOURS: Final = DAY_NS // HOUR_NS
+_WEEK_HOURS: Final = WEEK_NS // HOUR_NS
 
 
 class SeenArticles(msgspec.Struct, array_like=True):
@@ -93,7 +96,7 @@ class Charges:
         return self._all
 
 
-class HourMoved(msgspec.Struct, array_like=True):
+class HourMoved(msgspec.Struct, array_like=True, gc=False):
     """What moved within one hour, both directions added up; hours are counted from 1970."""
 
     hour: int
@@ -114,12 +117,12 @@ class UnsignedMoved(msgspec.Struct, array_like=True):
 
     def add(self, source: str, symbol: str, at_ns: int, moved_e2: int) -> None:
         """Enter a move; none is older than those before it."""
-        pairs = self.pairs.get(source)
+        hour, pairs = at_ns // HOUR_NS, self.pairs.get(source)
         if pairs is None:
             pairs = self.pairs[source] = {}
-        _add(self.symbols, symbol, at_ns, WEEK_NS, moved_e2)
-        _add(self.sources, source, at_ns, DAY_NS, moved_e2)
-        _add(pairs, symbol, at_ns, DAY_NS, moved_e2)
+        _add(self.symbols, symbol, hour, _WEEK_HOURS, moved_e2)
+        _add(self.sources, source, hour, _DAY_HOURS, moved_e2)
+        _add(pairs, symbol, hour, _DAY_HOURS, moved_e2)
 
     def of_symbol_e2(self, symbol: str, after_ns: int) -> int:
         """Return how far all sources moved `symbol` after `after_ns`, a week ago at most."""
@@ -135,37 +138,40 @@ class UnsignedMoved(msgspec.Struct, array_like=True):
 
     def forget(self, now_ns: int) -> None:
         """Drop what is in no window any more."""
-        _forget(self.symbols, now_ns - WEEK_NS)
-        _forget(self.sources, now_ns - DAY_NS)
+        hour = now_ns // HOUR_NS
+        _forget(self.symbols, hour - _WEEK_HOURS)
+        _forget(self.sources, hour - _DAY_HOURS)
         for source, pairs in [*self.pairs.items()]:
-            _forget(pairs, now_ns - DAY_NS)
+            _forget(pairs, hour - _DAY_HOURS)
             if not pairs:
                 del self.pairs[source]
 
 
 def _add(
-    moved: dict[str, list[HourMoved]], name: str, at_ns: int, window_ns: int, moved_e2: int
+    moved: dict[str, list[HourMoved]], name: str, hour: int, kept_hours: int, moved_e2: int
 ) -> None:
-    hour, hours = at_ns // HOUR_NS, moved.get(name)
+    hours = moved.get(name)
     if hours is None:
         moved[name] = [HourMoved(hour, moved_e2)]
-    elif hours[-1].hour == hour:
-        hours[-1].moved_e2 += moved_e2
+        return
+    last = hours[-1]
+    if last.hour == hour:
+        last.moved_e2 += moved_e2
     else:
         hours.append(HourMoved(hour, moved_e2))
-        _forget_hours(hours, at_ns - window_ns)
+        _forget_hours(hours, hour - kept_hours)
 
 
-def _forget(moved: dict[str, list[HourMoved]], after_ns: int) -> None:
+def _forget(moved: dict[str, list[HourMoved]], first_hour: int) -> None:
     for name, hours in [*moved.items()]:
-        _forget_hours(hours, after_ns)
+        _forget_hours(hours, first_hour)
         if not hours:
             del moved[name]
 
 
-def _forget_hours(hours: list[HourMoved], after_ns: int) -> None:
-    """Drop the hours that ended before `after_ns`."""
-    del hours[: bisect_left(hours, after_ns // HOUR_NS, key=_hour)]
+def _forget_hours(hours: list[HourMoved], first_hour: int) -> None:
+    """Drop the hours before `first_hour`."""
+    del hours[: bisect_left(hours, first_hour, key=_hour)]
 
 
 def _total_e2(hours: Sequence[HourMoved], after_ns: int) -> int:

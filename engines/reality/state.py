@@ -37,7 +37,7 @@ class KnownSource(msgspec.Struct, array_like=True):
     judged: int = 0
 
 
-class WindowArticle(msgspec.Struct, array_like=True, frozen=True):
+class WindowArticle(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """An article of the window: later ones may be similar to it.
 
     `telling` is the article whose telling it repeats: itself, unless it is a duplicate. By `page`

@@ -1,6 +1,7 @@
 """A story: what the articles of one cluster tell of one symbol."""
 
-from typing import Literal
+from functools import cached_property
+from typing import Final, Literal
 
 import msgspec
 
@@ -8,9 +9,11 @@ from engines.reality.arithmetic import clamp
 
 StoryLlm = Literal["", "waiting", "used", "invalid", "failed"]
 """The result of asking the LLM about a story; empty before it is asked."""
+_LONG_AGO_NS: Final = -(2**63)
+"""A time before any telling's."""
 
 
-class Telling(msgspec.Struct, array_like=True, frozen=True):
+class Telling(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What one article tells of a symbol, and the trust that its source had as it came."""
 
     source: str
@@ -19,7 +22,31 @@ class Telling(msgspec.Struct, array_like=True, frozen=True):
     published_ns: int
 
 
-class Story(msgspec.Struct, array_like=True):
+class Totals(msgspec.Struct, gc=False):
+    """What tellings come to together.
+
+    `sources` has the trust of each source as of its last telling, `source_trust_bp` the sum of
+    these. `trust_bp` and `weighed_quick` are sums over the tellings: of trust, and of trust times
+    quick_score. `published_ns` is the newest.
+    """
+
+    sources: dict[str, int] = {}
+    source_trust_bp: int = 0
+    trust_bp: int = 0
+    weighed_quick: int = 0
+    published_ns: int = _LONG_AGO_NS
+
+    def add(self, telling: Telling) -> None:
+        """Add the newest telling."""
+        source, trust_bp = telling.source, telling.trust_bp
+        self.source_trust_bp += trust_bp - self.sources.get(source, 0)
+        self.sources[source] = trust_bp
+        self.trust_bp += trust_bp
+        self.weighed_quick += trust_bp * telling.quick_bp
+        self.published_ns = max(self.published_ns, telling.published_ns)
+
+
+class Story(msgspec.Struct, array_like=True, dict=True):
     """The tellings that have a say, by article, and what they did to the score.
 
     `moved_e2` has each source that ever told the story, and what the moves charged to it come to
@@ -27,18 +54,18 @@ class Story(msgspec.Struct, array_like=True):
     have no say. A move that was proposed and not approved is in `refused_up_e2` or
     `refused_down_e2`; `told_by` is how many sources had told the story then. `asked_about`
     are the articles that the LLM was given. `review` is the hash of the proposal that waits,
-    empty for none.
+    empty for none. What is cached follows from the fields, and a snapshot does not hold it.
     """
 
     tellings: dict[int, Telling] = {}
     moved_e2: dict[str, int] = {}
-    refused: list[str] = []
+    refused: tuple[str, ...] = ()
     applied_e2: int = 0
     refused_up_e2: int = 0
     refused_down_e2: int = 0
     told_by: int = 0
     asked: StoryLlm = ""
-    asked_about: list[int] = []
+    asked_about: tuple[int, ...] = ()
     impact_e2: int = 0
     confidence_bp: int = 0
     review: str = ""
@@ -48,10 +75,18 @@ class Story(msgspec.Struct, array_like=True):
         """The articles that have a say, the oldest first."""
         return [*self.tellings]
 
+    @cached_property
+    def totals(self) -> Totals:
+        """The sums over the tellings; computed anew only after one of them was withdrawn."""
+        totals = Totals()
+        for telling in self.tellings.values():
+            totals.add(telling)
+        return totals
+
     @property
     def sources(self) -> dict[str, int]:
         """The sources of the tellings, and the trust of each as of its last one."""
-        return {one.source: one.trust_bp for one in self.tellings.values()}
+        return self.totals.sources
 
     @property
     def charged(self) -> str:
@@ -80,7 +115,7 @@ class Story(msgspec.Struct, array_like=True):
         return max(above, 0) + min(below, 0)
 
     def refused_before_e2(self, delta_e2: int) -> int:
-        """Return how much of a move to the side of `delta_e2` was refused, and is proposed again."""
+        """Return how much of a move to the side of `delta_e2` was refused and is proposed again."""
         if not self.told_by_more:
             return 0
         return self.refused_up_e2 if delta_e2 > 0 else self.refused_down_e2
@@ -99,10 +134,20 @@ class Story(msgspec.Struct, array_like=True):
         gone_e2 = self.gone_e2(source)
         return clamp(points_e2 - self.applied_e2, min(-gone_e2, 0), max(-gone_e2, 0))
 
+    def tell(self, article: int, telling: Telling) -> None:
+        """Let an article have a say. One that is told a second time says it anew."""
+        if article in self.tellings:
+            self._forget_totals()
+        else:
+            self.totals.add(telling)
+        self.tellings[article] = telling
+        self.moved_e2.setdefault(telling.source, 0)
+
     def withdraw(self, articles: list[int]) -> None:
         """Let articles have no say any more; nor has an answer of the LLM about any of them."""
         for article in articles:
             del self.tellings[article]
+        self._forget_totals()
         about = [article for article in self.asked_about if article in articles]
         if about and self.asked == "used":
             self.asked, self.impact_e2, self.confidence_bp = "invalid", 0, 0
@@ -126,3 +171,6 @@ class Story(msgspec.Struct, array_like=True):
         self.refused_up_e2 = up_e2 + max(proposed_e2 - approved_e2, 0)
         self.refused_down_e2 = down_e2 + max(approved_e2 - proposed_e2, 0)
         self.told_by = told_by
+
+    def _forget_totals(self) -> None:
+        self.__dict__.pop("totals", None)

@@ -34,7 +34,7 @@ _POSITIONS: Final = """
 _ACCOUNT: Final = """
     SELECT a.*, (SELECT count(*) FROM orders o
         WHERE o.account = a.account AND o.status = 'open') AS open_orders
-    FROM accounts a WHERE a.account = $1
+    FROM accounts a WHERE a.account = $1 AND a.lapsed_ns = 0
 """
 
 OrderStatusFilter = Annotated[

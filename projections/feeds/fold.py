@@ -56,9 +56,17 @@ _OfMarkets = (
     | gov.MarketClosed
     | gov.MarketResolved
 )
-_ForAccount = ex.AccountOpened | ex.CashCredited | ex.CreditRefused | ex.CommandRefused
+_ForAccount = (
+    ex.AccountOpened
+    | ex.AccountLapsed
+    | ex.CashCredited
+    | ex.CashReturned
+    | ex.CreditRefused
+    | ex.CommandRefused
+)
 _Unseen = (
     ex.LimitsSet
+    | ex.LapseScheduled
     | ex.BookOpened
     | ex.BookHalted
     | ex.BookResumed
@@ -216,6 +224,8 @@ class FeedFold:
         if isinstance(event, ex.AccountOpened):
             self._orders_channel[event.account] = channels.orders_of(event.account)
         self._report(event.account, position, {"type": kind_of(event), **plain(event, "account")})
+        if isinstance(event, ex.AccountLapsed):
+            del self._orders_channel[event.account]
 
     # -- markets -------------------------------------------------------------------
 

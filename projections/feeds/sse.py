@@ -7,8 +7,9 @@ on without a gap. A stream that cannot go on ends with an `error` event that say
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Final
 
 import structlog
@@ -70,19 +71,35 @@ def follow_any(_: str, __: int) -> Callable[[], None]:
     return lambda: None
 
 
+CheckSession = Callable[[], Awaitable[object]]
+"""Raises a typed error once the session with which a feed was opened is over."""
+
+
+async def _needs_no_session() -> None:
+    """Return at once, for channels that anyone may follow."""
+
+
 class EventStream(Response):
-    """Sends what a reader of channels gets until the client goes or must go."""
+    """Sends what a reader of channels gets until the client goes or must go.
+
+    It must go when `check_session` raises: who no longer is an account hears nothing of it.
+    """
 
     media_type = "text/event-stream"
 
     def __init__(
-        self, reader: ChannelReader, channels: list[str], leave: Callable[[], None]
+        self,
+        reader: ChannelReader,
+        channels: list[str],
+        leave: Callable[[], None],
+        check_session: CheckSession,
     ) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._reader = reader
         self._channels = channels
         self._leave = leave
+        self._check_session = check_session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         gone = asyncio.create_task(_until_gone(receive))
@@ -106,11 +123,11 @@ class EventStream(Response):
                 events = await self._reader.next(_POLL_S)
                 if events:
                     await _write(send, b"".join([_event(*event) for event in events]))
+                    spoke = clock()
                 elif clock() - spoke >= FEED_HEARTBEAT_S:
                     await _write(send, b": heartbeat\n\n")
-                else:
-                    continue
-                spoke = clock()
+                    spoke = clock()
+                await self._check_session()
         except EverythingError as error:
             reported = encode({"code": error.code, "message": str(error)})
             await _write(send, b"event: error\ndata: %b\n\n" % reported)
@@ -213,7 +230,8 @@ async def follow(
     except BaseException:
         leave()
         raise
-    return EventStream(reader, channels, leave)
+    check_session = partial(context.account_of, credentials) if owners else _needs_no_session
+    return EventStream(reader, channels, leave, check_session)
 
 
 def create_feed_router(

@@ -50,6 +50,7 @@ or what reality decided about: a measured article, a governance record, a moment
 
 _OfReality = (
     reality.ReviewOpened
+    | reality.ReviewClosed1
     | reality.ReviewClosed
     | reality.ReviewAnswerRefused
     | reality.SourceQuarantined
@@ -59,7 +60,16 @@ _OfReality = (
 _INSERT = insert(TABLE)
 
 
+def _as_written(event: governance.Event | _OfReality) -> governance.Event | _OfReality:
+    """Return an event in the version in which it stands on the log, whose words are kept here."""
+    if isinstance(event, reality.ReviewClosed) and event.approved_e2 is None:
+        fields = {name: getattr(event, name) for name in reality.ReviewClosed1.__struct_fields__}
+        return reality.ReviewClosed1(**fields)
+    return event
+
+
 def _decided(event: governance.Event | _OfReality, at: RowPosition) -> Row:
+    event = _as_written(event)
     proposal = getattr(event, "proposal", None)
 
     def text(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""credits: every creation of paper credits, and every signed mint that came to nothing."""
+"""credits: paper credits that came or went, and every signed mint that came to nothing."""
 
 from projections.store.collectors import AppendedInOrder
 from projections.store.projection import (
@@ -12,7 +12,7 @@ from projections.store.projection import (
     clean,
     insert,
 )
-from schemas.events.exchange import CashCredited, CreditRefused
+from schemas.events.exchange import CashCredited, CashReturned, CreditRefused
 
 TABLE = Table(
     name="credits",
@@ -31,7 +31,8 @@ TABLE = Table(
 """`ordinal` counts the credits within a record: one governance record may mint many.
 
 `refused` is empty, or the `Refusal` for which nothing was credited. `cause` is the
-record of the decision to mint, or the command that opened the account.
+record of the decision to mint, or the command that opened the account. What goes is a negative
+amount.
 """
 
 _INSERT = insert(TABLE)
@@ -39,6 +40,11 @@ _INSERT = insert(TABLE)
 
 def _credited(event: CashCredited, at: RowPosition) -> Row:
     row = (at.ordinal, event.account, event.amount_cents, event.reason, "")
+    return (*row, at.time_ns, event.cause, at.sequence)
+
+
+def _returned(event: CashReturned, at: RowPosition) -> Row:
+    row = (at.ordinal, event.account, -event.amount_cents, event.reason, "")
     return (*row, at.time_ns, event.cause, at.sequence)
 
 
@@ -53,7 +59,11 @@ PROJECTION = Projection(
     (_INSERT,),
     lambda: [
         AppendedInOrder(
-            {CashCredited: [(_INSERT, _credited)], CreditRefused: [(_INSERT, _refused)]}
+            {
+                CashCredited: [(_INSERT, _credited)],
+                CashReturned: [(_INSERT, _returned)],
+                CreditRefused: [(_INSERT, _refused)],
+            }
         )
     ],
 )

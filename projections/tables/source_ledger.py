@@ -69,7 +69,7 @@ _REFUSE = Statement(
     INSERT INTO source_ledger AS l ({_NAMES})
     SELECT r.charged, r.symbol, s.day, {
         ", ".join(
-            "sum(r.delta_e2 - s.approved_e2)::bigint" if name == "refused_e2" else "0"
+            "CAST(sum(r.delta_e2 - s.approved_e2) AS bigint)" if name == "refused_e2" else "0"
             for name in _SUMS
         )
     }, max(s.sequence)

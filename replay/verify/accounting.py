@@ -87,6 +87,10 @@ class Accounting:
                 account.refused += isinstance(event, ex.CommandRefused)
             elif isinstance(event, ex.CashCredited):
                 account.minted_cents += event.amount_cents
+            elif isinstance(event, ex.CashReturned):
+                account.minted_cents -= event.amount_cents
+            elif isinstance(event, ex.AccountLapsed):
+                self._forget_money(event.account)
         for message in inputs:
             if message.subject.startswith(self._commands):
                 given = orders.pop(message.sequence, 0), others.pop(message.sequence, 0)
@@ -186,6 +190,11 @@ class Accounting:
             self._wrong_money(sequence, record, "lots", account.long_lots, account.short_lots)
         elif held != account.minted_cents:
             self._wrong_money(sequence, record, "cents", account.minted_cents, held)
+
+    def _forget_money(self, name: str) -> None:
+        cash, reserved = self._money.pop(name, (0, 0))
+        self.account.cash_cents -= cash
+        self.account.reserved_cents -= reserved
 
     def _state_money(self, balances: Iterable[ex.Balance]) -> None:
         account, money = self.account, self._money

@@ -32,7 +32,9 @@ class ScoreExplainer:
     async def change(self, change: ScoreMove, under: str) -> None:
         """Add one change, and below it its review or assessment."""
         event = change.event
-        key = f"change:{change.sequence}:{event.cluster}:{event.cause}"
+        # one input may take back what two sources moved, and move the score by what is left
+        how = f"back {event.source}" if isinstance(event, ScoreTakenBack) else event.review[:16]
+        key = f"change:{change.sequence}:{event.cluster}:{event.cause}:{how}"
         node = Node(key=key, kind="score_change", title="", sequence=change.sequence)
         sign = "+" if event.delta_e2 >= 0 else ""
         node.title = (

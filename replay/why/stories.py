@@ -168,8 +168,8 @@ class Stories:
         _oldest_out(self._stories)  # type: ignore[arg-type]  # as above
         story.articles = [*story.articles, article][-MAX_WHY_ARTICLES:]
         said = article.assessed
-        story.told.tellings[said.article] = Telling(said.source, said.trust_bp, said.quick_bp, 0)
-        story.told.moved_e2.setdefault(said.source, 0)
+        telling = Telling(said.source, said.trust_bp, said.quick_bp, 0)
+        story.told.tell(said.article, telling)
 
     def _withdrawn(
         self, event: LocatedEvent[TellingWithdrawn] | LocatedEvent[ReviewClosed], source: str
@@ -189,13 +189,13 @@ class Stories:
         cluster = impact.event.cluster
         story = self._stories.get(cluster)
         if story is not None:
-            told = story.told.tellings.values()
+            told = story.told.totals
             story.latest = StoryVersion(
                 cluster,
                 tuple(story.articles),
-                len(told),
-                sum(one.trust_bp * one.quick_bp for one in told),
-                sum(one.trust_bp for one in told),
+                len(story.told.tellings),
+                told.weighed_quick,
+                told.trust_bp,
                 story.asked,
                 impact,
                 policy,

@@ -32,6 +32,32 @@ class CashCredited(Message, tag="cash_credited/1", frozen=True):
     reason: Literal["mint", "signup_grant"]
 
 
+class CashReturned(Message, tag="cash_returned/1", frozen=True):
+    """Paper credits that were granted and never used went out of being."""
+
+    cause: int
+    account: str
+    amount_cents: int
+    reason: Literal["lapsed"]
+
+
+class AccountLapsed(Message, tag="account_lapsed/1", frozen=True):
+    """An account that was never used is no more, and its name is free for a new opening.
+
+    Credits that it was granted have gone before, by CashReturned.
+    """
+
+    cause: int
+    account: str
+
+
+class LapseScheduled(Message, tag="lapse_scheduled/1", frozen=True):
+    """The accounts unused so far lapse at `lapse_ns`, if they are unused then."""
+
+    cause: int
+    lapse_ns: int
+
+
 class CreditRefused(Message, tag="credit_refused/1", frozen=True):
     """A signed mint could not be carried out; `code` is a `Refusal`."""
 
@@ -246,7 +272,10 @@ Event = (
     | BalancesChanged
     | TopsChanged
     | AccountOpened
+    | AccountLapsed
+    | LapseScheduled
     | CashCredited
+    | CashReturned
     | CreditRefused
     | LimitsSet
     | BookOpened

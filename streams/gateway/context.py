@@ -59,7 +59,9 @@ class GatewayContext:
     founding_terms: AskTerms = field(default=nothing_to_found, repr=False)
 
     def __post_init__(self) -> None:
-        self.sessions = Sessions(self.session_secret, self.clock, self.nonces)
+        self.sessions = Sessions(
+            self.session_secret, self.clock, self.nonces, self.directory.has_lapsed
+        )
         self.services = Services(self.service_keys, self.clock, self.nonces)
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
         self.push_replies = PushReplies()

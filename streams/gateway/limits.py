@@ -59,6 +59,11 @@ WRONG_FOUNDING_CODES_PER_MINUTE: Final = 10
 MAX_FOUNDING_CODE_CHARS: Final = 64
 ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
 """By all networks together: the gateway bounds how many requests of strangers reach the log."""
+ACCOUNT_OPENINGS_PER_DAY: Final = 10_000
+"""By all networks together. Unused accounts live for two months at most: those that are opened
+in that time at this rate leave room in the exchange."""
+LAPSED_NAME_KEPT_S: Final = 2 * SESSION_LIFE_S
+"""The name of a lapsed account is free again after this: by then no session or login is left."""
 MAX_LIMITED_NAMES: Final = 50_000
 """Accounts, networks or keys whose last requests are remembered in order to bound them."""
 OPEN_ORDERS_KNOWN_S: Final = 1

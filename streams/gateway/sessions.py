@@ -6,7 +6,7 @@ has been answered is kept for all of them by `Nonces`.
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import jwt
@@ -33,15 +33,30 @@ _SESSION: Final = "session"
 _REQUIRED: Final = ["sub", "aud", "exp", "jti"]
 
 
-class Sessions:
-    """Give out challenges and tokens, and check them. Times are the injected clock's."""
+def _none_lapses(_account: str, _now_ns: int) -> bool:
+    """Return False, for a venue whose accounts stay."""
+    return False
 
-    def __init__(self, secret: bytes, clock: Clock, nonces: Nonces) -> None:
+
+class Sessions:
+    """Give out challenges and tokens, and check them. Times are the injected clock's.
+
+    `has_lapsed` tells whether an account that there was is no more at a time.
+    """
+
+    def __init__(
+        self,
+        secret: bytes,
+        clock: Clock,
+        nonces: Nonces,
+        has_lapsed: Callable[[str, int], bool] = _none_lapses,
+    ) -> None:
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"the session secret is shorter than {MIN_SECRET_BYTES} bytes")
         self._secret = secret
         self._clock = clock
         self._nonces = nonces
+        self._has_lapsed = has_lapsed
         self._known: dict[str, tuple[str, int]] = {}
 
     def challenge(self, account: str) -> str:
@@ -81,8 +96,11 @@ class Sessions:
                 self._known.pop(next(iter(self._known)))
             self._known[token] = known
         account, expires = known
-        if expires <= self._now_s():
+        now_ns = self._clock.now_ns()
+        if expires <= now_ns // SECOND_NS:
             raise SessionExpired("the session has expired; open a new one")
+        if self._has_lapsed(account, now_ns):
+            raise SessionExpired("the account has lapsed, for it was never used")
         return account
 
     def check_token(self, token: str) -> str | None:

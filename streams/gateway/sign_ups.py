@@ -4,12 +4,14 @@ Anyone may ask, so no key and no name can be what is counted. The venue as a who
 too, for those who have many networks.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from schemas.networks import client_network
 from streams.gateway.errors import Busy, TooManyAccounts, TooManySignIns
 from streams.gateway.limits import (
+    ACCOUNT_OPENINGS_PER_DAY,
     ACCOUNT_OPENINGS_PER_MINUTE,
     ACCOUNTS_PER_DAY,
     ACCOUNTS_PER_MINUTE,
@@ -29,6 +31,7 @@ class SignUpBounds:
     accounts_per_minute: int = ACCOUNTS_PER_MINUTE
     accounts_per_day: int = ACCOUNTS_PER_DAY
     venue_accounts_per_minute: int = ACCOUNT_OPENINGS_PER_MINUTE
+    venue_accounts_per_day: int = ACCOUNT_OPENINGS_PER_DAY
 
 
 class _Budget(NamedTuple):
@@ -57,18 +60,24 @@ class SignUps:
         """Count one account for the network of `address`.
 
         Raises TooManyAccounts when the network has had its share of the minute or of the day,
-        Busy when the venue has opened as many as it does in a minute. A refusal costs nothing.
+        Busy when the venue has opened as many as it does in one. A refusal costs nothing.
         """
         network, bounds = client_network(address), self._bounds
         own = (
             _Budget(self._in_minutes, network, per_minute(bounds.accounts_per_minute)),
             _Budget(self._in_days, network, per_day(bounds.accounts_per_day)),
         )
-        wait_ns = max(one.buckets.wait_ns(one.name, one.rate) for one in own)
-        if wait_ns:
+        venue = (
+            _Budget(self._in_minutes, _VENUE, per_minute(bounds.venue_accounts_per_minute)),
+            _Budget(self._in_days, _VENUE, per_day(bounds.venue_accounts_per_day)),
+        )
+        if wait_ns := _wait_ns(own):
             raise TooManyAccounts("this network opens too many accounts", seconds(wait_ns))
-        wait_ns = self._in_minutes.take(_VENUE, per_minute(bounds.venue_accounts_per_minute))
-        if wait_ns:
+        if wait_ns := _wait_ns(venue):
             raise Busy("too many accounts are being opened", seconds(wait_ns))
-        for one in own:
+        for one in own + venue:
             one.buckets.take(one.name, one.rate)
+
+
+def _wait_ns(budgets: Iterable[_Budget]) -> int:
+    return max(one.buckets.wait_ns(one.name, one.rate) for one in budgets)

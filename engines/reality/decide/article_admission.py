@@ -182,7 +182,25 @@ def _effects(
     heard: list[Hearing],
     now_ns: int,
 ) -> Iterator[Event]:
-    """Yield what follows for each symbol from what the article says, and from what it ends.
+    """Yield what follows for each symbol from what the article says, and from what it ends."""
+    if place.notice or place.ends or any(one.replaces for one in heard):
+        yield from _with_ends(state, sequence, signals, place, heard, now_ns)
+        return
+    cluster_id = _cluster_id(state, signals, place)
+    for one in heard:
+        yield one.assessed
+        yield from stories.assess(state, sequence, cluster_id, one.assessed.symbol, now_ns)
+
+
+def _with_ends(
+    state: State,
+    sequence: int,
+    signals: SignalsMeasured,
+    place: Place,
+    heard: list[Hearing],
+    now_ns: int,
+) -> Iterator[Event]:
+    """Yield what follows from an article of which some telling may lose its say.
 
     A notice ends what its source told of any symbol, a later version of a page only what it
     says of a symbol now.

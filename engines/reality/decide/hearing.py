@@ -66,6 +66,8 @@ def _replaces(
         return None
     if place.notice:
         return []  # what its source told before ends in any case
+    if not (place.near or full):
+        return []
     same = [
         one
         for one in place.near

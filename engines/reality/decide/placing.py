@@ -54,8 +54,9 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     ]
     if prior is not None and window[prior].cluster != cluster_id:
         prior = None  # a page that tells of something else by now
-    own = prior is not None or _has_told(cluster, signals.source)
-    notice = signals.notice if own else ""
+    notice = signals.notice
+    if notice and prior is None and not _has_told(cluster, signals.source):
+        notice = ""
     ends = _ended(cluster, signals.source, prior, notice)
     return Place(like, [*dict.fromkeys(near)], notice, ends)
 

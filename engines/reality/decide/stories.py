@@ -63,13 +63,13 @@ def _computed(
 ) -> ImpactAssessed:
     """Return the assessment by the articles alone; each number follows from the others in it."""
     policy = state.persisted.reality
-    told, trusts = [*story.tellings.values()], [*story.sources.values()]
-    related, independent = len(told), len(trusts)
-    trust_bp = round_half_even(sum(trusts), independent)
-    quick_bp, trust_sum_bp = 0, sum(one.trust_bp for one in told)
-    if trust_sum_bp:
-        quick_bp = round_half_even(sum(one.trust_bp * one.quick_bp for one in told), trust_sum_bp)
-    age_ns = max(now_ns - max(one.published_ns for one in told), 0)
+    totals = story.totals
+    related, independent = len(story.tellings), len(totals.sources)
+    trust_bp = round_half_even(totals.source_trust_bp, independent)
+    quick_bp = 0
+    if totals.trust_bp:
+        quick_bp = round_half_even(totals.weighed_quick, totals.trust_bp)
+    age_ns = max(now_ns - totals.published_ns, 0)
     weight_e4 = arithmetic.weight_e4(trust_bp, related, age_ns, policy.tau_ns)
     computed_e2 = arithmetic.computed_e2(policy, weight_e4, quick_bp)
     return ImpactAssessed(

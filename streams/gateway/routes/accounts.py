@@ -36,7 +36,7 @@ router: Final = APIRouter(tags=["accounts"])
 async def open_account(context: Context, request: Request, body: OpenAccountIn) -> Response:
     """Open an account. The key's holder signs, so no one can open one in another's name."""
     context.check_ready()
-    _check(body, context.directory)
+    _check(body, context.directory, context.clock.now_ns())
     context.outcomes.admit()
     context.sign_ups.admit_account(address_of(request))
     command = OpenAccount(body.client_time_ns, body.public_key, body.signature)
@@ -46,7 +46,7 @@ async def open_account(context: Context, request: Request, body: OpenAccountIn) 
     return _answer(body, sequence, outcome)
 
 
-def _check(body: OpenAccountIn, directory: Directory) -> None:
+def _check(body: OpenAccountIn, directory: Directory, now_ns: int) -> None:
     if directory.venue is None:
         raise RefusedAt(Refusal.NO_GENESIS, "account", "this venue has not been founded yet")
     if not is_account(body.account):
@@ -66,6 +66,9 @@ def _check(body: OpenAccountIn, directory: Directory) -> None:
     verify(body.public_key, encode(opening), body.signature)
     if directory.key_of(body.account) is not None:
         raise RefusedAt(Refusal.ACCOUNT_EXISTS, "account", f"{body.account!r} is taken")
+    if directory.has_lapsed(body.account, now_ns):
+        problem = f"{body.account!r} has lapsed, and is free again a day later"
+        raise RefusedAt(Refusal.ACCOUNT_EXISTS, "account", problem)
 
 
 def _answer(body: OpenAccountIn, sequence: int, outcome: Outcome | None) -> Response:

@@ -29,6 +29,12 @@ def deep_audit(state: State) -> None:
         assert account.cash >= 0
         assert all(order.owner.account is account for order in account.orders.values())
     assert sum(len(account.orders) for account in state.accounts.values()) == len(seen)
+    unused = {**state.unused.opened, **state.unused.scheduled}
+    assert len(unused) == len(state.unused.opened) + len(state.unused.scheduled)
+    for name, account in unused.items():
+        assert account is state.accounts[name]
+        assert not account.orders
+        assert not any(name in book.holdings for book in state.books.values())
 
 
 def _orders(side: BookSide) -> list[tuple[int, int, str, int, int]]:

@@ -30,13 +30,13 @@ class NaivePrice:
         for pair in pairs.values():
             lots = sum(one.quantity_lots for one in pair)
             value = sum(one.quantity_lots * one.price_ticks for one in pair)
-            price = round(Fraction(value * 1_000_000, lots))
+            price: int = round(Fraction(value * 1_000_000, lots))
             if top is not None and top.bid_ticks is not None:
                 price = max(price, top.bid_ticks * 1_000_000)
             if top is not None and top.ask_ticks is not None:
                 price = min(price, top.ask_ticks * 1_000_000)
             full = self._bounds.full_weight_lots
-            weight = self._alpha * min(Fraction(lots, full), 1)
+            weight = self._alpha * Fraction(min(lots, full), full)
             wanted = round(self.ewma_e6 + weight * (price - self.ewma_e6)) - self.ewma_e6
             account = pair[0].taker_account
             before = moved.get(account, 0)

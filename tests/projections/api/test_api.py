@@ -205,6 +205,7 @@ async def test_trades_bars_and_pressure(api: httpx.AsyncClient, day_dsn: str) ->
     hour = pressure["last_hour"]
     assert hour["buy"] - hour["sell"] == hour["net"]
     assert hour["buy"] > 0
+    assert 1 <= hour["buyers"] <= 100
 
 
 async def test_ones_own_orders_and_nobody_elses(
@@ -407,7 +408,7 @@ async def test_every_read_is_in_the_schema_with_its_errors(api: httpx.AsyncClien
     app = FastAPI()
     app.include_router(create_read_router("postgresql://nobody@127.0.0.1:1/x", who))
     paths = app.openapi()["paths"]
-    assert len(paths) == 26
+    assert len(paths) == 28
     for path, operations in paths.items():
         responses = operations["get"]["responses"]
         assert {"200", "422", "503"} <= set(responses), path

@@ -152,6 +152,18 @@ def test_an_order_that_is_not_there_breaks_an_invariant() -> None:
         fold(FeedFold(), cancelled("ann", [100]))
 
 
+def test_a_lapsed_account_is_told_and_then_hears_no_more() -> None:
+    state = two_accounts()
+    out = fold(state, ex.CashReturned(9, "ann", 500, "lapsed"), ex.AccountLapsed(9, "ann"))
+    assert payload(out["account.ann.orders"][0])["events"] == [
+        {"type": "cash_returned", "cause": 9, "amount": "5.00", "reason": "lapsed"},
+        {"type": "account_lapsed", "cause": 9},
+    ]
+    rejected = ex.OrderRejected(10, 1000, "ann", "c", "TEST", "unknown_account", None)
+    assert fold(state, rejected, ex.LapseScheduled(10, 1)) == {}
+    assert "account.ann.orders" in fold(state, opened("ann"))
+
+
 class _Reader:
     """Holds the levels that a reader of the depth channel has been told of."""
 

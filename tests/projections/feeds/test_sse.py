@@ -24,8 +24,12 @@ from tests.support.waiting import wait_until
 DEPTH = "market.TEST.depth"
 
 
+OVER: set[str] = set()
+"""Accounts whose sessions have ended."""
+
+
 async def account_of_token(credentials: HTTPAuthorizationCredentials | None) -> str:
-    if credentials is None:
+    if credentials is None or credentials.credentials in OVER:
         raise MalformedMessage("a session token is needed")
     return credentials.credentials
 
@@ -166,6 +170,25 @@ async def test_a_private_channel_is_for_its_account_alone() -> None:
         other = {"Authorization": "Bearer bob"}
         refused = await client.get("/feed", params=params, headers=other)
         assert refused.json() == {"code": "unknown_channel"}
+
+
+async def test_a_private_feed_ends_with_its_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "_POLL_S", 0.05)
+    _, _, feed = await a_feed()
+    mine = {"Authorization": "Bearer ann"}
+    private, public = {"channel": "account.ann.orders"}, {"channel": DEPTH}
+    async with (
+        serving(feed) as client,
+        client.stream("GET", "/feed", params=private, headers=mine) as response,
+        client.stream("GET", "/feed", params=public, headers=mine) as open_to_all,
+    ):
+        stream = response.aiter_lines()
+        assert await anext(stream) == ": following account.ann.orders"
+        monkeypatch.setattr("tests.projections.feeds.test_sse.OVER", {"ann"})
+        rest = [line async for line in stream if line]
+        assert rest[-2] == "event: error"
+        assert json.loads(rest[-1].removeprefix("data: "))["code"] == "malformed"
+        assert (await lines(open_to_all, 3))[-1] == "id: 1"
 
 
 async def test_a_quiet_channel_has_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:

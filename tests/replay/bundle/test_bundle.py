@@ -64,24 +64,24 @@ BUNDLES = ("beginning", "middle", "decided")
 def test_from_the_beginning_everything_is_decided_again(folder: Path, key: str) -> None:
     report = check(folder / "beginning", key)
     assert (report.exit_code, report.findings, report.unable) == (0, [], [])
-    assert (report.start, report.end) == (1, 305)
-    assert report.chain == chain_of(history()[:305])
+    assert (report.start, report.end) == (1, 306)
+    assert report.chain == chain_of(history()[:306])
     assert report.replay is not None
     assert report.replay.exit_code == 0
     assert report.redecided == report.records > 20
     assert report.decisions > 5
-    assert report.not_proved == ["what stands behind message 305"]
+    assert report.not_proved == ["what stands behind message 306"]
 
 
 def test_the_middle_stands_between_two_seals(folder: Path) -> None:
     report = check(folder / "middle")
     assert (report.exit_code, report.findings, report.unable) == (0, [], [])
-    assert (report.start, report.first, report.last, report.end) == (306, 310, 530, 534)
-    assert report.chain == chain_of(history()[:534])
+    assert (report.start, report.first, report.last, report.end) == (307, 310, 530, 536)
+    assert report.chain == chain_of(history()[:536])
     assert report.seals == 9
     assert report.redecided == 0
     told = " ".join(report.not_proved)
-    for part in ("before message 306", "behind message 534", "exchange", "governance"):
+    for part in ("before message 307", "behind message 536", "exchange", "governance"):
         assert part in told, part
 
 
@@ -90,12 +90,12 @@ def test_with_states_the_middle_is_decided_again(folder: Path) -> None:
     assert (report.exit_code, report.findings, report.unable) == (0, [], [])
     in_range = [
         message
-        for message in history()[305:534]
+        for message in history()[306:536]
         if message.subject.startswith("main.evt.") and message.subject.count(".") == 2
     ]
     mine = [m for m in in_range if m.subject != events("main", "notary")]
     folded = [EVENT_MESSAGES.decode(m.payload) for m in mine]
-    folded = [record for record in folded if not record.tick and record.first_input < 306]
+    folded = [record for record in folded if not record.tick and record.first_input < 307]
     assert report.redecided == len(mine) - len(folded) > 10
 
 
@@ -152,7 +152,7 @@ def test_another_venues_key_finds_it_wrong(folder: Path, name: str, key: str) ->
 
 def test_what_is_not_sealed_cannot_be_exported(tmp_path: Path) -> None:
     server = server_with(history())
-    for first, last, error in ((500, 549, NotFound), (5, 600, NotFound), (9, 8, InputError)):
+    for first, last, error in ((500, 551, NotFound), (5, 600, NotFound), (9, 8, InputError)):
         with pytest.raises(error):
             exported(server, tmp_path / "no", first, last)
     with pytest.raises(NotFound):
@@ -254,8 +254,8 @@ def test_each_kind_of_lie_is_named(folder: Path, tmp_path: Path) -> None:
     lies = {
         "a hash before": (chain.encode(), chain[::-1].encode(), "seal"),
         "no seal before": (b'"before":{', b'"before":null,"was":{', "seal"),
-        "another start": (b'"start":306', b'"start":307', "seal"),
-        "another end": (b'"end":534', b'"end":533', "truncated"),
+        "another start": (b'"start":307', b'"start":308', "seal"),
+        "another end": (b'"end":536', b'"end":535', "truncated"),
         "a range outside": (b'"last":530', b'"last":930', "coverage"),
         "another shard": (b'"shard":"main"', b'"shard":"mine"', "genesis"),
         "another genesis": (b"Test venue", b"Best venue", "genesis"),

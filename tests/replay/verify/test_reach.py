@@ -77,7 +77,11 @@ def test_what_could_not_be_checked_is_not_called_clean() -> None:
     assert (newer.exit_code, newer.findings) == (2, [])
     count = newer.engines["exchange"].records
     (followed,) = newer.followed
-    assert (followed.decider, followed.release, followed.records) == ("exchange/1", "v0.1.0", count)
+    assert (followed.decider, followed.release, followed.records) == (
+        ExchangeEngine.decider,
+        "v0.2.0",
+        count,
+    )
     assert (followed.first_record, followed.last_record) == (1, count)
 
 

@@ -42,7 +42,7 @@ SYMBOL = "RAIN-OSLO"
 GRANTING = Policy(name="test", exchange=ExchangePolicy(signup_grant_cents=1_000_000))
 
 
-UNBOUNDED = SignUpBounds(10**6, 10**6, 10**6, 10**6)
+UNBOUNDED = SignUpBounds(10**6, 10**6, 10**6, 10**6, 10**6)
 """For tests in which many people come from one machine."""
 
 

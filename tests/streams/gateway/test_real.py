@@ -101,7 +101,11 @@ async def real_house(folder: Path) -> AsyncIterator[tuple[House, TestServer]]:
             sign_up_bounds=UNBOUNDED,
         )
         url = await stack.enter_async_context(served(context))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        # fewer than one address may have at once
+        few = httpx.Limits(max_connections=40)
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, timeout=30, limits=few)
+        )
         house = House(context, client, RealClock())
         house.halts = halts
         await wait_until(lambda: context.tail.caught_up, what="the door has caught up")
@@ -271,6 +275,10 @@ async def second_gateway(house: House, server: TestServer) -> AsyncIterator[http
             nonces=NatsNonces(plain, log.shard),
         )
         url = await stack.enter_async_context(served(context))
-        client = await stack.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30))
+        # fewer than one address may have at once
+        few = httpx.Limits(max_connections=40)
+        client = await stack.enter_async_context(
+            httpx.AsyncClient(base_url=url, timeout=30, limits=few)
+        )
         await wait_until(lambda: context.tail.caught_up, what="the gateway has caught up")
         yield client

@@ -8,13 +8,14 @@ import pytest
 from schemas.units import DAY_NS, MINUTE_NS, SECOND_NS
 from streams.gateway.errors import Busy, TooManyAccounts, TooManySignIns
 from streams.gateway.limits import (
+    ACCOUNT_OPENINGS_PER_DAY,
     ACCOUNT_OPENINGS_PER_MINUTE,
     ACCOUNTS_PER_DAY,
     ACCOUNTS_PER_MINUTE,
     SIGN_INS_PER_MINUTE,
 )
 from streams.gateway.sign_ups import SignUpBounds, SignUps
-from tests.streams.gateway.house import House, Key, SetClock, open_house
+from tests.streams.gateway.house import START_NS, House, Key, SetClock, open_house
 
 
 @pytest.fixture
@@ -114,3 +115,18 @@ def test_sign_ins_of_one_network_keep_no_other_out() -> None:
     sign_ups.admit_sign_in("192.0.3.1")
     clock.ns += MINUTE_NS
     sign_ups.admit_sign_in("192.0.2.2")
+
+
+def test_the_venue_opens_so_many_a_day_whoever_asks() -> None:
+    """A /48 of IPv6 has 65,536 networks: only what is counted for all of them bounds it."""
+    clock = SetClock()
+    sign_ups, opened = SignUps(clock, SignUpBounds()), 0
+    for network in range(2 * ACCOUNT_OPENINGS_PER_DAY):
+        clock.ns += MINUTE_NS // ACCOUNT_OPENINGS_PER_MINUTE
+        try:
+            sign_ups.admit_account(f"2001:db8:0:{network:x}::1")
+            opened += 1
+        except Busy as refused:
+            assert refused.retry_after_s <= DAY_NS // ACCOUNT_OPENINGS_PER_DAY // SECOND_NS + 1
+    filled = clock.ns - START_NS
+    assert opened == ACCOUNT_OPENINGS_PER_DAY + filled * ACCOUNT_OPENINGS_PER_DAY // DAY_NS
