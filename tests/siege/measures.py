@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -67,10 +68,10 @@ def _resident(pid: int, *, with_children: bool) -> Iterator[int]:
 def bytes_below(folder: Path) -> int:
     """Return the size of all files below a folder, which may change meanwhile."""
     total = 0
-    for path in folder.rglob("*"):
-        with contextlib.suppress(OSError):
-            if path.is_file():
-                total += path.stat().st_size
+    for below, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (Path(below) / name).stat().st_size
     return total
 
 

@@ -155,11 +155,11 @@ async def _few_pages(acting: Acting) -> None:
 
 
 async def _many_visitors(acting: Acting) -> None:
-    await browse(acting, 4, SILENT_ADDRESSES, 300, 10.0)
+    await browse(acting, 4, SILENT_ADDRESSES, 100, 2.5)
 
 
 async def _busy_visitors(acting: Acting) -> None:
-    await browse(acting, 6, 1, MAX_ADDRESS_CONNECTIONS * OPEN_PERCENT // 100, 0.0)
+    await browse(acting, 6, 1, MAX_ADDRESS_CONNECTIONS * OPEN_PERCENT // 100 - 8, 0.0)
 
 
 ATTACKS: Final = (

@@ -15,6 +15,7 @@ from schemas.commands import PlaceOrder
 from streams.broker.limits import (
     CONNECTIONS_PER_ADDRESS,
     MAX_NATIVE_BYTES,
+    MAX_OPEN_BATCHES,
     READER_SUBSCRIPTIONS,
 )
 from streams.broker.logins import FEEDS
@@ -26,6 +27,7 @@ JUNK_PER_S: Final = 40
 """Junk orders a second. The native door does not bound them until the relay does (decision 0066),
 and what is sent stays on the log: at full speed an hour would fill the disk, as would the twin."""
 OPEN_BATCHES_PER_S: Final = 150
+"""Batches begun a second, of which the server opens MAX_OPEN_BATCHES."""
 _HOLD_S: Final = 20
 _AUDIT_PAUSE_S: Final = 1
 
@@ -198,7 +200,7 @@ async def open_batches(acting: Acting) -> None:
 
 
 async def whole_batches(acting: Acting) -> None:
-    """Send batches of two, and commit each."""
+    """Send as many batches of two as may be left open in a second, and commit each."""
     login = acting.ground.funded[8]
 
     async def send(_number: int) -> None:
@@ -211,7 +213,7 @@ async def whole_batches(acting: Acting) -> None:
                     line = published(login, order(acting, login, junk=False), *head)
                     await connection.said(line)
                 acting.tally.note("batches committed")
-                await asyncio.sleep(4 / JUNK_PER_S)
+                await asyncio.sleep(1 / MAX_OPEN_BATCHES)
 
     await acting.each(1, send)
 
