@@ -9,8 +9,10 @@ from schemas.events.exchange import Traded
 from schemas.events.pricing import PriceChanged
 from schemas.events.reality import ScoreChanged
 from schemas.limits import READ_BATCH
+from schemas.observations import OBSERVATIONS, SourceFetched
 from schemas.policy import UnsignedMoves
 from schemas.records import EVENT_MESSAGES
+from schemas.stored import Stored
 from schemas.units import HOUR_NS, WEIGHT_ONE_BP
 from streams.log.nats_log import NatsLog
 from tests.siege.world import WHISPER_TRUST_BP, WHISPERS
@@ -31,28 +33,37 @@ class Moved:
     prices: dict[str, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     trades: Counter[str] = field(default_factory=Counter)
     bytes_by_account: Counter[str] = field(default_factory=Counter)
+    fetched: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """How often each source was fetched, by what came of it."""
 
     async def read(self, log: NatsLog) -> "Moved":
         """Walk along the commands and records that stand on the log by now."""
         wanted = [subjects.events(SHARD, engine) for engine in _ENGINES]
-        wanted.append(subjects.order_command(SHARD, "*"))
+        wanted += [subjects.order_command(SHARD, "*"), subjects.fetches(SHARD, "*")]
         end = await log.last_sequence()
         reader = await log.open_reader(wanted, 0)
         try:
             at = 0
             while at < end and (messages := await reader.poll(READ_BATCH, _POLL_S)):
                 for message in messages:
-                    if ".cmd." in message.subject:
-                        account = subjects.last_token(message.subject)
-                        self.bytes_by_account[account] += len(message.payload)
-                        continue
-                    record = EVENT_MESSAGES.decode(message.payload)
-                    for event in record.events:
-                        self._take(event, record.time_ns)
+                    self._read(message)
                 at = messages[-1].sequence
         finally:
             await reader.close()
         return self
+
+    def _read(self, message: Stored) -> None:
+        if ".cmd." in message.subject:
+            account = subjects.last_token(message.subject)
+            self.bytes_by_account[account] += len(message.payload)
+        elif ".obs-fetch." in message.subject:
+            said = OBSERVATIONS.decode(message.payload)
+            assert isinstance(said, SourceFetched)
+            self.fetched[said.source][f"fetch: {said.problem or said.outcome}"] += 1
+        else:
+            record = EVENT_MESSAGES.decode(message.payload)
+            for event in record.events:
+                self._take(event, record.time_ns)
 
     def _take(self, event: Any, time_ns: int) -> None:
         match event:

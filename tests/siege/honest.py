@@ -1,14 +1,19 @@
 """Honest traders: steady, through both doors, each command timed from when it was due."""
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
+
+import httpx
 
 from tests.chaos.ledger import Ledger
 from tests.chaos.mix import Mix
-from tests.chaos.traders import Door, HttpDoor, NativeDoor, Trader, rest
+from tests.chaos.traders import ANSWER_WITHIN_S, Door, HttpDoor, NativeDoor, Trader, rest
 
+READERS: Final = 4
 DOORS: Final = {"http": 6, "single": 6, "batch": 4}
 EVERY_S: Final = 0.5
 """Between two commands of one trader, of which each may send 20 a second."""
@@ -56,6 +61,36 @@ class SteadyTrader(Trader):
                 due += self._pause_s
         finally:
             await self._door.close()
+
+
+class PageReader:
+    """Looks at markets and books over HTTP without a session, in time, as traders do."""
+
+    def __init__(self, url: str, symbols: Sequence[str], seed: int, times: Times) -> None:
+        self._http = httpx.AsyncClient(base_url=f"{url}/api/v1", timeout=ANSWER_WITHIN_S)
+        self._symbols = symbols
+        self._random = random.Random(seed)
+        self._times = times
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read a page each EVERY_S until `stop`."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._random.random()
+        async with self._http:
+            while not stop.is_set():
+                if loop.time() < due:
+                    await rest(stop, due - loop.time())
+                path = f"/market/{self._random.choice(self._symbols)}"
+                path += self._random.choice(("", "/snapshot", "/trades"))
+                self._times.note("pages", await self._read(path) or loop.time() - due)
+                due += EVERY_S
+
+    async def _read(self, path: str) -> float:
+        """Return 0 for a page that came; one that did not took as long as anyone would wait."""
+        with suppress(httpx.HTTPError):
+            if (await self._http.get(path)).is_success:
+                return 0.0
+        return ANSWER_WITHIN_S
 
 
 def honest_traders(

@@ -4,9 +4,10 @@
 """
 
 import asyncio
+import socket
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
@@ -15,7 +16,6 @@ import httpx
 
 from schemas.decisions import AddSource, ChangeSource, ListMarket
 from schemas.policy import CALIBRATED
-from schemas.sources import Source
 from tests.chaos.founding import RICH_CENTS, Founder
 from tests.chaos.ledger import Ledger
 from tests.chaos.reckoning import Reckoning
@@ -24,14 +24,15 @@ from tests.chaos.watch import Watch
 from tests.siege import world
 from tests.siege.attacks import ATTACKS
 from tests.siege.bounds import Moved
-from tests.siege.ground import Ground, Login, Side
-from tests.siege.honest import ACCOUNTS, Times, honest_traders
+from tests.siege.ground import HOST, Ground, Login, Side
+from tests.siege.honest import ACCOUNTS, READERS, PageReader, Times, honest_traders
 from tests.siege.measures import MemoryWatch, disk
 from tests.siege.over_nats import audited
 from tests.siege.people import FOUNDINGS
 from tests.siege.workers import Workers
 from tests.support.ports import free_port
 from tests.support.venue import Venue
+from tests.support.waiting import LOOK_OUTSIDE_EVERY_S, wait_until
 
 SYMBOLS: Final = [f"SIEGE-{number}" for number in range(1, 9)]
 WASH: Final = "WASHED"
@@ -42,7 +43,7 @@ WASHERS: Final = ["washer-1", "washer-2"]
 WASHER_CENTS: Final = 100_000
 SETTLE_S: Final = 10
 """At the beginning of a phase nothing is timed: what the last one left has to end."""
-TAIL_S: Final = 15
+TAIL_S: Final = 2
 """The attackers go on for a little longer than is timed."""
 FOUNDINGS_S: Final = 5
 RULES: Final = CALIBRATED
@@ -156,8 +157,11 @@ class Siege:
             found.ledger,
             found.times,
         )
-        tasks = [asyncio.create_task(one.run(stop)) for one in traders]
-        tasks.append(asyncio.create_task(self._memory.run(stop)))
+        readers = [
+            PageReader(self._venue.url, SYMBOLS, number, found.times) for number in range(READERS)
+        ]
+        runs = [one.run(stop) for one in traders] + [one.run(stop) for one in readers]
+        tasks = [asyncio.create_task(run) for run in (*runs, self._memory.run(stop))]
         try:
             yield
         finally:
@@ -174,12 +178,12 @@ class Siege:
         refused = Counter(found.ledger.refusals)
 
         async def timed() -> None:
+            await _answered(ports)
             await self._founder.decide(AddSource, *({"source": one} for one in sources))
             await asyncio.sleep(SETTLE_S)
             found.times.phase, self._memory.phase = side, f"{side} {number}"
             await asyncio.sleep(seconds)
             found.times.phase = self._memory.phase = None
-            await self._note_problems(side, sources)
 
         lasts_s = SETTLE_S + seconds + TAIL_S
         await self._act(self._ground(side, ports), names, lasts_s, timed)
@@ -211,14 +215,6 @@ class Siege:
     async def _nothing(self) -> None:
         """Only wait."""
 
-    async def _note_problems(self, side: Side, sources: list[Source]) -> None:
-        """Note what became of the sources' documents, while there are any."""
-        told = await asyncio.to_thread(self._venue.json, "sources")
-        problems = {one["source"]: (one["last_fetch"] or {}).get("problem") for one in told}
-        for source in sources:
-            tally = self.findings.tallies[side][world.attack_by(source)]
-            tally[f"fetch: {problems.get(source.source) or 'read'}"] += 1
-
     def _ground(self, side: Side, ports: dict[str, int]) -> Ground:
         def logins(accounts: list[str]) -> list[Login]:
             seeds = self._founder.seeds
@@ -249,9 +245,25 @@ class Siege:
             self._venue, self._watch, found.ledger, ACCOUNTS, found.reckoning, self._say, others
         )
         found.moved = await Moved().read(self._watch.log)
+        for source, fetched in found.moved.fetched.items():
+            if (side := world.side_of(source)) is not None:
+                found.tallies[side][world.attack_by(source)] += fetched
         self._say("the auditor checks the whole log")
         port = int(self._venue.environment["EVERYTHING_NATS_PORT"])
         found.audit = await audited(str(self._venue.home), port)
+
+
+async def _answered(ports: dict[str, int]) -> None:
+    """Wait until somebody listens at all of `ports`: a source that is not there is left alone."""
+    waiting = set(ports.values())
+
+    def all_answer() -> bool:
+        for port in tuple(waiting):
+            with suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                waiting.remove(port)
+        return not waiting
+
+    await wait_until(all_answer, what="sources are there", every_s=LOOK_OUTSIDE_EVERY_S)
 
 
 def besieged(home: Path) -> Venue:

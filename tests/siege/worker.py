@@ -1,7 +1,7 @@
 """One deed in a process of its own: `python -m tests.siege.worker NAME GROUND SECONDS`.
 
 It says that it is ready, waits for a line, and prints in the end what it noted. It ends by
-itself. Whoever starts it gives it its niceness.
+itself, and gives way to everything else on the machine.
 """
 
 import asyncio
@@ -10,22 +10,24 @@ import random
 import resource
 import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from deploy.processes.giving_way import give_way
 from tests.siege.attacks import BY_NAME
 from tests.siege.ground import Acting, Deed, Ground, Tally
 
+NICENESS: Final = 19
 _GRACE_S: Final = 30
 _FILES: Final = 8_192
 
 
 def main(name: str, ground_path: str, seconds: str) -> None:
     """Do it, and print the tally as JSON."""
-    _give_way()
+    os.setsid()
+    give_way(NICENESS)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, hard), hard))
     ground = msgspec.json.decode(Path(ground_path).read_bytes(), type=Ground)
@@ -38,13 +40,6 @@ def main(name: str, ground_path: str, seconds: str) -> None:
     deed = attack.attack if ground.side == "attack" else attack.behaved
     asyncio.run(_act(deed, acting, float(seconds)))
     print(msgspec.json.encode(acting.tally.answers).decode())
-
-
-def _give_way() -> None:
-    """Be a session that gives way to all others: Linux weighs sessions first, then processes."""
-    os.setsid()
-    with suppress(OSError):  # not every kernel has it
-        Path("/proc/self/autogroup").write_text(str(os.nice(0)))
 
 
 async def _act(deed: Deed, acting: Acting, seconds: float) -> None:

@@ -1,6 +1,8 @@
 """The processes of one phase: one for each attack, or for its well-behaved twin, at nice 19."""
 
 import asyncio
+import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -13,7 +15,6 @@ import msgspec
 from tests.siege.ground import Ground
 
 ROOT: Final = Path(__file__).parents[2]
-NICENESS: Final = "19"
 READY_WITHIN_S: Final = 180
 END_WITHIN_S: Final = 90
 
@@ -35,7 +36,7 @@ class Workers:
         for name in self._names:
             with (self._folder / "workers.log").open("ab") as log:
                 self._processes[name] = await asyncio.create_subprocess_exec(
-                    *("nice", "-n", NICENESS, sys.executable, "-m", "tests.siege.worker"),
+                    *(sys.executable, "-m", "tests.siege.worker"),
                     *(name, str(path), str(seconds)),
                     cwd=ROOT,
                     stdin=asyncio.subprocess.PIPE,
@@ -67,10 +68,9 @@ class Workers:
     async def end(self) -> None:
         """End what still runs."""
         for process in self._processes.values():
-            if process.returncode is None:
-                with suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+            await process.wait()
 
     def complaints(self) -> str:
         """Return the end of what they said on stderr."""

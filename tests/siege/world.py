@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
@@ -46,9 +46,14 @@ def retired(source: Source) -> Source:
     return msgspec.structs.replace(source, active=False)
 
 
-def attack_by(source: Source) -> str:
+def side_of(source: str) -> Side | None:
+    """Return whose a source is, by its name."""
+    return next((side for side in get_args(Side) if source.startswith(f"{side}-")), None)
+
+
+def attack_by(source: str) -> str:
     """Return the name of the attack that a source is for."""
-    return COLLUSION if "whisper" in source.source else DOCUMENTS
+    return COLLUSION if "whisper" in source else DOCUMENTS
 
 
 def robots_bomb(groups: int) -> bytes:
