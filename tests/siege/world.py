@@ -31,7 +31,7 @@ def sources(side: Side, number: int, ports: dict[str, int]) -> list[Source]:
             source=f"{side}-{number}-{kind}",
             name=f"{kind} {number}",
             kind="rss",
-            url=f"http://{HOST}:{ports[kind]}{FEED}",
+            url=f"http://{_host_of(kind)}:{ports[kind]}{FEED}",
             trust_bp=WHISPER_TRUST_BP,
             poll_interval_s=2,
             crawl_delay_s=0,
@@ -39,6 +39,11 @@ def sources(side: Side, number: int, ports: dict[str, int]) -> list[Source]:
         )
         for kind in KINDS
     ]
+
+
+def _host_of(kind: str) -> str:
+    """Return a name of this machine: a host is asked one thing at a time, whatever its ports."""
+    return "localhost" if kind in WHISPERS else HOST
 
 
 def retired(source: Source) -> Source:
