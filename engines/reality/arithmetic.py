@@ -28,7 +28,8 @@ _SHORT: Final = _CONTEXT.copy()
 _SHORT.prec = 18
 """An exponential of 18 digits takes a quarter of the time, and says the same but near a half."""
 _ALMOST_HALF: Final = Decimal("0.499999999")
-"""A weight below 100,000 of 18 digits is right to 1e-11; this far off it needs all digits."""
+"""A weight below 100,000 of 18 digits is right to 1e-11. One further off its integer than this
+is computed with all digits."""
 _ONE_E4: Final = 10_000
 _FADED: Final = 100
 """After so many TAU a weight is far below half of its last digit."""
@@ -120,9 +121,11 @@ def is_spike(move_e2: int, moves_e2: Sequence[int], z_score_e2: int) -> bool:
     above = (count * move_e2 - total) * HUNDREDTHS
     if above <= 0:
         return False
-    variance = count * sum(map(mul, moves_e2, moves_e2)) - total * total
-    floor = (SPIKE_STD_FLOOR_E2 * count) ** 2
-    return above * above > z_score_e2 * z_score_e2 * max(variance, floor)
+    squared, least = above * above, z_score_e2 * z_score_e2
+    if squared <= least * (SPIKE_STD_FLOOR_E2 * count) ** 2:
+        return False
+    squares: int = sum(map(mul, moves_e2, moves_e2))
+    return squared > least * (count * squares - total * total)
 
 
 def is_repeated(move_e2: int, moves_e2: Sequence[int], times: int) -> bool:

@@ -74,8 +74,12 @@ class Charges:
 
     def total_e2(self, source: str, symbol: str, after_ns: int) -> int:
         """Return how much `source` moved `symbol`, up and down together, after `after_ns`."""
-        charges = self._pairs.get((source, symbol), ())
-        return sum(charge.moved_e2 for charge in charges if charge.at_ns > after_ns)
+        total_e2 = 0
+        for charge in reversed(self._pairs.get((source, symbol), ())):
+            if charge.at_ns <= after_ns:
+                break
+            total_e2 += charge.moved_e2
+        return total_e2
 
     def oldest_ns(self) -> int | None:
         return self._all[0].at_ns if self._all else None
@@ -120,9 +124,19 @@ class UnsignedMoved(msgspec.Struct, array_like=True):
         hour, pairs = at_ns // HOUR_NS, self.pairs.get(source)
         if pairs is None:
             pairs = self.pairs[source] = {}
-        _add(self.symbols, symbol, hour, _WEEK_HOURS, moved_e2)
-        _add(self.sources, source, hour, _DAY_HOURS, moved_e2)
-        _add(pairs, symbol, hour, _DAY_HOURS, moved_e2)
+        for moved, name, kept_hours in (
+            (self.symbols, symbol, _WEEK_HOURS),
+            (self.sources, source, _DAY_HOURS),
+            (pairs, symbol, _DAY_HOURS),
+        ):
+            hours = moved.get(name)
+            if hours is None:
+                moved[name] = [HourMoved(hour, moved_e2)]
+            elif hours[-1].hour == hour:
+                hours[-1].moved_e2 += moved_e2
+            else:
+                hours.append(HourMoved(hour, moved_e2))
+                _forget_hours(hours, hour - kept_hours)
 
     def of_symbol_e2(self, symbol: str, after_ns: int) -> int:
         """Return how far all sources moved `symbol` after `after_ns`, a week ago at most."""
@@ -147,21 +161,6 @@ class UnsignedMoved(msgspec.Struct, array_like=True):
                 del self.pairs[source]
 
 
-def _add(
-    moved: dict[str, list[HourMoved]], name: str, hour: int, kept_hours: int, moved_e2: int
-) -> None:
-    hours = moved.get(name)
-    if hours is None:
-        moved[name] = [HourMoved(hour, moved_e2)]
-        return
-    last = hours[-1]
-    if last.hour == hour:
-        last.moved_e2 += moved_e2
-    else:
-        hours.append(HourMoved(hour, moved_e2))
-        _forget_hours(hours, hour - kept_hours)
-
-
 def _forget(moved: dict[str, list[HourMoved]], first_hour: int) -> None:
     for name, hours in [*moved.items()]:
         _forget_hours(hours, first_hour)
@@ -175,8 +174,12 @@ def _forget_hours(hours: list[HourMoved], first_hour: int) -> None:
 
 
 def _total_e2(hours: Sequence[HourMoved], after_ns: int) -> int:
-    first = after_ns // HOUR_NS
-    return sum(one.moved_e2 for one in hours if one.hour >= first)
+    first_hour, total_e2 = after_ns // HOUR_NS, 0
+    for one in reversed(hours):
+        if one.hour < first_hour:
+            break
+        total_e2 += one.moved_e2
+    return total_e2
 
 
 def _hour(one: HourMoved) -> int:

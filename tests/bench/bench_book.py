@@ -120,7 +120,7 @@ def timed(work: Callable[[], Any]) -> float:
 def book_alone(work: list[Operation]) -> Timed:
     """Match, rest and cancel in the book; nobody owns anything."""
     book = Book("X", 1)
-    nobody = Holding(Account(0, "nobody", ""), "X")
+    nobody = Holding(Account("nobody", ""), "X")
     orders: dict[int, RestingOrder] = {}
     trades: list[Trade] = []
 

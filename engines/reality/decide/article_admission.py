@@ -24,7 +24,7 @@ from schemas.events.reality import (
     SourceQuarantined,
 )
 from schemas.limits import MAX_DETAIL_CHARS
-from schemas.observations import Neighbour, SignalsMeasured
+from schemas.observations import SignalsMeasured
 from schemas.texts import clean
 from schemas.units import HOUR_NS
 
@@ -70,7 +70,7 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
     if drop is not None:
         yield _dropped(sequence, signals, drop, now_ns)
         return
-    yield _joined(state, sequence, signals, place.like, now_ns)
+    yield _joined(sequence, signals, place, now_ns)
     yield from _effects(state, sequence, signals, place, heard, now_ns)
 
 
@@ -139,7 +139,7 @@ def _no_say(state: State, signals: SignalsMeasured, place: Place) -> _Drop | Non
     like = place.like
     if like is not None and place.near:
         return _Drop("duplicate", like.article, like.similarity_bp)
-    if like is not None and hearing.is_full(state, place):
+    if like is not None and hearing.is_full(state.persisted.clusters[place.cluster]):
         return _Drop("duplicate", like.article, like.similarity_bp, "its cluster is full")
     return None if hearing.mentions(state, signals) else _Drop("no_market")
 
@@ -165,13 +165,7 @@ def _heard(state: State, sequence: int, signals: SignalsMeasured, place: Place) 
     """Return what the article says that has a say. A retraction only takes back."""
     if place.notice == "retraction":
         return []
-    cluster_id = _cluster_id(state, signals, place)
-    return [*hearing.hear(state, sequence, signals, place, cluster_id)]
-
-
-def _cluster_id(state: State, signals: SignalsMeasured, place: Place) -> int:
-    like = place.like
-    return signals.article if like is None else state.persisted.window[like.article].cluster
+    return hearing.hear(state, sequence, signals, place)
 
 
 def _effects(
@@ -186,10 +180,9 @@ def _effects(
     if place.notice or place.ends or any(one.replaces for one in heard):
         yield from _with_ends(state, sequence, signals, place, heard, now_ns)
         return
-    cluster_id = _cluster_id(state, signals, place)
     for one in heard:
         yield one.assessed
-        yield from stories.assess(state, sequence, cluster_id, one.assessed.symbol, now_ns)
+        yield from stories.assess(state, sequence, place.cluster, one.assessed.symbol, now_ns)
 
 
 def _with_ends(
@@ -205,7 +198,7 @@ def _with_ends(
     A notice ends what its source told of any symbol, a later version of a page only what it
     says of a symbol now.
     """
-    cluster_id = _cluster_id(state, signals, place)
+    cluster_id = place.cluster
     said = {one.assessed.symbol: one for one in heard}
     cluster = state.persisted.clusters.get(cluster_id)
     told = [*cluster.stories] if cluster is not None and place.notice else []
@@ -236,9 +229,9 @@ def _with_ends(
 
 
 def _joined(
-    state: State, sequence: int, signals: SignalsMeasured, like: Neighbour | None, now_ns: int
+    sequence: int, signals: SignalsMeasured, place: Place, now_ns: int
 ) -> ClusterOpened | ArticleGrouped:
-    published_ns = _published_ns(signals)
+    published_ns, like = _published_ns(signals), place.like
     if like is None:
         return ClusterOpened(
             cause=sequence,
@@ -258,7 +251,7 @@ def _joined(
         published_ns=published_ns,
         observed_ns=signals.observed_ns,
         at_ns=now_ns,
-        cluster=state.persisted.window[like.article].cluster,
+        cluster=place.cluster,
         neighbour=like.article,
         similarity_bp=like.similarity_bp,
         page=signals.page,

@@ -5,13 +5,12 @@ a source that is not trusted more. A copy by a better source takes the other's p
 does not matter who speaks first; to the opposite side, both are heard.
 """
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from engines.reality import arithmetic
 from engines.reality.decide.placing import Place
 from engines.reality.limits import MAX_CLUSTER_ARTICLES
-from engines.reality.state import State
+from engines.reality.state import ArticleCluster, State
 from engines.reality.story import Story
 from schemas.events.reality import ArticleAssessed
 from schemas.limits import MAX_MENTIONS
@@ -36,26 +35,23 @@ def mentions(state: State, signals: SignalsMeasured) -> dict[str, Mention]:
     return found
 
 
-def is_full(state: State, place: Place) -> bool:
-    """Tell whether no more may join the cluster but in the place of another."""
-    if place.like is None:
-        return False
-    cluster_id = state.persisted.window[place.like.article].cluster
-    return state.persisted.clusters[cluster_id].articles >= MAX_CLUSTER_ARTICLES
+def is_full(cluster: ArticleCluster | None) -> bool:
+    """Tell whether no more may join a cluster but in the place of another."""
+    return cluster is not None and cluster.articles >= MAX_CLUSTER_ARTICLES
 
 
-def hear(
-    state: State, sequence: int, signals: SignalsMeasured, place: Place, cluster_id: int
-) -> Iterator[Hearing]:
-    """Yield what has a say, by symbol."""
-    cluster = state.persisted.clusters.get(cluster_id)
-    full = is_full(state, place)
+def hear(state: State, sequence: int, signals: SignalsMeasured, place: Place) -> list[Hearing]:
+    """Return what has a say, one for each symbol."""
+    heard: list[Hearing] = []
+    cluster = state.persisted.clusters.get(place.cluster)
+    full = is_full(cluster)
     for mention in mentions(state, signals).values():
-        assessed = _assessed(state, sequence, signals, cluster_id, mention)
+        assessed = _assessed(state, sequence, signals, place.cluster, mention)
         story = cluster.stories.get(mention.symbol) if cluster is not None else None
         replaces = [] if story is None else _replaces(story, assessed, place, full)
         if replaces is not None:
-            yield Hearing(assessed, replaces)
+            heard.append(Hearing(assessed, replaces))
+    return heard
 
 
 def _replaces(

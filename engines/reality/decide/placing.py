@@ -5,7 +5,8 @@ later version of a source's own page, and a correction or retraction by the sour
 story, stand for what that source told before. Nobody else's notice does: it only tells.
 """
 
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Final, NamedTuple
 
 from engines.reality.state import ArticleCluster, State, WindowArticle
 from schemas.articles import Notice
@@ -17,18 +18,20 @@ from schemas.units import WEIGHT_ONE_BP
 class Place(NamedTuple):
     """Where an article belongs.
 
-    `like` is the earlier article that it joins, None if it tells of something new. `near` are
+    `cluster` is the one that it joins, or opens by itself. `like` is the earlier article that it
+    joins, None if it tells of something new. `near` are
     the tellings of that cluster that it is nearly a copy of. `notice` is what it says of its own
     source's tellings, empty if nothing; `ends` are those of them that it takes the place of.
     """
 
+    cluster: int
     like: Neighbour | None
     near: list[int]
     notice: Notice
     ends: list[int]
 
 
-NOWHERE = Place(None, [], "", [])
+_SIMILARITY_BP: Final = attrgetter("similarity_bp")
 
 
 def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
@@ -37,12 +40,12 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     same = other_voice(state, signals, now_ns)
     if same is not None:
         alike.append(Neighbour(same, WEIGHT_ONE_BP))
-    like = max(alike, key=lambda one: one.similarity_bp, default=None)  # the first of equals
+    like = max(alike, key=_SIMILARITY_BP, default=None)  # the first of equals
     prior = _earlier_version(state, signals, now_ns)
     if prior is not None and signals.notice:
         like = next((one for one in alike if one.article == prior), Neighbour(prior, 0))
     if like is None:
-        return NOWHERE
+        return _nowhere(signals)
     window = state.persisted.window
     cluster_id = window[like.article].cluster
     cluster = state.persisted.clusters[cluster_id]
@@ -58,7 +61,7 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     if notice and prior is None and not _has_told(cluster, signals.source):
         notice = ""
     ends = _ended(cluster, signals.source, prior, notice)
-    return Place(like, [*dict.fromkeys(near)], notice, ends)
+    return Place(cluster_id, like, [*dict.fromkeys(near)], notice, ends)
 
 
 def other_voice(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
@@ -67,20 +70,25 @@ def other_voice(state: State, signals: SignalsMeasured, now_ns: int) -> int | No
     It is a copy like any other then: whose source is trusted more has the say, not who was first.
     """
     same = state.persisted.seen.get(signals.snapshot_id)
-    entry = None if same is None else _in_window(state, same, now_ns)
-    if same is None or entry is None or signals.article < same:
+    if same is None or signals.article < same:
         return None
-    return None if entry.source == signals.source else same
+    entry = _in_window(state, same, now_ns)
+    return None if entry is None or entry.source == signals.source else same
 
 
 def of_a_retraction(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     """Return what an article that is not fit takes back by its page, if it is a retraction."""
     prior = _earlier_version(state, signals, now_ns)
     if prior is None or signals.notice != "retraction":
-        return NOWHERE
-    cluster = state.persisted.clusters[state.persisted.window[prior].cluster]
-    ends = _ended(cluster, signals.source, prior, "retraction")
-    return Place(Neighbour(prior, 0), [], "retraction", ends)
+        return _nowhere(signals)
+    cluster_id = state.persisted.window[prior].cluster
+    ends = _ended(state.persisted.clusters[cluster_id], signals.source, prior, "retraction")
+    return Place(cluster_id, Neighbour(prior, 0), [], "retraction", ends)
+
+
+def _nowhere(signals: SignalsMeasured) -> Place:
+    """Return the place of an article that tells of something new."""
+    return Place(signals.article, None, [], "", [])
 
 
 def _alike(state: State, signals: SignalsMeasured, now_ns: int) -> list[Neighbour]:
@@ -122,9 +130,9 @@ def _has_told(cluster: ArticleCluster, source: str) -> bool:
 
 def _ended(cluster: ArticleCluster, source: str, prior: int | None, notice: Notice) -> list[int]:
     """Return the own tellings that an article ends: that of its page, or by a notice all."""
+    if prior is None and not notice:
+        return []
     stories = cluster.stories.values()
     if prior is not None:
         return [prior] if any(prior in story.tellings for story in stories) else []
-    if not notice:
-        return []
     return [*dict.fromkeys(one for story in stories for one in story.told_in(source))]

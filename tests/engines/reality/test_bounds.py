@@ -173,6 +173,20 @@ def test_full_window_lets_its_oldest_article_go(monkeypatch: pytest.MonkeyPatch)
     venue.check()
 
 
+def test_article_like_the_one_that_makes_room_for_it_joins_its_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(evolve, "MAX_WINDOW_ARTICLES", 2)
+    venue = RealityVenue()
+    a, b = (first_article(venue.measure()) for _ in range(2))
+    told = venue.measure("weekly", neighbours=venue.neighbour(a), sentiment_bp=5_000)
+    assert kinds(told)[:2] == ["ArticleGrouped", "ArticleAssessed"]
+    c = only(told, ArticleGrouped).article
+    assert [*venue.state.persisted.window] == [b, c]
+    assert [*venue.state.persisted.clusters[a].stories["RAIN"].tellings] == [a, c]
+    venue.check()
+
+
 def test_memory_of_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "MAX_REMEMBERED_ARTICLES", 4)
     venue = RealityVenue()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from engines.kernel import decide_group
 from engines.reality.limits import REMEMBER_ARTICLES_NS
+from engines.reality.story import Story
 from schemas.codec import encode
 from schemas.events import Event
 from schemas.events.governance import (
@@ -77,14 +78,20 @@ class Course:
     def step(self, data: st.DataObject) -> None:
         kind = data.draw(
             st.sampled_from(["measure"] * 8 + ["again", "wait", "answer", "answer", "review"] * 2
-                            + ["govern", "govern", "junk", "llm"])
+                            + ["govern", "govern", "junk", "llm", "restart"])
         )  # fmt: skip
         before = self.venue.engine.dump(self.venue.state)
         events = getattr(self, f"_{kind}")(data)
         self.told += events
         note(kind)
-        if not events and kind != "wait":
+        if not events and kind not in ("wait", "restart"):
             self.silent.append((self.venue.driver.inputs[-1], before, self.venue.now_ns))
+
+    def _restart(self, data: st.DataObject) -> list[Event]:
+        """Go on from a snapshot; `check` decides all again without one."""
+        engine = self.venue.engine
+        self.venue.driver.state = engine.load(engine.dump(self.venue.state))
+        return []
 
     def _measure(self, data: st.DataObject) -> list[Event]:
         now_ns = self.venue.now_ns
@@ -224,6 +231,7 @@ def check_state(venue: RealityVenue) -> None:
             assert len(story.articles) <= cluster.articles
             assert not story.review or story.review in kept.reviews
             assert sum(story.moved_e2.values()) == story.applied_e2
+            assert story.totals == Story(tellings=story.tellings).totals
             assert {*story.sources} <= {*story.moved_e2} - {*story.refused}
             assert min(story.refused_up_e2, story.refused_down_e2) >= 0
             assert len(story.asked_about) <= MAX_LLM_ARTICLES
