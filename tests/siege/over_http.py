@@ -1,7 +1,6 @@
 """Attacks 1, 5 and 9 of the list: what a stranger without an account can do over HTTP."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Final
 
 from streams.gateway.limits import MAX_ADDRESS_CONNECTIONS, MAX_BODY_BYTES, OPEN_PERCENT
@@ -14,26 +13,18 @@ SILENT_SOCKETS: Final = SILENT_ADDRESSES * MAX_ADDRESS_CONNECTIONS
 _PAUSE_S: Final = 1.0
 _BOMB_PART: Final = b"X-Bomb: " + b"x" * 8_000 + b"\r\n"
 _BOMB_PARTS: Final = 8_000  # 64 MB
-_PATHS: Final = ("/api/v1/markets", "/api/v1/venue", "/api/v1/search?q=a", "/api/v1/health")
-_MIXED: Final = ("/api/v1/markets", *("/api/v1/venue", "/api/v1/health", "/api/v1/ready") * 2)
+_PATHS: Final = ("/api/v1/markets", *("/api/v1/venue", "/api/v1/health", "/api/v1/ready") * 2)
 """As few of these ask the tables as of what a flood asks for."""
 
 
-async def browse(
-    acting: Acting,
-    network: int,
-    hosts: int,
-    count: int,
-    pause_s: float,
-    paths: Sequence[str] = _PATHS,
-) -> None:
+async def browse(acting: Acting, network: int, hosts: int, count: int, pause_s: float) -> None:
     """Ask for pages on `count` connections that are kept, as browsers do."""
 
     async def page(number: int) -> None:
         address = acting.ground.address(network, 1 + number % hosts)
         async with connected(acting, address) as client:
             for _ in range(100):
-                await client.ask("GET", acting.dice.choice(paths))
+                await client.ask("GET", acting.dice.choice(_PATHS))
                 await asyncio.sleep(pause_s * acting.dice.uniform(0.5, 1.5))
 
     await acting.each(count, page)
@@ -169,7 +160,7 @@ async def _many_visitors(acting: Acting) -> None:
 
 
 async def _busy_visitors(acting: Acting) -> None:
-    await browse(acting, 6, 1, MAX_ADDRESS_CONNECTIONS * OPEN_PERCENT // 100 - 8, 0.0, _MIXED)
+    await browse(acting, 6, 1, MAX_ADDRESS_CONNECTIONS * OPEN_PERCENT // 100 - 8, 0.0)
 
 
 ATTACKS: Final = (
