@@ -22,7 +22,7 @@ class Telling(msgspec.Struct, array_like=True, frozen=True, gc=False):
     published_ns: int
 
 
-class Totals(msgspec.Struct, gc=False):
+class Sums(msgspec.Struct, gc=False):
     """What tellings come to together.
 
     `sources` has the trust of each source as of its last telling, `source_trust_bp` the sum of
@@ -76,17 +76,17 @@ class Story(msgspec.Struct, array_like=True, dict=True):
         return [*self.tellings]
 
     @cached_property
-    def totals(self) -> Totals:
-        """The sums over the tellings; computed anew only after one of them was withdrawn."""
-        totals = Totals()
+    def sums(self) -> Sums:
+        """The sums over the tellings; computed again only after one was withdrawn."""
+        sums = Sums()
         for telling in self.tellings.values():
-            totals.add(telling)
-        return totals
+            sums.add(telling)
+        return sums
 
     @property
     def sources(self) -> dict[str, int]:
         """The sources of the tellings, and the trust of each as of its last one."""
-        return self.totals.sources
+        return self.sums.sources
 
     @property
     def charged(self) -> str:
@@ -135,11 +135,11 @@ class Story(msgspec.Struct, array_like=True, dict=True):
         return clamp(points_e2 - self.applied_e2, min(-gone_e2, 0), max(-gone_e2, 0))
 
     def tell(self, article: int, telling: Telling) -> None:
-        """Let an article have a say. One that is told a second time says it anew."""
+        """Let an article have a say. Told a second time, it replaces what it told."""
         if article in self.tellings:
-            self._forget_totals()
+            self._forget_sums()
         else:
-            self.totals.add(telling)
+            self.sums.add(telling)
         self.tellings[article] = telling
         self.moved_e2.setdefault(telling.source, 0)
 
@@ -147,7 +147,7 @@ class Story(msgspec.Struct, array_like=True, dict=True):
         """Let articles have no say any more; nor has an answer of the LLM about any of them."""
         for article in articles:
             del self.tellings[article]
-        self._forget_totals()
+        self._forget_sums()
         about = [article for article in self.asked_about if article in articles]
         if about and self.asked == "used":
             self.asked, self.impact_e2, self.confidence_bp = "invalid", 0, 0
@@ -172,5 +172,5 @@ class Story(msgspec.Struct, array_like=True, dict=True):
         self.refused_down_e2 = down_e2 + max(approved_e2 - proposed_e2, 0)
         self.told_by = told_by
 
-    def _forget_totals(self) -> None:
-        self.__dict__.pop("totals", None)
+    def _forget_sums(self) -> None:
+        self.__dict__.pop("sums", None)

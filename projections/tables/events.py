@@ -154,11 +154,16 @@ _REFUSE = Statement(
     UPDATE event_articles e SET withdrawn = 'refused', cause = s.cause, sequence = s.sequence
     FROM stage_event_articles_refuse s
     WHERE e.event_id = s.event_id AND e.source = s.source AND e.withdrawn = ''
+        AND e.sequence <= s.sequence AND NOT EXISTS (
+            SELECT 1 FROM stage_event_articles_refuse f
+            WHERE f.event_id = s.event_id AND f.source = s.source
+                AND e.sequence <= f.sequence AND f.sequence < s.sequence
+        )
     """,
     exact=False,
     rare=True,
 )
-# A refused source tells its story no more, so it does not matter that this runs last.
+# This runs last in a batch: a refusal is of what stood before it, and the first one counts.
 
 _OPENED: Final = list(_STAGED).index("opened_ns")
 _MORE: Final = list(_STAGED).index("more_to_apply")

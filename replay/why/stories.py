@@ -189,7 +189,7 @@ class Stories:
         cluster = impact.event.cluster
         story = self._stories.get(cluster)
         if story is not None:
-            told = story.told.totals
+            told = story.told.sums
             story.latest = StoryVersion(
                 cluster,
                 tuple(story.articles),

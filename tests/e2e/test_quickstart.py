@@ -327,9 +327,9 @@ def test_ctrl_c_stops_all_and_a_second_up_goes_on(tmp_path: Path) -> None:
     at.start()
     try:
         assert at.json("status")["log"]["messages"] >= before
-        assert held(at, "alice") == {SYMBOL: 1}
+        wait_for("alice holds 1", lambda: held(at, "alice") == {SYMBOL: 1})
         trade(at)
-        assert held(at, "alice") == {SYMBOL: 2}
+        wait_for("alice holds 2", lambda: held(at, "alice") == {SYMBOL: 2})
         assert at.json("verify")["exit_code"] == 0
         assert at.json("rebuild")["equal"]
     finally:
@@ -347,7 +347,7 @@ def test_up_recovers_from_its_own_kill(tmp_path: Path) -> None:
     at.start()
     try:
         trade(at)
-        assert held(at, "alice") == {SYMBOL: 2}
+        wait_for("alice holds 2", lambda: held(at, "alice") == {SYMBOL: 2})
         assert at.json("verify")["exit_code"] == 0
         assert all(one["alive"] for one in at.json("status")["processes"].values())
     finally:

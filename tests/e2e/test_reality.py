@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
+from schemas.codec import encode
 from schemas.events import reality
 from schemas.observations import (
     OBSERVATIONS,
@@ -106,11 +109,20 @@ class World:
         return [event for event in found if event.reason == reason]
 
 
+def found(at: Venue, folder: Path) -> None:
+    """Found a venue of the calibrated policy, whose new sources may move all that they say."""
+    policy = folder / "policy.json"
+    policy.write_bytes(encode(replace(CALIBRATED, name="uncapped", unsigned=UNSET)))
+    at.run("init", "Newsroom", "--policy", "calibrated")
+    at.run("admin", "set-policy", "--reason", "no caps on new sources", "--file", str(policy))
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """Give a venue of the calibrated policy with one market."""
-    with news() as web, venue(tmp_path_factory.mktemp("reality") / "data") as at:
-        at.run("init", "Newsroom", "--policy", "calibrated")
+    folder = tmp_path_factory.mktemp("reality")
+    with news() as web, venue(folder / "data") as at:
+        found(at, folder)
         at.run(
             "admin", "list-market", SYMBOL, "--name", "Rain in Oslo", "--type", "social",
             "--alias", "Oslo rain", "--market-weight", "0.40",
@@ -300,7 +312,7 @@ def test_an_llm_is_asked_when_there_is_one(tmp_path: Path) -> None:
         at.environment.update(told)
         at.start()
         try:
-            at.run("init", "Newsroom", "--policy", "calibrated")
+            found(at, tmp_path)
             at.run(
                 "admin", "list-market", SYMBOL, "--name", "Rain in Oslo", "--type", "social",
                 "--alias", "Oslo rain",

@@ -71,7 +71,12 @@ def judge(state: State, sequence: int, signals: SignalsMeasured, now_ns: int) ->
         yield _dropped(sequence, signals, drop, now_ns)
         return
     yield _joined(sequence, signals, place, now_ns)
-    yield from _effects(state, sequence, signals, place, heard, now_ns)
+    if place.notice or place.ends or any(one.replaces for one in heard):
+        yield from _effects(state, sequence, signals, place, heard, now_ns)
+        return
+    for one in heard:  # the short way of nearly all articles, which end nothing
+        yield one.assessed
+        yield from stories.assess(state, sequence, place.cluster, one.assessed.symbol, now_ns)
 
 
 # -- why an article has no say -------------------------------------------------------
@@ -176,24 +181,7 @@ def _effects(
     heard: list[Hearing],
     now_ns: int,
 ) -> Iterator[Event]:
-    """Yield what follows for each symbol from what the article says, and from what it ends."""
-    if place.notice or place.ends or any(one.replaces for one in heard):
-        yield from _with_ends(state, sequence, signals, place, heard, now_ns)
-        return
-    for one in heard:
-        yield one.assessed
-        yield from stories.assess(state, sequence, place.cluster, one.assessed.symbol, now_ns)
-
-
-def _with_ends(
-    state: State,
-    sequence: int,
-    signals: SignalsMeasured,
-    place: Place,
-    heard: list[Hearing],
-    now_ns: int,
-) -> Iterator[Event]:
-    """Yield what follows from an article of which some telling may lose its say.
+    """Yield what follows for each symbol from what the article says, and from what it ends.
 
     A notice ends what its source told of any symbol, a later version of a page only what it
     says of a symbol now.

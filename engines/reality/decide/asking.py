@@ -6,6 +6,7 @@ from typing import Literal
 from engines.reality import arithmetic
 from engines.reality.limits import MAX_LLM_WAITING
 from engines.reality.state import State
+from engines.reality.story import Story
 from schemas.events.reality import (
     Event,
     ImpactAssessed,
@@ -23,19 +24,19 @@ def request_id(cluster_id: int, symbol: str) -> str:
     return f"{cluster_id}-{symbol}"
 
 
-def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event, None, LlmUse]:
+def ask(
+    state: State, story: Story, computed: ImpactAssessed, now_ns: int
+) -> Generator[Event, None, LlmUse]:
     """Ask the LLM if the story deserves it and was not asked about; return the LLM's part in it.
 
     A story for which there was no token, or no LLM, is tried again with its next article.
     """
-    cluster_id, symbol = computed.cluster, computed.symbol
-    story = state.persisted.clusters[cluster_id].stories[symbol]
     if story.asked:
         return story.asked
     why = _why(state, computed)
     if why is None:
         return "not_needed"
-    id_ = request_id(cluster_id, symbol)
+    id_ = request_id(computed.cluster, computed.symbol)
     obstacle = _obstacle(state, now_ns)
     if obstacle is not None:
         yield LlmSkipped(computed.cause, id_, obstacle)
@@ -43,8 +44,8 @@ def ask(state: State, computed: ImpactAssessed, now_ns: int) -> Generator[Event,
     yield LlmRequested(
         cause=computed.cause,
         request_id=id_,
-        cluster=cluster_id,
-        symbol=symbol,
+        cluster=computed.cluster,
+        symbol=computed.symbol,
         articles=story.articles[-MAX_LLM_ARTICLES:],
         quick_bp=computed.quick_bp,
         why=why,

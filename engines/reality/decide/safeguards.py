@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from engines.reality.arithmetic import clamp, is_repeated, is_spike
 from engines.reality.decide import caps, reviews
 from engines.reality.state import State
+from engines.reality.story import Story
 from schemas.events.reality import Event, ImpactAssessed, MoveCut, ReviewReason, ScoreChanged
 from schemas.units import SCORE_MAX_E2, to_decimal
 
 
-def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
+def apply(state: State, story: Story, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
     """Move the score by the rest of a story's points, or open a review of that move.
 
     While a review of the story is open, nothing more is proposed; the points that come together
@@ -21,7 +22,6 @@ def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
     used a symbol's cap up.
     """
     symbol, delta_e2 = impact.symbol, impact.delta_e2
-    story = state.persisted.clusters[impact.cluster].stories[symbol]
     old_e2 = state.persisted.scores[symbol].score_e2
     new_e2 = clamp(old_e2 + delta_e2, 0, SCORE_MAX_E2)
     if story.review or new_e2 == old_e2:
@@ -29,7 +29,7 @@ def apply(state: State, impact: ImpactAssessed, now_ns: int) -> Iterator[Event]:
     source = story.charged
     left = caps.tightest(state, symbol, source, now_ns)
     most_e2 = abs(delta_e2) if left is None else min(abs(delta_e2), left.left_e2)
-    reasons = _reasons(state, impact, source, most_e2, now_ns)
+    reasons = _reasons(state, story, impact, most_e2, now_ns)
     if left is not None and left.is_used_up_by_all:
         reasons["unsigned_cap"] = f"all have used {to_decimal(left.used_e2)} of {left.cap}"
     refused_e2 = story.refused_before_e2(delta_e2)
@@ -76,7 +76,7 @@ def _cut(
 
 
 def _reasons(
-    state: State, impact: ImpactAssessed, source: str, most_e2: int, now_ns: int
+    state: State, story: Story, impact: ImpactAssessed, most_e2: int, now_ns: int
 ) -> dict[ReviewReason, str]:
     """Return why a person must look at a move, each with its numbers.
 
@@ -93,17 +93,16 @@ def _reasons(
         above = f"moves {to_decimal(move_e2)}, above {to_decimal(suspicious_e2)}"
         found["suspicious_delta"] = above
     after_ns = now_ns - safeguards.source_window_ns
+    source = story.charged
     used_e2 = state.charges.total_e2(source, impact.symbol, after_ns)
     if used_e2 + move_e2 > safeguards.source_cap_e2:
         cap = to_decimal(safeguards.source_cap_e2)
         found["source_cap"] = f"{source} has used {to_decimal(used_e2)} of {cap}"
     if most_e2:
         found |= _spike(state, impact.symbol, most_e2)
-    if impact.llm == "used":
-        story = state.persisted.clusters[impact.cluster].stories[impact.symbol]
-        if story.impact_e2 * impact.computed_e2 < 0:
-            computed, said = to_decimal(impact.computed_e2), to_decimal(story.impact_e2)
-            found["llm_sign"] = f"computed {computed}, and the LLM says {said}"
+    if impact.llm == "used" and story.impact_e2 * impact.computed_e2 < 0:
+        computed, said = to_decimal(impact.computed_e2), to_decimal(story.impact_e2)
+        found["llm_sign"] = f"computed {computed}, and the LLM says {said}"
     return found
 
 

@@ -22,7 +22,7 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
     if not story.tellings:
         return
     computed = _computed(state, story, cause, cluster_id, symbol, now_ns)
-    use = yield from asking.ask(state, computed, now_ns)
+    use = yield from asking.ask(state, story, computed, now_ns)
     points_e2 = _points_e2(state, story, computed)
     delta_e2 = story.left_e2(points_e2)
     impact = msgspec.structs.replace(
@@ -34,7 +34,7 @@ def assess(state: State, cause: int, cluster_id: int, symbol: str, now_ns: int) 
     )
     yield impact
     if use != "waiting":
-        yield from safeguards.apply(state, impact, now_ns)
+        yield from safeguards.apply(state, story, impact, now_ns)
 
 
 def as_told(
@@ -63,13 +63,13 @@ def _computed(
 ) -> ImpactAssessed:
     """Return the assessment by the articles alone; each number follows from the others in it."""
     policy = state.persisted.reality
-    totals = story.totals
-    related, independent = len(story.tellings), len(totals.sources)
-    trust_bp = round_half_even(totals.source_trust_bp, independent)
+    sums = story.sums
+    related, independent = len(story.tellings), len(sums.sources)
+    trust_bp = round_half_even(sums.source_trust_bp, independent)
     quick_bp = 0
-    if totals.trust_bp:
-        quick_bp = round_half_even(totals.weighed_quick, totals.trust_bp)
-    age_ns = max(now_ns - totals.published_ns, 0)
+    if sums.trust_bp:
+        quick_bp = round_half_even(sums.weighed_quick, sums.trust_bp)
+    age_ns = max(now_ns - sums.published_ns, 0)
     weight_e4 = arithmetic.weight_e4(trust_bp, related, age_ns, policy.tau_ns)
     computed_e2 = arithmetic.computed_e2(policy, weight_e4, quick_bp)
     return ImpactAssessed(

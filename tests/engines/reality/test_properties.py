@@ -231,7 +231,7 @@ def check_state(venue: RealityVenue) -> None:
             assert len(story.articles) <= cluster.articles
             assert not story.review or story.review in kept.reviews
             assert sum(story.moved_e2.values()) == story.applied_e2
-            assert story.totals == Story(tellings=story.tellings).totals
+            assert story.sums == Story(tellings=story.tellings).sums
             assert {*story.sources} <= {*story.moved_e2} - {*story.refused}
             assert min(story.refused_up_e2, story.refused_down_e2) >= 0
             assert len(story.asked_about) <= MAX_LLM_ARTICLES

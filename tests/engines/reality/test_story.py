@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.reality.story import Story, Telling, Totals
+from engines.reality.story import Story, Sums, Telling
 from tests.support.drawing import drawn
 
 TELLINGS = st.builds(
@@ -19,7 +19,7 @@ TOLD = st.tuples(st.integers(1, 8), st.one_of(st.none(), TELLINGS))
 
 @drawn(200)
 @given(st.lists(TOLD, max_size=12))
-def test_totals_are_those_of_the_tellings_that_have_a_say(
+def test_sums_are_those_of_the_tellings_that_have_a_say(
     told: list[tuple[int, Telling | None]],
 ) -> None:
     story = Story()
@@ -30,7 +30,7 @@ def test_totals_are_those_of_the_tellings_that_have_a_say(
             story.withdraw([article])
         tellings = story.tellings.values()
         assert [*story.sources] == [*dict.fromkeys(one.source for one in tellings)]
-        assert story.totals == Totals(
+        assert story.sums == Sums(
             sources={one.source: one.trust_bp for one in tellings},
             source_trust_bp=sum({one.source: one.trust_bp for one in tellings}.values()),
             trust_bp=sum(one.trust_bp for one in tellings),
