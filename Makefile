@@ -27,7 +27,7 @@ define compiler
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run news setup setup-peers test test-fast test-long coverage lint chaos sim fuzz bench models locks release clean
+.PHONY: help run news setup setup-peers test test-fast test-long coverage lint chaos siege sim fuzz bench models locks release clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,7 +56,7 @@ test: $(VENV)/.installed-dev ## check style and types, then run every test but t
 test-fast: $(VENV)/.installed-dev ## run the tests that take seconds
 	$(PYTEST) -m "not slow and not long"
 
-test-long: $(VENV)/.installed-llama ## run the long tests: the real LLM library, a short chaos, damaged stores, many seeds
+test-long: $(VENV)/.installed-llama ## run the long tests: the real LLM library, a short chaos and siege, damaged stores, many seeds
 	$(PYTEST) -m long
 
 coverage: $(VENV)/.installed-dev ## print which lines of the pure rooms their tests reach
@@ -71,6 +71,9 @@ lint: $(VENV)/.installed-dev ## format the code and check style and types
 chaos: $(VENV)/.installed-llama ## kill -9 every process under load, then damage, fill and freeze; account for every order (half an hour)
 	$(BIN)/python -m tests.chaos
 	$(BIN)/pytest -q tests/chaos --deselect tests/chaos/test_chaos.py
+
+siege: $(VENV)/.installed-dev ## have strangers try everything at once for an hour, beside honest traders (an hour and a half)
+	$(BIN)/python -m tests.siege
 
 sim: $(VENV)/.installed-dev ## simulate 320 venues under drawn faults, then look for every planted bug
 	$(BIN)/python -m tests.sim

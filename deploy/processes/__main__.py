@@ -4,7 +4,6 @@ Each process imports only what it needs, so an engine carries no web server in i
 """
 
 import asyncio
-import os
 import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -12,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from deploy.processes.giving_way import give_way
 from deploy.processes.names import HARD_WORKERS, INGEST, NAMES, NICENESS
 from deploy.processes.service import Main, run_service
 from deploy.venue import news
@@ -102,7 +102,7 @@ def main() -> None:
         structlog.get_logger().error("not started", reason=str(error))
         sys.exit(EXIT_USAGE)
     if name in HARD_WORKERS:
-        os.nice(NICENESS)
+        give_way(NICENESS)
     sys.exit(run_service(work, name))
 
 

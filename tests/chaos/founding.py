@@ -3,12 +3,12 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from deploy.venue import keys
 from deploy.venue.paths import NOTARY_KEY, VenuePaths
-from schemas import policy, signatures, subjects
+from schemas import signatures, subjects
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
@@ -21,6 +21,7 @@ from schemas.decisions import (
     SignedDecision,
 )
 from schemas.limits import MAX_ATOMIC_BATCH
+from schemas.policy import SEED_PLAN, Policy
 from schemas.sources import Source
 from schemas.units import HOUR_NS
 from streams.log.nats_log import NatsLog
@@ -38,11 +39,12 @@ POOR_EVERY: Final = 10
 class Founder:
     """Signs and appends what a venue begins with. Seeds of accounts are in `seeds`."""
 
-    def __init__(self, place: VenuePaths, log: NatsLog) -> None:
+    def __init__(self, place: VenuePaths, log: NatsLog, rules: Policy | None = None) -> None:
         self._place = place
         self._log = log
+        self._rules = rules or widened(SEED_PLAN)
         self._root = keys.ensure(place.home.keys, "root")
-        self._venue_id = ""
+        self.venue_id = ""
         self._counter = 0
         self.seeds: dict[str, str] = {}
 
@@ -54,11 +56,11 @@ class Founder:
             venue="chaos",
             root_key=signatures.public_key(self._root),
             notary_key=signatures.public_key(keys.ensure(self._place.home.keys, NOTARY_KEY)),
-            policy=widened(policy.SEED_PLAN),
+            policy=self._rules,
             time_ns=time.time_ns(),
         )
         text = encode(genesis)
-        self._venue_id = digest(text)
+        self.venue_id = digest(text)
         await self._log.found(*self._signed(text))
         await self._until_known()
         messages = [self._opening(account) for account in accounts]
@@ -70,6 +72,21 @@ class Founder:
         for number, account in enumerate(accounts):
             cents = RICH_CENTS if (number + 1) % POOR_EVERY else POOR_CENTS
             messages.append(self._decision(Mint, account=account, amount_cents=cents))
+        return await self._append(messages)
+
+    async def open(self, accounts: Sequence[str], cents: int = 0) -> int:
+        """Open more accounts, with credits or without; return the last sequence."""
+        messages = [self._opening(account) for account in accounts]
+        if cents:
+            mints = [self._decision(Mint, account=one, amount_cents=cents) for one in accounts]
+            messages += mints
+        return await self._append(messages)
+
+    async def decide(self, kind: type[Decision], *fields: Mapping[str, object]) -> int:
+        """Sign and append one decision for each of `fields`; return the last sequence."""
+        return await self._append([self._decision(kind, **given) for given in fields])
+
+    async def _append(self, messages: list[tuple[str, bytes]]) -> int:
         last = 0
         for start in range(0, len(messages), MAX_ATOMIC_BATCH):
             last = await self._log.append_batch(messages[start : start + MAX_ATOMIC_BATCH])
@@ -90,7 +107,7 @@ class Founder:
     def _decision(self, kind: type[Decision], **fields: object) -> tuple[str, bytes]:
         self._counter += 1
         decision = kind(
-            venue_id=self._venue_id,
+            venue_id=self.venue_id,
             counter=self._counter,
             expires_ns=time.time_ns() + HOUR_NS,
             **fields,
@@ -102,7 +119,7 @@ class Founder:
         self.seeds[account] = seed
         key, now_ns = signatures.public_key(seed), time.time_ns()
         opening = AccountOpening(
-            account=account, public_key=key, client_time_ns=now_ns, venue_id=self._venue_id
+            account=account, public_key=key, client_time_ns=now_ns, venue_id=self.venue_id
         )
         command = OpenAccount(now_ns, key, signatures.sign(seed, encode(opening)))
         return subjects.account_command(SHARD, account), encode(command)

@@ -7,10 +7,11 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from tests.chaos.ledger import Ledger
 from tests.chaos.newsroom import NewsDesk, check_news
 from tests.chaos.reckoning import (
     LogBook,
@@ -111,8 +112,9 @@ class Chaos:
                 acks, seconds = self._trading.ledger.acks, self._trading.seconds
                 self._say(f"traded for {seconds:.0f} s: {acks / seconds:,.0f} commands/s")
                 await check_news(self._watch, room, self.reckoning, self._say)
+                ledger, accounts = self._trading.ledger, self._trading.load.accounts
                 await account_for(
-                    self._venue, self._watch, self._trading, self.reckoning, self._say
+                    self._venue, self._watch, ledger, accounts, self.reckoning, self._say
                 )
             finally:
                 await self._end_of_news(writing)
@@ -199,14 +201,20 @@ class Chaos:
 
 
 async def account_for(
-    venue: Venue, watch: Watch, done: Trading, reckoning: Reckoning, say: Say
+    venue: Venue,
+    watch: Watch,
+    ledger: Ledger,
+    accounts: Sequence[str],
+    reckoning: Reckoning,
+    say: Say,
+    outsiders: Sequence[str] = (),
 ) -> LogBook:
     """Wait until all is decided, then count: log, clients, money, Postgres, feed, and proof."""
-    await watch.quiet(done.load.accounts)
+    await watch.quiet([*accounts, *outsiders])
     book = LogBook(reckoning)
     await book.read(watch.log)
     count_log(book, reckoning)
-    check_clients(book, done.ledger, reckoning)
+    check_clients(book, ledger, reckoning, outsiders)
     check_outcomes(book, reckoning)
     check_money(book, reckoning)
     check_postgres(book, venue.place.database_url, reckoning)

@@ -84,7 +84,7 @@ async def test_a_full_disk_loses_nothing_and_is_recovered_from(disk: Path, tmp_p
                 return now.ledger.acks > acks + 1_000
 
             await watch.until("trading goes on", going_on)
-        await account_for(venue, watch, now, reckoning, print)
+        await account_for(venue, watch, now.ledger, now.load.accounts, reckoning, print)
         await asyncio.to_thread(bring_back, venue, tmp_path, reckoning, print)
     finally:
         await watch.close()

@@ -124,7 +124,7 @@ async def accounted(venue: Venue, watch: Watch, done: Trading, folder: Path) -> 
     """All orders are there once, no record stands under an epoch gone by, and all of it can be
     restored from an archive in `folder`."""
     reckoning = Reckoning()
-    await account_for(venue, watch, done, reckoning, print)
+    await account_for(venue, watch, done.ledger, done.load.accounts, reckoning, print)
     await asyncio.to_thread(bring_back, venue, folder, reckoning, print)
     print("\n".join(reckoning.lines()))
     assert reckoning.wrong == {}

@@ -42,7 +42,8 @@ class Door(Protocol):
     async def close(self) -> None: ...
 
 
-async def _rest(stop: asyncio.Event, seconds: float) -> None:
+async def rest(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not beyond `stop`."""
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(stop.wait(), seconds)
 
@@ -73,7 +74,7 @@ class NativeDoor:
                 )
                 self._wire.when_lost(self._lost)
             except LogUnavailable:
-                await _rest(stop, RECONNECT_S)
+                await rest(stop, RECONNECT_S)
         return False
 
     async def hand_in(self, asked: Sequence[Asked]) -> list[Answer]:
@@ -82,10 +83,12 @@ class NativeDoor:
         payloads = [one.payload for one in asked]
         if self._batches and len(payloads) > 1:
             answer = await self._batch(wire, payloads)
-            if answer.fate != "acked":
+            if answer.fate == "acked":
+                first = answer.sequence - len(payloads) + 1
+                return [Answer("acked", first + index) for index in range(len(payloads))]
+            if not answer.text.startswith(str(publishing.BATCHES_FULL)):
                 return [answer] * len(payloads)
-            first = answer.sequence - len(payloads) + 1
-            return [Answer("acked", first + index) for index in range(len(payloads))]
+            # others hold all of them open, and nothing of it has landed
         return list(await asyncio.gather(*(self._single(wire, payload) for payload in payloads)))
 
     async def close(self) -> None:
@@ -172,7 +175,7 @@ class HttpDoor:
             try:
                 await self._open_session()
             except (httpx.HTTPError, EverythingError):
-                await _rest(stop, RECONNECT_S)
+                await rest(stop, RECONNECT_S)
         return False
 
     async def hand_in(self, asked: Sequence[Asked]) -> list[Answer]:
@@ -229,12 +232,13 @@ class Trader:
         try:
             while await self._door.ready(stop):
                 asked = [self._mix.next() for _ in range(rng.randint(1, 2 * self._at_once - 1))]
-                await self._hand_in(asked, stop)
-                await _rest(stop, self._pause_s * rng.uniform(0.5, 1.5))
+                await self.hand_in_all(asked, stop)
+                await rest(stop, self._pause_s * rng.uniform(0.5, 1.5))
         finally:
             await self._door.close()
 
-    async def _hand_in(self, asked: list[Asked], stop: asyncio.Event) -> None:
+    async def hand_in_all(self, asked: list[Asked], stop: asyncio.Event) -> None:
+        """Send commands, and again what got no answer, and note what became of each."""
         for _ in range(REPEATS):
             entries = [
                 self._ledger.attempt(self._mix.account, one, self._door.name) for one in asked

@@ -4,14 +4,17 @@ It also counts what was asked for, so that a test can say what must never be.
 """
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 from xml.sax.saxutils import escape
+
+_PIECE = 1_024
 
 
 class Item(NamedTuple):
@@ -25,10 +28,13 @@ class Item(NamedTuple):
 
 
 class Document(NamedTuple):
+    """What is served. With `drip_s` it comes in pieces, and so long after one another."""
+
     body: bytes
     content_type: str = "text/html; charset=utf-8"
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
+    drip_s: float = 0
 
 
 class News:
@@ -86,8 +92,8 @@ class News:
 
 
 @contextmanager
-def news() -> Iterator[News]:
-    """Give a running server on loopback and stop it at the end."""
+def news(port: int = 0) -> Iterator[News]:
+    """Give a running server on loopback, at any free port or at `port`, and stop it at the end."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -108,12 +114,21 @@ def news() -> Iterator[News]:
             for name, value in document.headers:
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(document.body)
+            with suppress(OSError):  # who asked may have hung up
+                self._send(document)
+
+        def _send(self, document: Document) -> None:
+            if not document.drip_s:
+                self.wfile.write(document.body)
+                return
+            for start in range(0, len(document.body), _PIECE):
+                self.wfile.write(document.body[start : start + _PIECE])
+                time.sleep(document.drip_s)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Say nothing: a test says what matters."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     world = News(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})

@@ -1,10 +1,9 @@
 """A throwaway venue's broker: a real server, real keys, the declared streams, the desk."""
 
-import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,11 @@ from streams.log import nats_log
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import check_consumers, ensure_shard
+from tests.support import native
+from tests.support.native import ANSWER_WITHIN_S, Raw
 from tests.support.ports import free_port
 
 SHARD = "main"
-ANSWER_WITHIN_S = 15
 
 
 @dataclass(frozen=True)
@@ -73,44 +73,6 @@ class Dialled:
             await self.client.subscribe(subject, cb=listen)
         assert await self.sync() == []
         return heard
-
-
-class Raw:
-    """A connection in protocol lines: the server's complaint on each is known for sure."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def said(self, line: str | bytes) -> str:
-        """Send a line and return the server's complaint about it, "" if it has none."""
-        self._writer.write((line if isinstance(line, bytes) else line.encode()) + b"\r\nPING\r\n")
-        complaint = ""
-        while True:
-            answer = await asyncio.wait_for(self._reader.readline(), ANSWER_WITHIN_S)
-            words = answer.split()
-            match words[:1]:
-                case [b"PONG"]:
-                    return complaint
-                case [b"-ERR"]:
-                    complaint = answer.decode()
-                case [b"MSG" | b"HMSG"]:
-                    await self._reader.readexactly(int(words[-1]) + 2)
-                case []:
-                    raise ConnectionError(complaint or "the server hung up")
-
-    async def may_publish(self, subject: str) -> bool:
-        """Publish an empty message and tell whether the server let it pass."""
-        complaint = await self.said(f"PUB {subject} 0\r\n")
-        assert not complaint or "Permissions Violation for Publish" in complaint
-        return not complaint
-
-    async def may_subscribe(self, subject: str, queue: str = "") -> bool:
-        """Subscribe for a moment and tell whether the server let it."""
-        complaint = await self.said(f"SUB {subject} {queue} 1")
-        assert not complaint or "Permissions Violation for Subscription" in complaint
-        await self.said("UNSUB 1")
-        return not complaint
 
 
 class BrokerVenue:
@@ -184,30 +146,9 @@ class BrokerVenue:
         finally:
             await client.close()
 
-    @asynccontextmanager
-    async def raw(self, seed: str, name: str) -> AsyncIterator[Raw]:
+    def raw(self, seed: str, name: str) -> AbstractAsyncContextManager[Raw]:
         """Connect with an nkey, by hand."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port)
-        try:
-            info = json.loads((await reader.readline()).removeprefix(b"INFO "))
-            options = {
-                "verbose": False,
-                "pedantic": False,
-                "lang": "test",
-                "version": "1",
-                "protocol": 1,
-                "headers": True,
-                "name": name,
-                "nkey": signatures.public_key(seed),
-                "sig": signatures.sign(seed, info["nonce"].encode()),
-            }
-            connection = Raw(reader, writer)
-            assert await connection.said(f"CONNECT {json.dumps(options)}") == ""
-            yield connection
-        finally:
-            writer.close()
-            with suppress(OSError):  # the server may have hung up on it
-                await writer.wait_closed()
+        return native.raw(self.server.port, seed, name)
 
     def service(self, name: str) -> AbstractAsyncContextManager[Dialled]:
         """Dial as the service role `name`."""
