@@ -68,9 +68,10 @@ class Workers:
     async def end(self) -> None:
         """End what still runs."""
         for process in self._processes.values():
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # what it started, too
-            await process.wait()
+            if process.returncode is None:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+                await process.wait()
 
     def complaints(self) -> str:
         """Return the end of what they said on stderr."""
