@@ -10,7 +10,8 @@ import pytest
 
 from schemas import subjects
 from streams.broker import roles
-from tests.streams.broker.venue import SHARD, BrokerVenue, Raw
+from tests.streams.broker.venue import SHARD, BrokerVenue
+from tests.support.native import Raw
 
 ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
 INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm", "search"})
