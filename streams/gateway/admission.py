@@ -14,6 +14,7 @@ from typing import NamedTuple
 from streams.gateway.errors import Busy
 from streams.gateway.limits import (
     HEADER_TIMEOUT_S,
+    IDLE_TIMEOUT_S,
     MAX_ADDRESS_CONNECTIONS,
     MAX_HTTP_CONNECTIONS,
     MAX_KEPT_REQUESTS,
@@ -32,6 +33,7 @@ class ConnectionBounds:
     of_one_address: int = MAX_ADDRESS_CONNECTIONS
     kept_for_one: int = MAX_KEPT_REQUESTS
     header_timeout_s: float = HEADER_TIMEOUT_S
+    idle_timeout_s: float = IDLE_TIMEOUT_S
     unsent_timeout_s: float = UNSENT_TIMEOUT_S
     unsent_bytes: int = MAX_UNSENT_BYTES
 

@@ -130,6 +130,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._received = 0
         self._has_headers = False
         self._has_begun = False
+        self._has_served = False
         self._is_refused = False
         self._problem: InputError | None = None
         self._answering: RequestResponseCycle | None = None
@@ -159,6 +160,9 @@ class BoundedHttp(HttpToolsProtocol):
         if self.transport.get_write_buffer_size():
             if waited_s >= self.shared.bounds.unsent_timeout_s:
                 self.transport.abort()
+        elif self._has_served and not self._has_begun and not self._is_refused:
+            if waited_s >= self.shared.bounds.idle_timeout_s:
+                self.transport.close()
         elif self._has_begun and not self._is_refused:
             self._refuse(HeaderTimeout("the headers did not arrive in time"))
         else:
@@ -295,6 +299,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request, or wait for it."""
         self.server_state.total_requests += 1
+        self._has_served = True
         if self.pipeline and not self.transport.is_closing():
             self.flow.resume_reading()
             self._start_asgi_task(*self.pipeline.pop())

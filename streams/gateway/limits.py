@@ -19,7 +19,10 @@ NEWCOMER_PERCENT: Final = 5
 MAX_KEPT_REQUESTS: Final = 10
 """Requests that one account may have under way in what is kept for signed-in people."""
 HEADER_TIMEOUT_S: Final = 5
-"""A connection that waits for its first or next headers is closed after so long."""
+"""A connection whose headers have not arrived is closed after so long."""
+IDLE_TIMEOUT_S: Final = 75
+"""So long one waits for its next request, unless its place is needed. Clients let go of theirs
+after 5 to 60 s; a server that does so first cuts off the request that is on its way."""
 MAX_HTTP_HEADERS: Final = 100
 MAX_HTTP_HEADER_BYTES: Final = 32 * 1024
 """Of all headers of a request and its target together."""

@@ -29,7 +29,7 @@ from tests.support.waiting import wait_until
 WITHIN_S = 30
 MIB = 1024 * 1024
 LARGE_BYTES = 8 * MIB
-BOUNDS = ConnectionBounds(connections=24, of_one_address=12, header_timeout_s=0.4)
+BOUNDS = ConnectionBounds(connections=24, of_one_address=12, header_timeout_s=0.4, idle_timeout_s=1)
 OPEN_OF_ONE = 9  # 75 % of 12
 HEALTH = "/api/v1/health"
 PATIENT = replace(BOUNDS, header_timeout_s=60)
@@ -534,3 +534,19 @@ async def test_a_request_that_the_end_cuts_off_is_told() -> None:
     answer = await client.answer()
     assert (answer.status, answer.code) == (503, "busy")
     client.writer.close()
+
+
+async def test_a_served_client_may_come_back_later_than_a_silent_one_is_closed() -> None:
+    async with open_door(replace(BOUNDS, header_timeout_s=0.2, idle_timeout_s=60)) as door:
+        served, silent = await door.client(), await door.client()
+        assert (await served.ask(HEALTH)).status == 200
+        assert await silent.end() == b""
+        await asyncio.sleep(1)
+        assert (await served.ask(HEALTH)).status == 200
+
+
+async def test_who_does_not_come_back_is_closed_in_the_end() -> None:
+    async with open_door(replace(BOUNDS, header_timeout_s=0.2, idle_timeout_s=1)) as door:
+        client = await door.client()
+        assert (await client.ask(HEALTH)).status == 200
+        assert await client.end() == b""
