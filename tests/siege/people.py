@@ -111,9 +111,12 @@ async def replays(acting: Acting) -> None:
     async def ask(_number: int) -> None:
         async with connected(acting, acting.ground.address(55)) as client:
             answered = await proof(client, acting.ground.funded[10])
-            for count in range(20) if answered else ():
+            # The quota may refuse the first of them, and then a later one is the first use.
+            let_in = 0
+            for _ in range(20) if answered else ():
                 status, _ = await client.ask("POST", "/api/v1/session", answered)
-                if status == 200 and count:
+                let_in += status == 200
+                if status == 200 and let_in > 1:
                     acting.tally.note("REPLAYED")
                 await asyncio.sleep(0.5)
         await asyncio.sleep(1)
