@@ -23,7 +23,7 @@ _CONTENT_TYPE: Final = re.compile(rb"^\s*Header:\s*Content-type:\s*(.*?)\s*$", r
 """feedparser's tests name a response's headers in the first comment of a file."""
 _LOOKED_AT: Final = 2_000
 _GO_STRING: Final = re.compile(r"`([^`]*)`")
-_ROOT: Final = re.compile(rb"<(?:[a-z0-9_-]+:)?(?:rss|feed|rdf)[\s>]", re.IGNORECASE)
+_ROOT: Final = re.compile(rb"<(?:[a-z0-9_-]+:)?(?:rss|feed|rdf)[\s>/]", re.IGNORECASE)
 _HOSTILE: Final = re.compile(
     rb"<!ENTITY\s+(?:%|\S+\s+(?:SYSTEM|PUBLIC)|\S+\s+([\"'])(?:(?!\1).)*&(?!#)(?:(?!\1).)*\1)",
     re.IGNORECASE | re.DOTALL,

@@ -45,7 +45,7 @@ async def measure_pieces(folder: Path, bounds: Bounds, reader: CorpusReader, lis
         wrong = sum(_blanks_folded(piece) in text for piece in told["without"])
         count.update(
             pages=1,
-            refused=item is None,
+            refused=int(item is None),
             right=right,
             wrong=wrong,
             missed=len(told["with"]) - right,
