@@ -20,6 +20,7 @@ from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.tokens import sentences
 from streams.ingest.sources import READINGS
 from streams.ingest.sources.model import Document, Item
+from tests.engines.reality.test_tellings import OPEN
 from tests.engines.reality.venue import RealityVenue
 from tests.simulated.virtual_time import simulate
 from tests.streams.ingest.breakages import BREAKAGES, Breakage
@@ -311,7 +312,7 @@ def told(venue: RealityVenue, title: str, text: str, like: int | None = None) ->
 
 
 def test_the_opposite_in_nearly_the_same_words_is_no_duplicate() -> None:
-    venue = RealityVenue()
+    venue = RealityVenue(OPEN)
     opened, *_ = told(venue, "Bolt wins patent case", f"A court ruled that Bolt was right. {REST}")
     before_e2 = venue.score_e2()
     joined, *_ = told(
@@ -325,7 +326,7 @@ def test_the_opposite_in_nearly_the_same_words_is_no_duplicate() -> None:
 
 
 def test_a_correction_takes_back_what_its_story_moved() -> None:
-    venue = RealityVenue()
+    venue = RealityVenue(OPEN)
     opened, *_ = told(venue, "Bolt profit rises 10%", f"Bolt said its profit rose 10%. {REST}")
     assert venue.score_e2() > 5_000
     told(
@@ -356,10 +357,15 @@ def polled(*bodies: str) -> list[int]:
     return counts
 
 
-def listing(query: str = "", guid: str = "quay-{}", texts: str = "What tug {} did today.") -> str:
+def listing(
+    query: str = "",
+    guid: str = "quay-{}",
+    texts: str = "What tug {} did today.",
+    titles: str = "Tug {} and what it did",
+) -> str:
     """Return a feed of three stories, whose links carry `query`."""
     items = "".join(
-        f"<item><title>Tug {number} and what it did</title><guid>{guid.format(number)}</guid>"
+        f"<item><title>{titles.format(number)}</title><guid>{guid.format(number)}</guid>"
         f"<link>https://quay.example/{number}{query}</link>"
         f"<description>{texts.format(number)}</description></item>"
         for number in range(3)
@@ -370,6 +376,9 @@ def listing(query: str = "", guid: str = "quay-{}", texts: str = "What tug {} di
 EMPTY: Final = "<rss version='2.0'><channel></channel></rss>"
 
 
+OTHERS: Final = listing(
+    "?lang=no", "slep-{}", "Hva slep {} gjorde i dag.", "Slep {} og hva det gjorde"
+)
 CORRECTED: Final = listing(texts="Corrected: what tug {} did.")
 
 
@@ -383,7 +392,7 @@ CORRECTED: Final = listing(texts="Corrected: what tug {} did.")
             id="random guid",
         ),
         pytest.param([listing(), EMPTY, listing()], [3, 0, 0], id="empty once"),
-        pytest.param([listing(), listing("?a=1", "b-{}"), listing()], [3, 3, 0], id="two in turn"),
+        pytest.param([listing(), OTHERS, listing(), OTHERS], [3, 3, 0, 0], id="two in turn"),
         pytest.param([listing(), CORRECTED, EMPTY, CORRECTED], [3, 3, 0, 0], id="new text, once"),
     ],
 )
