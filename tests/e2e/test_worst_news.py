@@ -6,12 +6,12 @@ Every item is about a market of its own, so that each kind of oddity moves a sco
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
 from schemas.events import reality
-from schemas.observations import ArticleObserved, SignalsMeasured, SourceFetched
+from schemas.observations import ArticleObserved, SourceFetched
 from tests.e2e.test_reality import FETCHED_WITHIN_S, World, found
 from tests.support.news import Document, news
 from tests.support.venue import venue
@@ -36,69 +36,83 @@ START_E2: Final = 5_000
 MONTHS: Final = timedelta(days=150)
 
 
-def _item(key: str, title: str, text: str, date: str, query: str) -> str:
-    return (
-        f"<item><title>{title}</title><link>https://quay.example/{key}?{query}</link>"
-        f'<guid isPermaLink="false">{key}</guid>{date}<description>{text}</description></item>\n'
-    )
+class Told(NamedTuple):
+    """An item of the feed, and how it says when it was: see `_dates`."""
+
+    key: str
+    title: str
+    text: str
+    date: str = "fresh"
+
+    def row(self, query: str, dates: dict[str, str], link: str = "https://quay.example/") -> str:
+        """Return the item as the feed has it; nothing in it is escaped."""
+        return (
+            f"<item><title>{self.title}</title><link>{link}{self.key}?{query}</link>"
+            f'<guid isPermaLink="false">{self.key}</guid>{dates[self.date]}'
+            f"<description>{self.text}</description></item>\n"
+        )
 
 
-def _dated(text: str) -> str:
-    return f"<pubDate>{text}</pubDate>"
+STORIES: Final = (
+    Told("brine", "Brine & Sons wins award", "Brine&nbsp;&amp;&nbsp;Sons is happy with the award "
+         "for its pickles, and visitors were glad, too."),
+    Told("apple", "An apple a day, orchards say", "A great harvest: every apple is good, and the "
+         "growers are happy with the best summer in years."),
+    Told("mcd", "McDonald’s wins praise for its kitchens", "McDonald’s was praised for clean "
+         "kitchens and friendly staff. Guests were happy."),
+    Told("nordair", "Nordair isn’t good on punctuality", "Passengers aren’t happy with Nordair. "
+         "The service wasn’t good this summer, they say."),
+    Told("tracko", "Tracko opens a new depot", "Tracko opened a depot in the north. Its staff are "
+         "happy with the good new building."),
+    Told("olden", "Olden Lines wins award for ferries", "Olden Lines is happy: a great award for "
+         "the best ferries of the year.", "old, without a zone"),
+    Told("olden-2", "Olden Lines praised by guests", "Guests praise Olden Lines for good food and "
+         "a happy crew on the new ships.", "old, with slashes"),
+    Told("undine", "Undine Foods wins award", "Undine Foods is happy with a great award for its "
+         "best soups, and so are its friends.", "none"),
+)  # fmt: skip
+LATIMER: Final = Told(
+    "latimer", "Latimer wins praise for its bridges", "Latimer built a good bridge. People in the "
+    "town are happy with it and thank the workers.", "none",
+)  # fmt: skip
+"""It is there from the second poll on."""
+RISES: Final = Told(
+    "acme", "Acme profit rises 10%", "Acme said its profit rose 10% from a year earlier. The "
+    "company is based in Oslo and employs 4,000 people.",
+)  # fmt: skip
+CORRECTED: Final = Told(
+    "acme", "CORRECTED-Acme profit falls 10%", "(Corrects to say profit fell, not rose) Acme said "
+    "its profit fell 10% from a year earlier. The company is based in Oslo and employs 4,000 "
+    "people.",
+)  # fmt: skip
+"""What stands in its place at the third poll."""
+LINKED: Final = Told("strike.html", "Strike at Quay Port ends", "")
+
+
+def _dates() -> dict[str, str]:
+    now = datetime.now(UTC)
+    old = now - MONTHS
+    said = {
+        "fresh": format_datetime(now - timedelta(minutes=5)),
+        "old, without a zone": f"{old:%a, %d %b %Y %H:%M:%S}",
+        "old, with slashes": f"{old:%Y/%m/%d %H:%M:%S}",
+    }
+    return {"none": "", **{how: f"<pubDate>{text}</pubDate>" for how, text in said.items()}}
 
 
 def feed(poll: int) -> bytes:
     """Return the feed as it is at a poll: its links track, its XML is broken, its dates are odd."""
-    now = datetime.now(UTC)
-    fresh, old = _dated(format_datetime(now - timedelta(minutes=5))), now - MONTHS
-    query = f"utm_source=feed&cid={poll}"
-    items = [
-        ("brine", "Brine & Sons wins award", "Brine&nbsp;&amp;&nbsp;Sons is happy with the award "
-         "for its pickles, and visitors were glad, too.", fresh),
-        ("apple", "An apple a day, orchards say", "A great harvest: every apple is good, and the "
-         "growers are happy with the best summer in years.", fresh),
-        ("mcd", "McDonald’s wins praise for its kitchens", "McDonald’s was praised for clean "
-         "kitchens and friendly staff. Guests were happy.", fresh),
-        ("nordair", "Nordair isn’t good on punctuality", "Passengers aren’t happy with Nordair. "
-         "The service wasn’t good this summer, they say.", fresh),
-        ("tracko", "Tracko opens a new depot", "Tracko opened a depot in the north. Its staff are "
-         "happy with the good new building.", fresh),
-        ("olden", "Olden Lines wins award for ferries", "Olden Lines is happy: a great award for "
-         "the best ferries of the year.", _dated(f"{old:%a, %d %b %Y %H:%M:%S}")),
-        ("olden-2", "Olden Lines praised by guests", "Guests praise Olden Lines for good food and "
-         "a happy crew on the new ships.", _dated(f"{old:%Y/%m/%d %H:%M:%S}")),
-        ("undine", "Undine Foods wins award", "Undine Foods is happy with a great award for its "
-         "best soups, and so are its friends.", ""),
-        ACME_CORRECTED if poll == 3 else ACME_RISES,
-    ]  # fmt: skip
+    stories = [*STORIES, CORRECTED if poll == 3 else RISES]
     if poll > 1:
-        items.insert(0, LATIMER)
-    rows = "".join(
-        _item(key, title, text, date or "", query)
-        for key, title, text, date in (
-            (key, title, text, fresh if date is None else date) for key, title, text, date in items
-        )
-    )
-    broken = "<pier:berth>4\x0b</pier:berth>"
+        stories.insert(0, LATIMER)
+    rows = "".join(one.row(f"utm_source=feed&cid={poll}", _dates()) for one in stories)
     return (
         '<?xml version="1.0" encoding="utf-8"?><rss version="2.0"><channel><title>Quay</title>'
-        f"<language>en</language>{broken}{rows}</channel></rss><script>count()</script>"
+        f"<language>en</language><pier:berth>4\x0b</pier:berth>{rows}</channel></rss>"
+        "<script>count()</script>"
     ).encode()
 
 
-LATIMER: Final = (
-    "latimer", "Latimer wins praise for its bridges", "Latimer built a good bridge. People in the "
-    "town are happy with it and thank the workers.", "",
-)  # fmt: skip
-ACME_RISES: Final[tuple[str, str, str, str | None]] = (
-    "acme", "Acme profit rises 10%", "Acme said its profit rose 10% from a year earlier. The "
-    "company is based in Oslo and employs 4,000 people.", None,
-)  # fmt: skip
-ACME_CORRECTED: Final[tuple[str, str, str, str | None]] = (
-    "acme", "CORRECTED-Acme profit falls 10%", "(Corrects to say profit fell, not rose) Acme said "
-    "its profit fell 10% from a year earlier. The company is based in Oslo and employs 4,000 "
-    "people.", None,
-)  # fmt: skip
 STRIKE: Final = (
     '<html lang="en"><head><meta charset="utf-8"><title>Strike at Quay Port ends</title></head>'
     '<body><article class="card"><a href="/x"><p>Zeta Bank chief charged with a terrible fraud, '
@@ -128,11 +142,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def _publish(world: World) -> None:
     """Have the venue poll the feed three times, and follow a link to a page with a teaser."""
     web = world.web
-    strike = web.serve("/strike.html", Document(STRIKE.encode()))
-    page = _item("strike", "Strike at Quay Port ends", "", "", "").replace(
-        "https://quay.example/strike?", strike
-    )
-    linking = f'<rss version="2.0"><channel><title>L</title>{page}</channel></rss>'
+    web.serve("/strike.html?", Document(STRIKE.encode()))
+    row = LINKED.row("", _dates(), f"{web.url}/")
+    linking = f'<rss version="2.0"><channel><title>Links</title>{row}</channel></rss>'
     world.add(
         "linking",
         web.serve("/linking.xml", Document(linking.encode(), "application/rss+xml")),
@@ -140,7 +152,7 @@ def _publish(world: World) -> None:
     )
     for poll in (1, 2, 3):
         _poll(world, poll)
-    wait_for("the page is read", lambda: "Strike at Quay Port ends" in _titles(world), 60)
+    wait_for("the page is read", lambda: LINKED.title in _titles(world), 60)
     wait_for("all is decided", lambda: _is_decided(world), FETCHED_WITHIN_S)
 
 
@@ -163,9 +175,8 @@ def _titles(world: World) -> list[str]:
 
 def _is_decided(world: World) -> bool:
     kinds = (reality.ArticleDropped, reality.ClusterOpened, reality.ArticleGrouped)
-    decided = sum(len(world.decided(kind)) for kind in kinds)
-    measured = len(world.observed(SignalsMeasured))
-    return decided == measured == len(world.observed(ArticleObserved))
+    decided = {event.article for kind in kinds for _, _, event in world.decided(kind)}
+    return {sequence for sequence, _ in world.observed(ArticleObserved)} <= decided
 
 
 def scores_e2(world: World) -> dict[str, list[int]]:
