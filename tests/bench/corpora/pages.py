@@ -25,6 +25,7 @@ WRONG_F: Final = 0.3
 """A text with fewer of the article's words than that is another text."""
 MINUTE_S: Final = 60
 DAY_S: Final = 86_400
+_DATED: Final = re.compile(r"_\d{4}_\d\d_\d\d\.html\.gz")
 _VERSION: Final = re.compile(r"\d+")
 
 
@@ -99,7 +100,7 @@ def expected_pages(root: Path) -> Iterator[ExpectedPage]:
 def _of_country(folder: Path, meta: dict[str, dict[str, str]]) -> Iterator[ExpectedPage]:
     for path in sorted(folder.glob("*.json")):
         versions = json.loads(path.read_bytes())
-        named = [name for name in meta if name.rpartition("_20")[0] == path.stem]
+        named = [name for name in meta if _DATED.sub("", name) == path.stem]
         dated = sorted(named, key=lambda name: meta[name]["crawl_date"])
         # A later version of a parser is for later pages: V1, V1_1, V2.
         ordered = sorted(versions, key=lambda name: [*map(int, _VERSION.findall(name))])
