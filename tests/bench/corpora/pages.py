@@ -100,7 +100,8 @@ def expected_pages(root: Path) -> Iterator[ExpectedPage]:
 def _of_country(folder: Path, meta: dict[str, dict[str, str]]) -> Iterator[ExpectedPage]:
     for path in sorted(folder.glob("*.json")):
         versions = json.loads(path.read_bytes())
-        named = [name for name in meta if _DATED.sub("", name) == path.stem]
+        found = [page.name for page in folder.glob("*.html.gz")]
+        named = [name for name in found if _DATED.sub("", name) == path.stem]
         dated = sorted(named, key=lambda name: meta[name]["crawl_date"])
         # A later version of a parser is for later pages: V1, V1_1, V2.
         ordered = sorted(versions, key=lambda name: [*map(int, _VERSION.findall(name))])
