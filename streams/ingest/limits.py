@@ -30,6 +30,8 @@ MAX_REMEMBERED_ROBOTS_RULES: Final = 200_000
 ROBOTS_RETRY_S: Final = 300
 """How long an unreadable robots.txt forbids everything before it is fetched again."""
 MAX_THROTTLED_HOSTS: Final = 10_000
+MAX_TURNS_AHEAD: Final = 4
+"""Turns in a row at a host that sources' documents and own pages may take from those who wait."""
 MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
