@@ -3,7 +3,7 @@
 Turns at a host are given by what they are for: a source's own document first, then pages of the
 host's own sources, then pages that others link to; among equals in the order of asking. So a feed
 of links to another host does not hold up that host's own source. After MAX_TURNS_AHEAD turns for
-better things one goes to whoever of the others has waited longest, so that nobody waits for ever.
+better things one goes to the job that has waited longest of the others: none waits for ever.
 
 A job whose turn is far off is not kept waiting: it gets `HostBusy`, and keeps its place until it
 comes again. If others were put before it meanwhile, it gets `HostBusy` once more. Who does not
@@ -61,7 +61,7 @@ class _Place:
 
 
 @dataclass
-class _Host:
+class _Turns:
     """Who waits for turns at one host."""
 
     free_ns: int = 0
@@ -116,7 +116,7 @@ class Throttle:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._hosts: dict[str, _Host] = {}
+        self._hosts: dict[str, _Turns] = {}
         self._asked = 0
         self._locks = Locks()
 
@@ -154,7 +154,7 @@ class Throttle:
         at = self._host(host)
         at.free_ns = max(at.free_ns, self._clock.now_ns() + round(seconds * SECOND_NS))
 
-    async def _wait(self, at: _Host, mine: _Place, held_s: float) -> None:
+    async def _wait(self, at: _Turns, mine: _Place, held_s: float) -> None:
         """Wait until it is `mine`'s turn. Raises HostBusy if it is over `held_s` away."""
         while True:
             now_ns = self._clock.now_ns()
@@ -166,12 +166,12 @@ class Throttle:
                 return
             await self._clock.sleep(max(wait_s, _LEAST_SLEEP_S))
 
-    def _host(self, host: str) -> _Host:
+    def _host(self, host: str) -> _Turns:
         if len(self._hosts) > MAX_THROTTLED_HOSTS:
             self._forget()
-        return self._hosts.setdefault(host, _Host())
+        return self._hosts.setdefault(host, _Turns())
 
-    def _place(self, at: _Host, who: str, precedence: Precedence, delay_ns: int) -> _Place:
+    def _place(self, at: _Turns, who: str, precedence: Precedence, delay_ns: int) -> _Place:
         """Return `who`'s place, the last one if it has none."""
         now_ns = self._clock.now_ns()
         at.forget(now_ns)
