@@ -2,7 +2,7 @@
 
 Files are read with the content type that the project's test gives them, if any. miniflux keeps
 most of its feeds as raw strings in Go. What no reader of news should take is counted apart: it is
-no feed, or its DTD has entities that fetch something or contain one another.
+no feed, or its DTD has entities that are fetched or contain one another.
 """
 
 import re
@@ -23,12 +23,12 @@ _CONTENT_TYPE: Final = re.compile(rb"^\s*Header:\s*Content-type:\s*(.*?)\s*$", r
 """feedparser's tests name a response's headers in the first comment of a file."""
 _LOOKED_AT: Final = 2_000
 _GO_STRING: Final = re.compile(r"`([^`]*)`")
-_ROOT: Final = re.compile(rb"<(?:[a-z0-9_-]+:)?(?:rss|feed|rdf)[\s>/]", re.IGNORECASE)
+_ROOT: Final = re.compile(rb"<(?:[a-z0-9_-]+:)?(?:rss|feed|rdf|channel)[\s>/]", re.IGNORECASE)
 _HOSTILE: Final = re.compile(
-    rb"<!ENTITY\s+(?:%|\S+\s+(?:SYSTEM|PUBLIC)|\S+\s+([\"'])(?:(?!\1).)*&(?!#)(?:(?!\1).)*\1)",
+    rb"<!ENTITY\s+(?!%)\S+\s+(?:SYSTEM|PUBLIC|([\"'])(?:(?!\1).)*&(?!#)(?:(?!\1).)*\1)",
     re.IGNORECASE | re.DOTALL,
 )
-"""An entity that is a parameter, is fetched, or has another one in it."""
+"""An entity that is to be fetched, or has another one in it."""
 
 
 class FeedText(NamedTuple):
@@ -44,7 +44,7 @@ class FeedText(NamedTuple):
         text = self.body.replace(b"\0", b"")  # UTF-16 and UTF-32 are ASCII with zeros here
         if _HOSTILE.search(text):
             return "hostile DTD"
-        return "" if _ROOT.search(text) else "no RSS or Atom"
+        return "" if _ROOT.search(text) else "no feed"
 
 
 def feeds(folder: Path) -> list[FeedText]:
