@@ -14,8 +14,9 @@ from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS, MAX_JSON_LD_NODES, MIN_ARTICLE_CHARS
 from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.dates import moment
 from streams.ingest.sources.model import Document, Item, Kind
-from streams.ingest.sources.plain import UNREAD_TAGS, language, line, moment
+from streams.ingest.sources.plain import UNREAD_TAGS, language, line
 
 _TYPES: Final = re.compile(r"text/html|application/xhtml\+xml|")
 _AROUND_TAGS: Final = ["nav", "header", "footer", "aside", "form", "button", "dialog"]
