@@ -234,7 +234,7 @@ def test_a_page() -> None:
     )
     assert item.title == "T & more"
     assert item.text == (
-        "Something happened today in the harbour, and many people saw it happen. And more ."
+        "Something happened today in the harbour, and many people saw it happen. And more."
     )
     assert (item.language, item.published_ns) == ("en-US", at(2026, 11, 20, 10))
     assert (item.link, item.guid) == (URL, snapshot_id(item.title, item.text))

@@ -1,0 +1,100 @@
+"""The text of a page's article, without what stands around it.
+
+trafilatura finds it, in its fast mode and for the text alone; nothing of it fetches. Where it
+finds little, JSON-LD's articleBody or our own simple way may have more: the narrowest element
+with enough text. A page of very many elements goes that way at once: trafilatura walks over
+each of them many times. Inline elements are taken out before, so that no blank takes their
+place: `U.<small>S.</small>` is one word.
+"""
+
+from functools import cache
+from typing import Any, Final, Protocol
+
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+from streams.ingest.limits import MAX_EXTRACTED_CHARS, MAX_EXTRACTED_TAGS, MIN_ARTICLE_CHARS
+from streams.ingest.sources import json_ld
+from streams.ingest.sources.plain import AROUND_TAGS, line, of_html
+
+_SHORT_CHARS: Final = 250
+"""A shorter text is what trafilatura takes when it has found no article."""
+_LONGER: Final = 2
+"""An articleBody that is so many times longer has what the page's elements hide."""
+_NO_TEXT_TAGS: Final = [
+    *("head", "h1", "nav", "footer", "aside", "button", "dialog", "select", "menu", "figure"),
+    *("picture", "img", "audio", "video", "canvas", "map", "link", "meta"),
+]
+"""What trafilatura takes away first, and in Python."""
+_INLINE_TAGS: Final = [
+    *("span", "b", "i", "em", "strong", "small", "big", "font", "u", "s", "mark", "abbr", "cite"),
+    *("q", "bdi", "bdo", "sup", "sub", "ins", "time", "wbr", "dfn", "var", "tt"),
+]
+_CARDS: Final = "a:has(p), a:has(h2), a:has(h3), a:has(h4)"
+"""A link around paragraphs leads to another story."""
+_ARTICLE_ELEMENTS: Final = ("article", "main", "[role=main]", "body")
+_FEW: Final = 20
+
+
+class _Extract(Protocol):
+    def __call__(self, html: str) -> str: ...
+
+
+def article_text(tree: LexborHTMLParser, article: dict[str, Any]) -> str:
+    """Return the article's text as one line, "" if the page shows none. Changes the tree.
+
+    `article` is the page's own of its JSON-LD.
+    """
+    tree.strip_tags(_NO_TEXT_TAGS)
+    for card in reversed(tree.css(_CARDS)):
+        card.decompose()
+    tree.unwrap_tags(_INLINE_TAGS)
+    html = tree.html or ""
+    is_small = len(html) <= MAX_EXTRACTED_CHARS and html.count("<") <= MAX_EXTRACTED_TAGS
+    text = line(_extractor()(html)) if is_small else ""
+    told = "" if json_ld.is_paid(article) else of_html(json_ld.text_of(article, "articleBody"))
+    if len(told) > _LONGER * len(text):
+        return told
+    return text if len(text) >= _SHORT_CHARS else max(told, _simple_text(tree), text, key=_letters)
+
+
+def load() -> None:
+    """Import trafilatura, before there are bounds on memory and time."""
+    _extractor()
+
+
+@cache
+def _extractor() -> _Extract:
+    # The child that reads documents needs this, and nothing else does: it takes 80 ms.
+    from trafilatura import bare_extraction
+    from trafilatura.settings import Extractor
+
+    options = Extractor(output_format="python", fast=True, comments=False, tables=False)
+
+    def extract(html: str) -> str:
+        found = bare_extraction(html, options=options)
+        return found.text if found is not None else ""
+
+    return extract
+
+
+def _letters(text: str) -> int:
+    """Return the length without blanks, of which a short text of trafilatura's has too many."""
+    return len(text) - text.count(" ")
+
+
+def _simple_text(tree: LexborHTMLParser) -> str:
+    """Return the text of the narrowest element that has enough; of equals, the longest."""
+    for selector in _ARTICLE_ELEMENTS:
+        texts = [_paragraphs(node) for node in tree.css(selector)[:_FEW]]
+        text = max(texts, key=len, default="")
+        if len(text) >= MIN_ARTICLE_CHARS:
+            return text
+    return ""
+
+
+def _paragraphs(node: LexborNode) -> str:
+    text = line(" ".join(one.text() for one in node.css("p")))
+    if len(text) >= MIN_ARTICLE_CHARS:
+        return text
+    node.strip_tags(AROUND_TAGS)
+    return line(node.text())
