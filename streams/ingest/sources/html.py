@@ -14,6 +14,7 @@ from streams.ingest.limits import MAX_FEED_ITEMS, MIN_ARTICLE_CHARS
 from streams.ingest.sources import json_ld
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item, Kind
+from streams.ingest.sources.no_articles import check_article
 from streams.ingest.sources.page_dates import published
 from streams.ingest.sources.page_text import article_text
 from streams.ingest.sources.plain import UNREAD_TAGS, blocks_apart, language, line
@@ -35,11 +36,13 @@ def read_page(document: Document) -> Item:
     nodes = json_ld.nodes(one.text() for one in tree.css(_LINKED_DATA)[:_FEW])
     urls = (document.url, _attribute(tree, "link[rel=canonical]", "href"))
     article = json_ld.the_article(nodes, urls, title)
+    is_declared = bool(article) or _is_declared(tree)
     published_ns = published(tree, article, nodes)
     tree.strip_tags(UNREAD_TAGS)
     text = article_text(tree, article)
     if len(text) < MIN_ARTICLE_CHARS:
         raise Unfetched(FetchProblem.NO_TEXT, "no text to speak of")
+    check_article(title, text, declared=is_declared)
     return Item(
         # A page keeps its url while its text changes, and each text is an article.
         guid=snapshot_id(title, text),
@@ -88,6 +91,10 @@ def _title(tree: LexborHTMLParser) -> str:
         if not title and node is not None:
             title = line(node.text(separator=" "), MAX_TITLE_CHARS)
     return title
+
+
+def _is_declared(tree: LexborHTMLParser) -> bool:
+    return _attribute(tree, "meta[property='og:type']", "content").strip().lower() == "article"
 
 
 def _language(tree: LexborHTMLParser) -> str:
