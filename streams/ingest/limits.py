@@ -36,11 +36,11 @@ MAX_JSON_LD_CHARS: Final = 1024 * 1024
 """Length of one script of JSON-LD; a longer one is not looked at."""
 MAX_EXTRACTED_CHARS: Final = 2 * 1024 * 1024
 """Length of a page's HTML without scripts that trafilatura is given,"""
-MAX_EXTRACTED_TAGS: Final = 40_000
+MAX_EXTRACTED_TAGS: Final = 20_000
 """and how many tags it may have. A larger page is read the simple way."""
 MAX_READER_BYTES: Final = 256 * 1024 * 1024
 """Address space of the reader, with all that it has loaded: it starts with 70 MB."""
-MAX_READER_KEPT_BYTES: Final = 64 * 1024 * 1024
+MAX_READER_KEPT_BYTES: Final = 32 * 1024 * 1024
 """A reader that has grown by more after a document is replaced."""
 MAX_ITEM_CHARS: Final = 200_000
 """Length of one article's text as it is read. A longer text is cut."""

@@ -7,8 +7,10 @@ each of them many times. Inline elements are taken out before, so that no blank 
 place: `U.<small>S.</small>` is one word.
 """
 
+import re
+from collections.abc import Callable
 from functools import cache
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
@@ -33,10 +35,8 @@ _CARDS: Final = "a:has(p), a:has(h2), a:has(h3), a:has(h4)"
 """A link around paragraphs leads to another story."""
 _ARTICLE_ELEMENTS: Final = ("article", "main", "[role=main]", "body")
 _FEW: Final = 20
-
-
-class _Extract(Protocol):
-    def __call__(self, html: str) -> str: ...
+_BULLET: Final = re.compile(r"^- ", re.MULTILINE)
+"""What trafilatura writes before an item of a list."""
 
 
 def article_text(tree: LexborHTMLParser, article: dict[str, Any]) -> str:
@@ -63,18 +63,17 @@ def load() -> None:
 
 
 @cache
-def _extractor() -> _Extract:
+def _extractor() -> Callable[[str], str]:
     # The child that reads documents needs this, and nothing else does: it takes 80 ms.
-    from trafilatura import bare_extraction
+    from trafilatura import extract
     from trafilatura.settings import Extractor
 
-    options = Extractor(output_format="python", fast=True, comments=False, tables=False)
+    options = Extractor(fast=True, comments=False, tables=False, formatting=False)
 
-    def extract(html: str) -> str:
-        found = bare_extraction(html, options=options)
-        return found.text if found is not None else ""
+    def text_of(html: str) -> str:
+        return _BULLET.sub("", extract(html, options=options) or "")
 
-    return extract
+    return text_of
 
 
 def _letters(text: str) -> int:

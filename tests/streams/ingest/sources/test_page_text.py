@@ -105,6 +105,11 @@ def test_inline_tags_leave_no_blank_in_a_page() -> None:
     assert f"{plain} {STORY}" in text_of(f"<article><p>{markup}</p>{story()}</article>")
 
 
+def test_a_list_is_text_without_marks() -> None:
+    text = text_of(f"<article>{story()}<ul><li>Two cranes</li><li>One quay</li></ul></article>")
+    assert text.endswith("Part 5. Two cranes One quay")
+
+
 def test_the_title_is_not_told_again() -> None:
     assert text_of(f"<article><h1>Quay</h1>{story()}</article>").startswith(STORY)
 
