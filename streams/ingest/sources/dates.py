@@ -13,10 +13,11 @@ are two months are left out.
 import re
 import unicodedata
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Final, Literal, NamedTuple
+from zoneinfo import ZoneInfo, available_timezones
 
 from schemas.units import SECOND_NS
 
@@ -40,18 +41,30 @@ _ZONES: Final = (
 _ZONES_MIN: Final = {name: at for at, names in _ZONES for name in names.split()}
 _EAST_ASIAN: Final = str.maketrans("年月년월時时分분日일秒", "----:::: " + "  ")
 _SIGNS: Final = str.maketrans({"−": "-", "–": "-", "’": "'"})
-_NO_WORDS: Final = re.compile(r"\(\w\)|(?:(?<=[+-]\d\d:\d\d)|(?<=Z))\[[^\[\]]*\]$")
-"""An East Asian day's name, and Java's name of a zone whose offset stands before it."""
+_EAST_ASIAN_DAY: Final = re.compile(r"\(\w\)")
+_EAST_ASIAN_HALF: Final = re.compile(
+    r"(?:(오전|午前|上午)|오후|午後|下午)\s*(\d\d?(?:\s*[:時时]\s*\d\d?)*)"
+)
+_PLACES: Final = {
+    "et": "america/new_york",
+    "ct": "america/chicago",
+    "mt": "america/denver",
+    "pt": "america/los_angeles",
+}
+"""What Americans call their zones in summer as in winter."""
 _OFFSET: Final = r"(?P<sign>[+-])\s*(?P<off_h>\d\d?)(?::?(?P<off_m>\d\d))?(?!\d)"
+_NAMES: Final = "|".join(_ZONES_MIN)
 _ZONE: Final = (
-    rf"(?:(?:gmt|utc?)?\s*{_OFFSET}(?:\s*\([^()]*\)|\s+[a-z]{{3,5}}$)?"
-    rf"|\(?(?P<zone>{'|'.join(_ZONES_MIN)})\b\)?)"
+    # After an offset its zone's name may follow, which then says nothing more.
+    rf"(?:(?:{_NAMES})?\s*{_OFFSET}(?:\s*\([^()]*\)|\s*\[[^\[\]]*\]|\s*(?:z|[a-z]{{3,5}})$)?"
+    rf"|z?\s*\[?\b(?P<place>[a-z]+(?:/[a-z_]+){{1,2}}|{'|'.join(_PLACES)})\b\]?"
+    rf"|\(?(?P<zone>{_NAMES})\b\)?)"
 )
 _TIME: Final = re.compile(
     r"(?<![\d+-])(?P<hour>\d\d?)"
-    r"(?:\s*[:h]\s*(?P<minute>\d\d)(?:\s*:\s*(?P<second>\d\d)(?:[.,]\d+)?)?"
+    r"(?:\s*[:h]\s*(?P<minute>\d\d?)(?:\s*:\s*(?P<second>\d\d?)(?:[.,]\d+)?)?"
     r"(?:\s*(?P<half>[ap])\.?m\b\.?)?|\s*(?P<half_of_hour>[ap])\.?m\b\.?)(?![\d:])"
-    rf"(?:\s*uhr\b)?(?:\s*{_ZONE})?"
+    rf"(?:\s*(?:uhr|h|hs|hrs)\b\.?)?(?:\s*{_ZONE})?"
 )
 _ZONE_OF_A_DAY: Final = re.compile(rf"(?<=\d)\s*(?:(?=\+\d\d:|z|utc|gmt){_ZONE})$")
 _BETWEEN: Final = re.compile(
@@ -81,7 +94,7 @@ _FORMS: Final = tuple(
 )
 _YEAR_WORDS: Final = ("r", "g", "г")
 _NUMBERS: Final = re.compile(
-    rf"{_WEEKDAY}(\d\d?)\s*(?P<mark>[-/.])\s*(\d\d?)\s*(?P=mark)\s*(\d{{4}}|\d\d){_END}"
+    rf"{_WEEKDAY}(\d\d?)\s*(?P<mark>[-/.]|(?<=\d) )\s*(\d\d?)\s*(?P=mark)\s*(\d{{4}}|\d\d){_END}"
 )
 
 
@@ -112,8 +125,12 @@ def read_date(text: str | None, order: Order = "") -> WrittenDate | None:
         return None
     if time is None:
         return _written(midnight, 0, timed=False, offset_min=None)
-    past_s, offset_min = _past_midnight_s(time), _offset_min(time)
-    if past_s is None or (offset_min is not None and abs(offset_min) > _MAX_OFFSET_MIN):
+    past_s = _past_midnight_s(time)
+    if past_s is None:
+        return None
+    try:
+        offset_min = _offset_min(time, midnight + timedelta(seconds=past_s))
+    except (LookupError, ValueError):
         return None
     is_timed = time.groupdict().get("hour") is not None
     return _written(midnight, past_s, timed=is_timed, offset_min=offset_min)
@@ -146,7 +163,9 @@ def _folded(text: str) -> str:
     """Return a text of one line in small letters without accents, "" if it is too long."""
     if len(text) > _MAX_DATE_CHARS:
         return ""
-    text = _NO_WORDS.sub("", text.strip()).translate(_EAST_ASIAN).translate(_SIGNS)
+    text = _EAST_ASIAN_DAY.sub("", text)
+    text = _EAST_ASIAN_HALF.sub(lambda half: f"{half[2]} {'am' if half[1] else 'pm'}", text)
+    text = text.translate(_EAST_ASIAN).translate(_SIGNS)
     folded = unicodedata.normalize("NFKD", text.casefold())
     plain = "".join(one for one in folded if not unicodedata.combining(one))
     return " ".join(plain.split()).rstrip(": ")
@@ -162,7 +181,10 @@ def _split(plain: str) -> tuple[str, re.Match[str] | None]:
     if time is None:
         return plain, None
     before = _BETWEEN.sub("", plain[: time.start()])
-    return f"{before} {plain[time.end() :].strip(' ,|-')}".strip(), time
+    after = plain[time.end() :].strip(" ,|-")
+    if after.isalpha():
+        return "", None  # a zone that nobody knows
+    return f"{before} {after}".strip(), time
 
 
 def _past_midnight_s(time: re.Match[str]) -> int | None:
@@ -177,12 +199,28 @@ def _past_midnight_s(time: re.Match[str]) -> int | None:
     return past_s if minute < 60 and second <= 60 and past_s <= _DAY_S else None
 
 
-def _offset_min(time: re.Match[str]) -> int | None:
+def _offset_min(time: re.Match[str], local: datetime) -> int | None:
+    """Return the zone's minutes ahead of UTC, None if there is none.
+
+    Raises LookupError or ValueError if it is none that anybody has.
+    """
     said = time.groupdict()
+    if said["place"] is not None:
+        place = _places()[_PLACES.get(said["place"], said["place"])]
+        offset = ZoneInfo(place).utcoffset(local)
+        return None if offset is None else round(offset.total_seconds() / 60)
     if said["sign"] is None:
-        return _ZONES_MIN.get(said["zone"] or "")
-    offset_min = int(said["off_h"]) * 60 + int(said["off_m"] or 0)
+        return None if said["zone"] is None else _ZONES_MIN[said["zone"]]
+    hours, minutes = int(said["off_h"]), int(said["off_m"] or 0)
+    offset_min = hours * 60 + minutes
+    if minutes > 59 or offset_min > _MAX_OFFSET_MIN:
+        raise ValueError
     return -offset_min if said["sign"] == "-" else offset_min
+
+
+@cache
+def _places() -> dict[str, str]:
+    return {name.lower(): name for name in available_timezones()}
 
 
 def _day(text: str, order: Order) -> datetime | None:
