@@ -22,6 +22,9 @@ _SHORT_CHARS: Final = 250
 """A shorter text is what trafilatura takes when it has found no article."""
 _LONGER: Final = 2
 """An articleBody that is so many times longer has what the page's elements hide."""
+_DOUBTFUL_CHARS: Final = 1_000
+_MUCH_LONGER: Final = 4
+"""A text below a thousand characters is a part, if all paragraphs have so many times more."""
 _NO_TEXT_TAGS: Final = [
     *("head", "h1", "nav", "footer", "aside", "button", "dialog", "select", "menu", "figure"),
     *("picture", "img", "audio", "video", "canvas", "map", "link", "meta"),
@@ -54,7 +57,12 @@ def article_text(tree: LexborHTMLParser, article: dict[str, Any]) -> str:
     told = "" if json_ld.is_paid(article) else of_html(json_ld.text_of(article, "articleBody"))
     if len(told) > _LONGER * len(text):
         return told
-    return text if len(text) >= _SHORT_CHARS else max(told, _simple_text(tree), text, key=_letters)
+    if len(text) >= _DOUBTFUL_CHARS:
+        return text
+    simple = _simple_text(tree)
+    if len(text) < _SHORT_CHARS:
+        return max(told, simple, text, key=_letters)
+    return simple if len(simple) > _MUCH_LONGER * len(text) else text
 
 
 def load() -> None:

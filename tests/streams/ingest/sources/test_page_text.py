@@ -105,6 +105,12 @@ def test_inline_tags_leave_no_blank_in_a_page() -> None:
     assert f"{plain} {STORY}" in text_of(f"<article><p>{markup}</p>{story()}</article>")
 
 
+def test_a_text_that_is_a_part_is_not_taken_for_the_whole() -> None:
+    """trafilatura reads the first of several elements that each look like an article's."""
+    parts = "".join(f"<div class=entry-content>{story(4)}</div>" for _ in range(8))
+    assert text_of(f"<main>{parts}</main>").count(STORY) == 32
+
+
 def test_a_list_is_text_without_marks() -> None:
     text = text_of(f"<article>{story()}<ul><li>Two cranes</li><li>One quay</li></ul></article>")
     assert text.endswith("Part 5. Two cranes One quay")
