@@ -34,8 +34,12 @@ _INLINE_TAGS: Final = [
     *("span", "b", "i", "em", "strong", "small", "big", "font", "u", "s", "mark", "abbr", "cite"),
     *("q", "bdi", "bdo", "sup", "sub", "ins", "time", "wbr", "dfn", "var", "tt"),
 ]
-_CARDS: Final = "a:has(p), a:has(h2), a:has(h3), a:has(h4)"
-"""A link around paragraphs leads to another story."""
+_LINKS: Final = "a:has(p), a:has(h2), a:has(h3), a:has(h4), p:has(a)"
+_CARD_CHARS: Final = 600
+_CARD: Final = re.compile(r"card|teaser|promo|related|recommend")
+_HEADLINES: Final = "h2 a[href], h3 a[href], h4 a[href]"
+_MORE_CHARS: Final = 20
+"""Around a link to another story stands no more than "Read also: "."""
 _ARTICLE_ELEMENTS: Final = ("article", "main", "[role=main]", "body")
 _FEW: Final = 20
 _BULLET: Final = re.compile(r"^- ", re.MULTILINE)
@@ -48,8 +52,7 @@ def article_text(tree: LexborHTMLParser, article: dict[str, Any]) -> str:
     `article` is the page's own of its JSON-LD.
     """
     tree.strip_tags(_NO_TEXT_TAGS)
-    for card in reversed(tree.css(_CARDS)):
-        card.decompose()
+    _remove_other_stories(tree)
     tree.unwrap_tags(_INLINE_TAGS)
     html = tree.html or ""
     is_small = len(html) <= MAX_EXTRACTED_CHARS and html.count("<") <= MAX_EXTRACTED_TAGS
@@ -63,6 +66,34 @@ def article_text(tree: LexborHTMLParser, article: dict[str, Any]) -> str:
     if len(text) < _SHORT_CHARS:
         return max(told, simple, text, key=_letters)
     return simple if len(simple) > _MUCH_LONGER * len(text) else text
+
+
+def _remove_other_stories(tree: LexborHTMLParser) -> None:
+    """Take away links around paragraphs, paragraphs of one link, and cards of other stories."""
+    # The last comes first: what is in another element goes before it.
+    for node in reversed(tree.css(_LINKS)):
+        if node.tag == "a" or _is_one_link(node):
+            node.decompose()
+    cards = [node for node in reversed(tree.css("article")) if _is_card(node)]
+    # A live blog may consist of what looks like cards.
+    if sum(len(card.text()) for card in cards) * 2 < len(tree.body.text() if tree.body else ""):
+        for card in cards:
+            card.decompose()
+
+
+def _is_one_link(paragraph: LexborNode) -> bool:
+    links = paragraph.css("a[href]")
+    rest = len(paragraph.text()) - sum(len(link.text()) for link in links)
+    return bool(links) and rest <= _MORE_CHARS
+
+
+def _is_card(article: LexborNode) -> bool:
+    """Tell whether an article is short, and is called a card or has a headline that is a link."""
+    if len(article.text()) >= _CARD_CHARS or article.css_first("h1") is not None:
+        return False
+    classes = [node.attributes.get("class") or "" for node in (article, article.parent) if node]
+    links = (link.attributes.get("href") or "" for link in article.css(_HEADLINES))
+    return any(map(_CARD.search, classes)) or any(not link.startswith("#") for link in links)
 
 
 def load() -> None:

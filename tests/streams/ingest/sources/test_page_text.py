@@ -27,6 +27,11 @@ def story(count: int = 6) -> str:
     "body",
     [
         f"<article class=card><a href=/x><p>{TEASER}</p></a></article><div>{story()}</div>",
+        f"<article class=teaser><p>{TEASER}</p></article><div>{story()}</div>",
+        f"<article><h3><a href=/x>Zeta</a></h3><p>{TEASER}</p></article>" * 3 + f"<p>{story()}</p>",
+        f"<div class=promos><article><p>{TEASER}</p></article></div><main>{story()}</main>",
+        f"<article><p>Read also: <a href=/x>{TEASER}</a></p>{story()}</article>",
+        f"<article>{story()}<ul class=related><li><a href=/x>{TEASER}</a></li></ul></article>",
         f"<div>{story()}</div><aside><article><p>{TEASER}</p></article></aside>",
         f"<article>{story()}</article><footer><p>{TEASER}</p></footer>",
         f"<article><figure><figcaption>{TEASER}</figcaption></figure>{story()}</article>",
@@ -57,6 +62,15 @@ def test_a_live_blog_has_all_its_posts() -> None:
     )
     text = text_of(f"<main><h1>Live</h1>{body}</main>")
     assert all(post in text for post in posts)
+
+
+def test_a_live_blog_of_linked_headlines_is_no_list_of_cards() -> None:
+    body = "".join(
+        f"<article><h2><a href=/live?post={n}>1{n}:00</a></h2><p>{STORY} Post {n}.</p></article>"
+        for n in range(5)
+    )
+    text = text_of(f"<main>{body}</main>")
+    assert [f"Post {n}." in text for n in range(5)] == [True] * 5
 
 
 def told(**more: object) -> str:
