@@ -1,6 +1,7 @@
 """The text of a page: the article's own, whole, and nothing of its surroundings."""
 
 import json
+import socket
 
 import pytest
 
@@ -128,6 +129,16 @@ def test_a_text_that_is_a_part_is_not_taken_for_the_whole() -> None:
 def test_a_list_is_text_without_marks() -> None:
     text = text_of(f"<article>{story()}<ul><li>Two cranes</li><li>One quay</li></ul></article>")
     assert text.endswith("Part 5. Two cranes One quay")
+
+
+def test_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a socket was asked for")
+
+    monkeypatch.setattr(socket, "socket", refused)
+    monkeypatch.setattr(socket, "getaddrinfo", refused)
+    links = "<img src=http://b.example/x><iframe src=//b.example></iframe><a href=http://b.example/>b</a>"
+    assert text_of(f"<article>{links}{story()}</article>").endswith("Part 5.")
 
 
 def test_the_title_is_not_told_again() -> None:
