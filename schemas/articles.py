@@ -4,6 +4,7 @@ import re
 from typing import Final, Literal
 
 from schemas.chain import digest
+from schemas.links import canonical
 
 Notice = Literal["", "correction", "retraction"]
 """What an article is by its title's leading words; empty for one that only tells."""
@@ -34,9 +35,10 @@ def locator(url: str, published_ns: int | None) -> str:
 def page(url: str) -> str:
     """Return by what a later version of the same page is known: PAGE_CHARS of a SHA-256.
 
-    It is empty without a URL. Only pages of one source are ever compared.
+    It is empty without a URL. Urls that lead to the same page (`schemas.links`) have the same.
+    Only pages of one source are ever compared.
     """
-    return digest(url.encode())[:PAGE_CHARS] if url else ""
+    return digest(canonical(url).encode())[:PAGE_CHARS] if url else ""
 
 
 def notice(title: str) -> Notice:

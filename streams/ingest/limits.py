@@ -2,9 +2,23 @@
 
 from typing import Final
 
+from schemas.units import HOUR_NS, MINUTE_NS
+
 # -- fetching --------------------------------------------------------------------------
 MAX_FEED_ITEMS: Final = 200
 """Items that are read of one document. A feed has its newest first."""
+MAX_REMEMBERED_ITEMS: Final = 4_000
+"""Items of one source's document that are known again, each of its versions counted,"""
+MAX_ITEMS_IN_MEMORY: Final = 100_000
+"""and of all sources together; what a source has beyond is read from the log again."""
+FREE_VERSIONS: Final = 3
+"""Times that an item's words may change before later changes have to wait."""
+VERSION_PAUSE_NS: Final = 15 * MINUTE_NS
+"""How long the next one waits. It doubles with each,"""
+MAX_VERSION_PAUSE_NS: Final = 12 * HOUR_NS
+"""up to this."""
+MIN_REWRITTEN_ITEMS: Final = 10
+"""Of so many known items or more, most do not change their words at once of themselves."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 MAX_ROBOTS_BYTES: Final = 512 * 1024

@@ -155,5 +155,6 @@ class ArticleAnalyzer:
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
             notice=articles.notice(article.title) if article else "",
-            page=articles.page(article.url) if article else "",
+            page=article.item if article else "",
+            backlog=article.backlog if article else False,
         )
