@@ -10,6 +10,7 @@ RELEASES: Final[Mapping[str, str]] = {
     "exchange/2": "v0.2.0",
     "reality/1": "v0.1.0",
     "reality/2": "v0.2.0",
+    "reality/3": "v0.2.0",
     "pricing/1": "v0.1.0",
     "pricing/2": "v0.2.0",
     "notary/2": "v0.1.0",

@@ -27,7 +27,9 @@ DropReason = Literal[
     "inactive_source",
     "quarantined",
     "too_old",
+    "undated",
 ]
+"""`undated`: it was there before its source was first read, and does not say since when."""
 LlmMode = Literal["enabled", "disabled", "degraded"]
 LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
 """What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""

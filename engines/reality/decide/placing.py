@@ -1,6 +1,7 @@
 """Find where a measured article belongs: beside which earlier ones, and which of its own it ends.
 
-An article is nearly a copy of another if they are more than `similarity_duplicate_bp` alike. A
+An article is nearly a copy of another if they are more than `similarity_duplicate_bp` alike and
+do not report contrary outcomes: one that loses is no copy of one that wins, however alike. A
 later version of a source's own page, and a correction or retraction by the source that told a
 story, stand for what that source told before. Nobody else's notice does: it only tells.
 """
@@ -53,7 +54,9 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     near = [
         window[one.article].telling
         for one in alike
-        if one.similarity_bp > least_bp and window[one.article].cluster == cluster_id
+        if one.similarity_bp > least_bp
+        and window[one.article].cluster == cluster_id
+        and one.article not in signals.opposites
     ]
     if prior is not None and window[prior].cluster != cluster_id:
         prior = None  # a page that tells of something else by now

@@ -319,7 +319,7 @@ class _Sorting:
         noted: list[tuple[Item, ListedItem]] = []
         for item, one in changed:
             before = self._memory.latest(one.item)
-            says_so = one.title != before.item.title and notice(item.title) != ""
+            says_so = one.title != before.item.title and notice(item.title, item.text) != ""
             if says_so or not self._must_pause(one, before.listed_ns):
                 (noted if rewritten and not says_so else observed).append((item, one))
         return observed, noted

@@ -154,7 +154,7 @@ class ArticleAnalyzer:
             models=self._models,
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
-            notice=articles.notice(article.title) if article else "",
+            notice=articles.notice(article.title, article.excerpt) if article else "",
             page=article.item if article else "",
             backlog=article.backlog if article else False,
         )
