@@ -103,6 +103,12 @@ MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
 """With this bound a source that floods cannot hide the articles of the others."""
+OPPOSITE_FLOOR_BP: Final = 7_500
+"""Less similar articles are not looked at for contrary outcomes: they are no copies anyway."""
+MAX_REMEMBERED_WORDINGS: Final = 20_000
+"""Articles whose title and first sentence are held for that."""
+MAX_WORDING_CHARS: Final = 300
+"""Length of each of the two."""
 NEIGHBOUR_FLOOR_BP: Final = 5_000
 """Less similar articles are not recorded as neighbours."""
 MAX_KEYWORDS_LISTED: Final = 20

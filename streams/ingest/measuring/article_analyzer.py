@@ -12,11 +12,12 @@ from msgspec.structs import replace
 
 from schemas import articles
 from schemas.limits import MAX_DETAIL_CHARS
-from schemas.observations import ArticleObserved, Models, SignalsMeasured, Unfit
-from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
+from schemas.observations import ArticleObserved, Models, Neighbour, SignalsMeasured, Unfit
+from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_FLOOR_BP
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.outcomes import Wording, Wordings, contrary, wording
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
 from streams.ingest.measuring.vectors import Vector, to_text
@@ -71,9 +72,10 @@ class Measurement(NamedTuple):
 class ArticleAnalyzer:
     """Measures one article after the other. Each may become a neighbour of the later ones."""
 
-    def __init__(self, tools: Tools, window: EmbeddingWindow) -> None:
+    def __init__(self, tools: Tools, window: EmbeddingWindow, wordings: Wordings) -> None:
         self._tools = tools
         self._window = window
+        self._wordings = wordings
         self._models = tools.models()
 
     def measure(self, given: Measurement) -> SignalsMeasured:
@@ -116,6 +118,8 @@ class ArticleAnalyzer:
         said = [*sentences(title), *sentences(excerpt)]
         found = tools.keywords.of(said)
         vector = tools.embedding.of(text)
+        neighbours = self._window.neighbours(given.sequence, article.observed_ns, vector)
+        own = wording(title, excerpt)
         signals = replace(
             self._blank(given, ""),
             language=code,
@@ -125,11 +129,22 @@ class ArticleAnalyzer:
             keywords=found.terms,
             entities=entities,
             mentions=mentions,
-            neighbours=self._window.neighbours(given.sequence, article.observed_ns, vector),
+            neighbours=neighbours,
             embedding=to_text(vector),
+            opposites=self._opposites(own, neighbours),
         )
+        self._wordings.add(given.sequence, own)
         self._window.add(given.sequence, article.source, article.observed_ns, vector)
         return signals
+
+    def _opposites(self, own: Wording, neighbours: list[Neighbour]) -> tuple[int, ...]:
+        """Return the neighbours that report the contrary in nearly the same words."""
+        found = []
+        for one in neighbours:
+            said = self._wordings.get(one.article)
+            if one.similarity_bp >= OPPOSITE_FLOOR_BP and said is not None and contrary(own, said):
+                found.append(one.article)
+        return tuple(found)
 
     def _blank(self, given: Measurement, unfit: Unfit) -> SignalsMeasured:
         """Return signals with nothing measured."""

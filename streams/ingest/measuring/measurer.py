@@ -26,6 +26,7 @@ from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
 from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.outcomes import Wordings
 from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.texts import Aside, TextMeasurer
@@ -64,8 +65,9 @@ class Measurer:
         self._clock = clock
         self._aside = aside
         self._window = EmbeddingWindow(SEED_PLAN.reality.vector_window_ns)
-        self._view = ArticleLogView(log, clock, tools.names, self._window)
-        self._analyzer = ArticleAnalyzer(tools, self._window)
+        wordings = Wordings()
+        self._view = ArticleLogView(log, clock, tools.names, self._window, wordings)
+        self._analyzer = ArticleAnalyzer(tools, self._window, wordings)
         self._names = tools.names
         self._excused: Counter[int] = Counter()
         """Deliveries that failed for another reason than the article, by sequence."""
