@@ -17,7 +17,7 @@ from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
-from streams.ingest.measuring.outcomes import Wording, Wordings, contrary, wording
+from streams.ingest.measuring.contraries import Wording, Wordings, contrary, wording
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
 from streams.ingest.measuring.vectors import Vector, to_text

@@ -26,7 +26,7 @@ from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
 from streams.ingest.measuring.names import Names
-from streams.ingest.measuring.outcomes import Wordings
+from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.texts import Aside, TextMeasurer

@@ -11,7 +11,7 @@ from schemas.observations import (
 )
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
-from streams.ingest.measuring.outcomes import Wordings
+from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.vectors import Vector, from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from tests.streams.ingest.measuring.test_language import GERMAN

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.ingest.limits import MAX_REMEMBERED_WORDINGS, MAX_WORDING_CHARS
-from streams.ingest.measuring import outcomes
-from streams.ingest.measuring.outcomes import Wording, Wordings, contrary, wording
+from streams.ingest.measuring import contraries
+from streams.ingest.measuring.contraries import Wording, Wordings, contrary, wording
 
 REST = "Shares of the company were little changed in early trading in London."
 
@@ -79,7 +79,7 @@ def test_any_texts_are_compared(title: str, excerpt: str, other: str) -> None:
 
 def test_wordings_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_REMEMBERED_WORDINGS > 2
-    monkeypatch.setattr(outcomes, "MAX_REMEMBERED_WORDINGS", 2)
+    monkeypatch.setattr(contraries, "MAX_REMEMBERED_WORDINGS", 2)
     kept = Wordings()
     for article in range(3):
         kept.add(article, Wording(str(article), ""))
