@@ -6,10 +6,12 @@ One fetch, from the queue to the log:
     Fetcher.handle     does the job; every outcome becomes a verdict there
     polite.py          gets the document: robots.txt, throttle, guard (rendering.py by Chromium)
     Downloader         has the document read in a child process
-    observing.py       finds what is new in it, and appends that
+    identity.py        finds what is new in it
+    observing.py       says so on the log
 
     what came of the job            on the log                  the message
     articles, or links to pages     articles, listing, fetch    done
+    nothing that is not known       fetch                       done
     unchanged document              fetch                       done
     `Unfetched`, final              fetch, with the problem     done
     `Unfetched`, a page, passing    nothing                     later, JOB_ATTEMPTS times

@@ -14,10 +14,10 @@ from schemas import articles
 from schemas.limits import MAX_DETAIL_CHARS
 from schemas.observations import ArticleObserved, Models, Neighbour, SignalsMeasured, Unfit
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_FLOOR_BP
+from streams.ingest.measuring.contraries import Wording, Wordings, contrary, wording
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
-from streams.ingest.measuring.contraries import Wording, Wordings, contrary, wording
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
 from streams.ingest.measuring.vectors import Vector, to_text

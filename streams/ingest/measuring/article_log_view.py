@@ -21,8 +21,8 @@ from schemas.observations import (
 )
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.contraries import Wordings, wording
+from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.cursor import Cursor

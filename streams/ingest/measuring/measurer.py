@@ -22,11 +22,11 @@ from streams.ingest.jobs.services import DONE, Bus, Consumer, Delivery, Verdict
 from streams.ingest.limits import MEASURE_ACK_S, MEASURE_ATTEMPTS, MEASURE_BATCH, MEASURE_LINGER_MS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement, Tools
 from streams.ingest.measuring.article_log_view import ArticleLogView
+from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
 from streams.ingest.measuring.names import Names
-from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.texts import Aside, TextMeasurer

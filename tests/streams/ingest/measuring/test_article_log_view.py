@@ -13,8 +13,8 @@ from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signal
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
-from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.contraries import Wordings, wording
+from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import to_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log import cursor
