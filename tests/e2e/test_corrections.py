@@ -62,6 +62,11 @@ def fetches(world: World) -> int:
     return sum(one.outcome == "fetched" for _, one in world.observed(SourceFetched))
 
 
+def polled_again(world: World) -> None:
+    before = fetches(world)
+    wait_for("it is polled", lambda: fetches(world) > before, 60)
+
+
 def test_a_story_is_counted_once_and_taken_back_when_it_is_corrected(world: World) -> None:
     world.add("herald", publish(world, 0, MILD))
     wait_for("a score moved", lambda: world.decided(reality.ScoreChanged), FETCHED_WITHIN_S)
@@ -69,9 +74,8 @@ def test_a_story_is_counted_once_and_taken_back_when_it_is_corrected(world: Worl
     assert (moved.old_score_e2, moved.delta_e2 > 0) == (5_000, True)
     assert len(world.dropped("undated")) == 1
     for poll in (1, 2):
-        before = fetches(world)
         publish(world, poll, MILD)
-        wait_for("it is polled", lambda before=before: fetches(world) > before, 60)
+        polled_again(world)
     assert len(world.observed(ArticleObserved)) == 2
     assert len(world.observed(SourceListed)) == 1
 

@@ -72,6 +72,20 @@ def test_any_url_is_read_and_what_comes_is_as_it_stays(url: str, front: str) -> 
     assert isinstance(canonical(front + url), str)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://www.google.com" + "/amp/s/www.google.com" * 50_000,
+        "https://a.example/" + "%2" * 50_000,
+        "https://a.example/" + ";sid=" * 50_000,
+        "https://a.example/?" + "utm_a&" * 50_000,
+        "https://" + "a." * 50_000,
+    ],
+)
+def test_no_url_takes_long_to_read(url: str) -> None:
+    assert canonical(url).startswith("//")
+
+
 @pytest.mark.parametrize("url", ["https://[::1", "https://a.example:x/", "mailto:a@b", "", "a b"])
 def test_what_is_no_web_address_stays_as_it_is(url: str) -> None:
     assert canonical(url) == url

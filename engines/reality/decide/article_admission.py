@@ -158,7 +158,7 @@ def _published_ns(signals: SignalsMeasured) -> int:
 def _no_say(state: State, signals: SignalsMeasured, place: Place) -> _Drop | None:
     """Return why an article that says nothing new has no say; None if its notice says enough.
 
-    A notice is no duplicate, whoever gives it: a stranger's joins the story and moves nothing.
+    A notice is no duplicate: that of a stranger joins the story and moves nothing.
     """
     if place.notice:
         return None

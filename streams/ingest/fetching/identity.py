@@ -20,6 +20,7 @@ from urllib.parse import urldefrag
 
 from schemas.articles import PAGE_CHARS, notice, page, snapshot_id
 from schemas.chain import digest
+from schemas.limits import MAX_URL_CHARS
 from schemas.observations import ListedItem, SourceListed
 from streams.ingest.limits import (
     FREE_VERSIONS,
@@ -50,7 +51,7 @@ def keys_of(item: Item) -> Keys:
     """Return the keys of an item; a guid that only repeats the link or the words is none."""
     link, guid = page(item.link), item.guid.strip()
     is_link, fragment = False, ""
-    if guid.startswith(("http://", "https://")):
+    if guid.startswith(("http://", "https://")) and len(guid) <= MAX_URL_CHARS:
         bare, fragment = urldefrag(guid)
         is_link = page(bare) == link
         guid = f"{page(bare)}#{fragment}"
@@ -108,7 +109,7 @@ class ItemMemory:
         return next((one.sequence for one in self._kept.values()), 0)
 
     def fold(self, listed: SourceListed, sequence: int) -> None:
-        """Apply the next listing; one of another address begins anew."""
+        """Apply the next listing; one of another address starts from nothing."""
         if self.last is not None and self.last.url != listed.url:
             self._kept = {}
             self._index()
