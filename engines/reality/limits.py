@@ -2,16 +2,10 @@
 
 from typing import Final
 
-from schemas.units import DAY_NS, HOUR_NS, SECOND_NS
+from schemas.units import DAY_NS, SECOND_NS
 
 REMEMBER_ARTICLES_NS: Final = 30 * DAY_NS
 """How long an article counts as seen; when it comes again later, it is too old anyway."""
-MAX_AHEAD_NS: Final = HOUR_NS
-"""How far ahead of its observation an article may be dated; a date beyond that is none."""
-FIRST_ARTICLES: Final = 200
-"""How many articles a source may have beyond its rate: those of its first document,"""
-FIRST_ARTICLES_NS: Final = 2 * HOUR_NS
-"""while it is known for no longer than this, so that they are out of its rate by then."""
 MAX_REMEMBERED_ARTICLES: Final = 2_000_000
 MAX_CLUSTER_ARTICLES: Final = 500
 """An article that would join a fuller cluster is a duplicate of it."""

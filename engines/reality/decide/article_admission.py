@@ -14,7 +14,6 @@ from engines.reality.decide import hearing, placing, stories, withdrawals
 from engines.reality.decide.hearing import Hearing
 from engines.reality.decide.placing import Place
 from engines.reality.decide.withdrawals import Withdrawal
-from engines.reality.limits import FIRST_ARTICLES, FIRST_ARTICLES_NS, MAX_AHEAD_NS
 from engines.reality.memory import count_after
 from engines.reality.state import State
 from schemas.events.reality import (
@@ -101,15 +100,16 @@ def _stranger(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | No
 def _counts(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     """Tell whether the article counts in its source's rate."""
     in_quarantine = now_ns < state.persisted.sources[signals.source].until_ns
-    useless = signals.unfit or _is_undated(signals) or _is_too_old(state, signals, now_ns)
-    return not (in_quarantine or useless)
+    undated = _is_undated(state, signals)
+    return not (in_quarantine or signals.unfit or undated or _is_too_old(state, signals, now_ns))
 
 
 def _too_many(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     known = state.persisted.sources[signals.source]
     most = state.persisted.safeguards.source_articles_per_hour
-    if now_ns - known.since_ns < FIRST_ARTICLES_NS:
-        most += FIRST_ARTICLES
+    backlog = state.persisted.backlog
+    if now_ns - known.since_ns < backlog.room_ns:
+        most += backlog.room_articles
     return count_after(known.recent_ns, now_ns - HOUR_NS) + 1 > most
 
 
@@ -129,7 +129,7 @@ def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | Non
         return _Drop("quarantined")
     if signals.unfit:
         return _Drop(signals.unfit, detail=clean(signals.detail, MAX_DETAIL_CHARS))
-    if _is_undated(signals):
+    if _is_undated(state, signals):
         return _Drop("undated")
     return _Drop("too_old") if _is_too_old(state, signals, now_ns) else None
 
@@ -138,15 +138,16 @@ def _is_too_old(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     return now_ns - _published_ns(signals) > state.persisted.safeguards.max_article_age_ns
 
 
-def _is_undated(signals: SignalsMeasured) -> bool:
+def _is_undated(state: State, signals: SignalsMeasured) -> bool:
     """Tell whether nobody knows how old an article is.
 
     What was there when its source was first read may be of any age. What came later is news
     as of when it was observed, whatever it says.
     """
-    published_ns = signals.published_ns
-    says_when = published_ns is not None and published_ns <= signals.observed_ns + MAX_AHEAD_NS
-    return signals.backlog and not says_when
+    ahead_ns, published_ns = state.persisted.backlog.max_ahead_ns, signals.published_ns
+    if not (signals.backlog and ahead_ns):
+        return False
+    return published_ns is None or published_ns > signals.observed_ns + ahead_ns
 
 
 def _published_ns(signals: SignalsMeasured) -> int:

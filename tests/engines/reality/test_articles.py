@@ -5,9 +5,10 @@ The numbers were worked out by hand. `tiny` has a trust of 0.10: one fresh artic
 0.4 * 0.10 + 0.3 * 0.6 = 0.22.
 """
 
-import pytest
+from msgspec import UNSET
+from msgspec.structs import replace
 
-from engines.reality.decide import article_admission
+from schemas.policy import SEED_PLAN
 from tests.engines.reality.scenario import Scenario, check
 from tests.engines.reality.venue import TRUSTS, changed
 
@@ -163,13 +164,12 @@ def test_more_articles_than_the_rate_allows_put_a_source_into_quarantine() -> No
     )
 
 
-def test_a_first_document_has_room_beyond_the_rate_and_no_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(article_admission, "FIRST_ARTICLES", 4)
+def test_a_first_document_has_room_beyond_the_rate_and_no_more() -> None:
+    policy = changed("safeguards", source_articles_per_hour=2)
+    policy = changed("backlog", policy, room_articles=4)
 
     def quarantined(*waits: str) -> list[int]:
-        told = Scenario(changed("safeguards", source_articles_per_hour=2), TRUSTS)
+        told = Scenario(policy, TRUSTS)
         said = [told.run(f"{wait}\na{n}: mute +0.00 SNOW") for n, wait in enumerate(waits)]
         return [n for n, text in enumerate(said) if "quarantine" in text]
 
@@ -340,4 +340,18 @@ def test_what_was_there_before_its_source_was_read_is_no_news_without_a_date() -
         > a dropped: undated
         """,
         trusts={"tiny": 1_000, "mini": 1_000},
+    )
+
+
+def test_a_policy_without_the_section_takes_a_backlog_as_news() -> None:
+    check(
+        """
+        a: tiny +0.10 undated backlog
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by tiny
+        """,
+        replace(SEED_PLAN, backlog=UNSET),
+        TRUSTS,
     )
