@@ -14,7 +14,7 @@ from schemas import articles
 from schemas.limits import MAX_DETAIL_CHARS
 from schemas.observations import ArticleObserved, Models, Neighbour, SignalsMeasured, Unfit
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_FLOOR_BP
-from streams.ingest.measuring.contraries import Wording, Wordings, contrary, wording
+from streams.ingest.measuring.contraries import Wording, contrary, wording
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
@@ -72,10 +72,9 @@ class Measurement(NamedTuple):
 class ArticleAnalyzer:
     """Measures one article after the other. Each may become a neighbour of the later ones."""
 
-    def __init__(self, tools: Tools, window: EmbeddingWindow, wordings: Wordings) -> None:
+    def __init__(self, tools: Tools, window: EmbeddingWindow) -> None:
         self._tools = tools
         self._window = window
-        self._wordings = wordings
         self._models = tools.models()
 
     def measure(self, given: Measurement) -> SignalsMeasured:
@@ -133,7 +132,7 @@ class ArticleAnalyzer:
             embedding=to_text(vector),
             opposites=self._opposites(own, neighbours),
         )
-        self._wordings.add(given.sequence, own)
+        self._window.wordings.add(given.sequence, own)
         self._window.add(given.sequence, article.source, article.observed_ns, vector)
         return signals
 
@@ -141,7 +140,7 @@ class ArticleAnalyzer:
         """Return the neighbours that report the contrary in nearly the same words."""
         found = []
         for one in neighbours:
-            said = self._wordings.get(one.article)
+            said = self._window.wordings.get(one.article)
             if one.similarity_bp >= OPPOSITE_FLOOR_BP and said is not None and contrary(own, said):
                 found.append(one.article)
         return tuple(found)

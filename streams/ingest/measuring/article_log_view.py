@@ -21,7 +21,7 @@ from schemas.observations import (
 )
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
-from streams.ingest.measuring.contraries import Wordings, wording
+from streams.ingest.measuring.contraries import wording
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
@@ -64,16 +64,13 @@ class SubjectFold:
 
 
 class ArticleLogView:
-    """Keeps `names`, `window` and `wordings` as the log has them, and knows what is measured."""
+    """Keeps `names` and `window` as the log has them, and knows which articles are measured."""
 
-    def __init__(
-        self, log: Log, clock: Clock, names: Names, window: EmbeddingWindow, wordings: Wordings
-    ) -> None:
+    def __init__(self, log: Log, clock: Clock, names: Names, window: EmbeddingWindow) -> None:
         self._log = log
         self._clock = clock
         self._names = names
         self._window = window
-        self._wordings = wordings
         self._venue = VenueView()
         self._measured: dict[int, None] = {}
         shard = log.shard
@@ -157,7 +154,7 @@ class ArticleLogView:
         except InputError:
             return
         if isinstance(article, ArticleObserved):
-            self._wordings.add(stored.sequence, wording(article.title, article.excerpt))
+            self._window.wordings.add(stored.sequence, wording(article.title, article.excerpt))
 
     def _fold_signals(self, stored: Stored) -> None:
         if is_measured_text(stored.payload):

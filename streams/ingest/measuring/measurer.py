@@ -22,7 +22,6 @@ from streams.ingest.jobs.services import DONE, Bus, Consumer, Delivery, Verdict
 from streams.ingest.limits import MEASURE_ACK_S, MEASURE_ATTEMPTS, MEASURE_BATCH, MEASURE_LINGER_MS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement, Tools
 from streams.ingest.measuring.article_log_view import ArticleLogView
-from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import Languages
@@ -65,9 +64,8 @@ class Measurer:
         self._clock = clock
         self._aside = aside
         self._window = EmbeddingWindow(SEED_PLAN.reality.vector_window_ns)
-        wordings = Wordings()
-        self._view = ArticleLogView(log, clock, tools.names, self._window, wordings)
-        self._analyzer = ArticleAnalyzer(tools, self._window, wordings)
+        self._view = ArticleLogView(log, clock, tools.names, self._window)
+        self._analyzer = ArticleAnalyzer(tools, self._window)
         self._names = tools.names
         self._excused: Counter[int] = Counter()
         """Deliveries that failed for another reason than the article, by sequence."""

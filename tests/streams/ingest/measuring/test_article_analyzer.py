@@ -11,7 +11,6 @@ from schemas.observations import (
 )
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
-from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.vectors import Vector, from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from tests.streams.ingest.measuring.test_language import GERMAN
@@ -26,7 +25,7 @@ class Bench:
         self.tools = tools(self.embedding)
         self.tools.names.put("ACME", "Acme", [])
         self.window = EmbeddingWindow(1_000)
-        self.analyzer = ArticleAnalyzer(self.tools, self.window, Wordings())
+        self.analyzer = ArticleAnalyzer(self.tools, self.window)
 
     def measure(self, sequence: int, given: ArticleObserved | None) -> SignalsMeasured:
         return self.analyzer.measure(Measurement(sequence, given, 7, NOW_NS + 5))

@@ -13,7 +13,7 @@ from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signal
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
-from streams.ingest.measuring.contraries import Wordings, wording
+from streams.ingest.measuring.contraries import wording
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import to_text
 from streams.ingest.measuring.window import EmbeddingWindow
@@ -45,9 +45,8 @@ class ViewedLog:
 
     def __init__(self, server: SimulatedServer, now_ns: int = NOW_NS) -> None:
         self.names, self.window = Names(), EmbeddingWindow(HOUR_NS)
-        self.wordings = Wordings()
         self.view = ArticleLogView(
-            server.connect("view"), StillClock(now_ns), self.names, self.window, self.wordings
+            server.connect("view"), StillClock(now_ns), self.names, self.window
         )
 
 
@@ -57,7 +56,7 @@ def measured(sequence: int, observed_ns: int) -> tuple[str, bytes]:
     its.names.put("ACME", "Acme", [])
     given = article(f"Acme number {sequence} soars as the court clears it", observed_ns=observed_ns)
     told = Measurement(sequence, given, 1, observed_ns + SECOND_NS)
-    done: SignalsMeasured = ArticleAnalyzer(its, EmbeddingWindow(HOUR_NS), Wordings()).measure(told)
+    done: SignalsMeasured = ArticleAnalyzer(its, EmbeddingWindow(HOUR_NS)).measure(told)
     assert done.unfit == ""
     return signals(DEFAULT_SHARD), encode(done)
 
@@ -230,9 +229,9 @@ async def test_what_articles_of_the_window_report_is_known_again() -> None:
     server.store([*observed(wins), measured(1, NOW_NS)])
     viewed = ViewedLog(server)
     await viewed.view.open()
-    assert viewed.wordings.get(1) == wording("Acme wins its case", "A court ruled so.")
+    assert viewed.window.wordings.get(1) == wording("Acme wins its case", "A court ruled so.")
     server.store([*observed(loses), (articles(DEFAULT_SHARD), b"junk")])
     await viewed.view.catch_up()
-    assert viewed.wordings.get(3) == wording("Acme loses", "")
-    assert viewed.wordings.get(4) is None
+    assert viewed.window.wordings.get(3) == wording("Acme loses", "")
+    assert viewed.window.wordings.get(4) is None
     await viewed.view.close()

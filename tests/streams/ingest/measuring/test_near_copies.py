@@ -8,7 +8,6 @@ from schemas.events import Event
 from schemas.events.reality import ArticleDropped, ScoreTakenBack
 from schemas.observations import SignalsMeasured
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
-from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.embedding import Embedding
 from streams.ingest.measuring.window import EmbeddingWindow
 from tests.engines.reality.venue import RealityVenue
@@ -40,7 +39,7 @@ def say(embedding: Embedding, venue: RealityVenue) -> Say:
     """Have a source publish an article about Acme; return its signals and what is decided."""
     its = tools(embedding)
     its.names.put("RAIN", "Acme", [])
-    analyzer = ArticleAnalyzer(its, EmbeddingWindow(10**18), Wordings())
+    analyzer = ArticleAnalyzer(its, EmbeddingWindow(10**18))
 
     def said(
         name: str, title: str, lead: str, url: str = ""
