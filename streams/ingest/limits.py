@@ -19,6 +19,8 @@ MAX_VERSION_PAUSE_NS: Final = 12 * HOUR_NS
 """up to this."""
 MIN_REWRITTEN_ITEMS: Final = 10
 """Of so many known items or more, most do not change their words at once of themselves."""
+MIN_MOVED_ITEMS: Final = 3
+"""So many items or more do not change their links at once and keep their words of themselves."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 MAX_ROBOTS_BYTES: Final = 512 * 1024

@@ -6,7 +6,8 @@ link, or hang the reader's campaign behind it. So
 
 - a guid or link that several items of one document share tells nothing;
 - a guid or link under which all else is another is not the same item;
-- a new guid for a link whose title is known says that this document's guids are made up.
+- a new guid for a link whose title is known says that this document's guids are made up;
+- new links for most of a document's words say the same of its links.
 
 `ItemMemory` is folded from a source's listings; nothing here reads or writes.
 """
@@ -27,6 +28,7 @@ from streams.ingest.limits import (
     MAX_FEED_ITEMS,
     MAX_REMEMBERED_ITEMS,
     MAX_VERSION_PAUSE_NS,
+    MIN_MOVED_ITEMS,
     MIN_REWRITTEN_ITEMS,
     VERSION_PAUSE_NS,
 )
@@ -209,7 +211,11 @@ class _Sorting:
         all_keys = [keys for _, keys in self._items.values()]
         self._shared_guids = _several(keys.guid for keys in all_keys)
         self._shared_links = _several(keys.link for keys in all_keys)
+        self._shared_words = _several(keys.words for keys in all_keys)
+        self._links = {keys.link for keys in all_keys}
         self._guids_are_made_up = any(self._has_new_guid(keys) for keys in all_keys)
+        moved = sum(self._has_moved(keys) for keys in all_keys)
+        self._links_are_made_up = moved >= MIN_MOVED_ITEMS and 2 * moved > len(all_keys)
         self._taken: dict[str, None] = {}
 
     def run(self) -> Sorted:
@@ -256,9 +262,11 @@ class _Sorting:
         ):
             if one is not None and one.item not in self._taken and fits(one, keys):
                 return one
-        one = self._memory.by_words(keys)
+        one = self._by_words(keys)
         if one is None or one.item in self._taken:
             return None
+        if self._links_are_made_up:
+            return one
         if self._follows:  # a list of links has the same words for many pages
             return one if item.text and keys.dated_as(one) else None
         return one if keys.published_ns == one.published_ns else None
@@ -268,6 +276,9 @@ class _Sorting:
 
     def _by_link(self, keys: Keys) -> ListedItem | None:
         return None if keys.link in self._shared_links else self._memory.by_link(keys)
+
+    def _by_words(self, keys: Keys) -> ListedItem | None:
+        return None if keys.words in self._shared_words else self._memory.by_words(keys)
 
     def _fits_link(self, one: ListedItem, keys: Keys) -> bool:
         """Tell whether an item with this link may be it, although its guid may be another."""
@@ -280,6 +291,13 @@ class _Sorting:
         if one is None or not (keys.guid and one.guid) or keys.revision:
             return False
         return one.title == keys.title and self._memory.by_guid(keys) is None
+
+    def _has_moved(self, keys: Keys) -> bool:
+        """Tell whether the words are known, under a link that the document has no more."""
+        if self._by_guid(keys) is not None or self._by_link(keys) is not None:
+            return False
+        one = self._by_words(keys)
+        return one is not None and (not one.link or one.link not in self._links)
 
     # -- what is listed of it ------------------------------------------------------------
 

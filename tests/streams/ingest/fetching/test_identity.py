@@ -105,10 +105,29 @@ def counts(poll: Callable[[int], Sequence[Item]], times: int = 4, **how: bool) -
         lambda n, t: {"title": f"Story  NUMBER {n} about the harbour" if t % 2 else
                       f"Story number {n} about the harbour"},
         lambda n, t: {"published_ns": None, "guid": "", "link": f"https://pub.example/{n}?x={t}"},
+        lambda n, t: {"published_ns": NOON_NS + t, "guid": "", "link": f"https://a.example/{n}{t}"},
+        lambda n, t: {"published_ns": NOON_NS + t, "guid": f"{t}{n}", "link": ""},
     ],
 )  # fmt: skip
 def test_nothing_is_new_that_was_there_before(change: Callable[[int, int], dict[str, Any]]) -> None:
     assert counts(lambda time: [item(n, **change(n, time)) for n in range(5)]) == [5, 0, 0, 0]
+
+
+def test_made_up_links_are_recognised_by_the_words_of_all() -> None:
+    def linked(time: int, *numbers: int) -> list[Item]:
+        return [
+            item(n, guid="", link=f"https://pub.example/{n}?x={time}", text="", published_ns=None)
+            for n in numbers
+        ]
+
+    assert counts(lambda time: linked(time, 1, 2, 3, 4), follows=True) == [4, 0, 0, 0]
+    polls = Polls(follows=True)
+    polls.poll(linked(0, 1, 2, 3, 4))
+    assert polls.poll(linked(1, 1, 2, 3, 4, 5)) == 1
+    other = [item(n, guid="", text="", published_ns=None, title="Read more") for n in range(8)]
+    assert polls.poll(other) == 8
+    moved = [item(n, guid="", text="", published_ns=None, title="Read more") for n in range(8, 16)]
+    assert polls.poll(moved) == 8
 
 
 @pytest.mark.parametrize("follows", [False, True])
