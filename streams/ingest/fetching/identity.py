@@ -126,7 +126,7 @@ class ItemMemory:
         self._latest: dict[str, _Kept] = {}
         self._guids: dict[str, str] = {}
         self._links: dict[str, str] = {}
-        self._words: dict[str, str] = {}
+        self._words: dict[tuple[str, *tuple[str | int | None, ...]], str] = {}
         self._whole: dict[str, None] = {}
         for one in self._kept.values():
             self._enter(one)
@@ -143,25 +143,27 @@ class ItemMemory:
             self._whole[item.item] = None
             return
         self._latest[item.item] = one
-        self._words[item.words] = item.item
+        for beside in _besides(item):
+            self._words[item.words, *beside] = item.item
         if item.guid:
             self._guids[item.guid] = item.item
         if item.link:  # "" once two items have it
             known = self._links.setdefault(item.link, item.item)
             self._links[item.link] = item.item if known == item.item else ""
 
-    def _of(self, index: dict[str, str], key: str) -> ListedItem | None:
-        kept = self._latest.get(index.get(key, "")) if key else None
+    def _named(self, name: str | None) -> ListedItem | None:
+        kept = self._latest.get(name) if name else None
         return kept.item if kept is not None else None
 
     def by_guid(self, keys: Keys) -> ListedItem | None:
-        return self._of(self._guids, keys.guid)
+        return self._named(self._guids.get(keys.guid)) if keys.guid else None
 
     def by_link(self, keys: Keys) -> ListedItem | None:
-        return self._of(self._links, keys.link)
+        return self._named(self._links.get(keys.link)) if keys.link else None
 
-    def by_words(self, keys: Keys) -> ListedItem | None:
-        return self._of(self._words, keys.words)
+    def by_words(self, keys: Keys, *beside: str | int | None) -> ListedItem | None:
+        """Return the last item with these words, and with a link or date (or both) as given."""
+        return self._named(self._words.get((keys.words, *beside)))
 
     def knows_whole(self, item: Item) -> bool:
         return whole_id(item) in self._whole
@@ -184,6 +186,11 @@ class ItemMemory:
         return [one.item for one in islice(self._kept.values(), gone)]
 
 
+def _besides(one: ListedItem) -> tuple[tuple[str | int | None, ...], ...]:
+    """Return what an item's words are looked up with: all, link, date, nothing."""
+    return (one.link, one.published_ns), (one.link,), (one.published_ns,), ()
+
+
 class Sorted(NamedTuple):
     """A document's items: those to observe, oldest first, and all that is to be remembered."""
 
@@ -204,10 +211,10 @@ class _Sorting:
     ) -> None:
         self._memory, self._follows, self._now_ns = memory, follows, now_ns
         self._is_first = not memory
-        self._items: dict[tuple[str, str], tuple[Item, Keys]] = {}
-        for item in items:  # the same words twice under one link are one item
+        self._items: dict[tuple[str, str | int | None], tuple[Item, Keys]] = {}
+        for item in items:  # the same words twice under one link, or at one time, are one item
             keys = keys_of(item)
-            self._items.setdefault((keys.link or keys.guid, keys.words), (item, keys))
+            self._items.setdefault((keys.words, keys.link or keys.published_ns), (item, keys))
         all_keys = [keys for _, keys in self._items.values()]
         self._shared_guids = _several(keys.guid for keys in all_keys)
         self._shared_links = _several(keys.link for keys in all_keys)
@@ -222,12 +229,12 @@ class _Sorting:
         new: list[tuple[Item, ListedItem]] = []
         changed: list[tuple[Item, ListedItem]] = []
         listed: list[ListedItem] = []
+        same = [self._taking(self._same(keys)) for _, keys in self._items.values()]
         known = 0
-        for item, keys in self._items.values():
-            one = self._known(item, keys)
+        for one, (item, keys) in zip(same, self._items.values(), strict=True):
+            one = one or self._taking(self._known(item, keys))
             if one is not None:
                 known += 1
-                self._taken[one.item] = None
                 if not self._memory.has_said(one.item, keys.words):
                     changed.append((item, self._changed(keys, one)))
             elif self._memory.knows_whole(item):
@@ -262,14 +269,24 @@ class _Sorting:
         ):
             if one is not None and one.item not in self._taken and fits(one, keys):
                 return one
-        one = self._by_words(keys)
-        if one is None or one.item in self._taken:
-            return None
+        found = [self._memory.by_words(keys, keys.link) if keys.link else None]
+        # A list of links has the same words for many pages.
+        if not (self._follows and keys.link) or (item.text and keys.published_ns is not None):
+            found.append(self._memory.by_words(keys, keys.published_ns))
         if self._links_are_made_up:
-            return one
-        if self._follows:  # a list of links has the same words for many pages
-            return one if item.text and keys.dated_as(one) else None
-        return one if keys.published_ns == one.published_ns else None
+            found.append(self._by_words(keys))
+        return next((one for one in found if one and one.item not in self._taken), None)
+
+    def _same(self, keys: Keys) -> ListedItem | None:
+        """Return the item in memory with the same words, link and date."""
+        one = self._memory.by_words(keys, keys.link, keys.published_ns)
+        return None if one is None or one.item in self._taken else one
+
+    def _taking(self, one: ListedItem | None) -> ListedItem | None:
+        """Return an item that no other of the document is from now on."""
+        if one is not None:
+            self._taken[one.item] = None
+        return one
 
     def _by_guid(self, keys: Keys) -> ListedItem | None:
         return None if keys.guid in self._shared_guids else self._memory.by_guid(keys)

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.articles import page, snapshot_id
 from schemas.codec import encode
@@ -12,6 +14,7 @@ from schemas.units import HOUR_NS, MINUTE_NS
 from streams.ingest.fetching.identity import ItemMemory, Sorted, sort_out, whole_id
 from streams.ingest.limits import MAX_FEED_ITEMS, MAX_REMEMBERED_ITEMS
 from streams.ingest.sources.model import Item
+from tests.support.drawing import drawn
 
 NOON_NS = 1_800_000_000_000_000_000
 URL = "https://pub.example/feed"
@@ -287,3 +290,36 @@ def test_oldest_comes_first() -> None:
     polls = Polls()
     polls.poll([item(n) for n in range(3)])
     assert [one.title for one, _ in polls.last.fresh] == [item(n).title for n in (2, 1, 0)]
+
+
+PLACES = ["", "https://pub.example/1", "https://pub.example/2", "https://pub.example/1?utm_x=1"]
+ITEMS = st.lists(
+    st.builds(
+        Item,
+        guid=st.sampled_from(["", "1", "2", "https://pub.example/1", "https://pub.example/1#2"]),
+        link=st.sampled_from(PLACES),
+        title=st.sampled_from(["", "Acme", "Bolt"]),
+        text=st.sampled_from(["", "Acme rose.", "Acme fell."]),
+        published_ns=st.sampled_from([None, NOON_NS, LATER_NS]),
+    ),
+    max_size=6,
+)
+
+
+@drawn(300)
+@given(ITEMS, ITEMS, st.booleans(), st.booleans())
+def test_any_document_is_new_once(
+    one: list[Item], other: list[Item], follows: bool, restarts: bool
+) -> None:
+    """Even one whose items differ in nothing but a date or a link comes to rest."""
+    polls = Polls(follows=follows)
+    for document in (one, other):
+        found = []
+        for _ in range(4):
+            found.append(polls.poll(document))
+            if restarts:
+                polls.restart()
+        assert found[0] <= len(document)
+        assert found[1] <= 1 and found[2:] == [0, 0]
+    turns = [polls.poll(document) for document in (one, other) * 4]
+    assert turns[-4:] == [0] * 4
