@@ -7,6 +7,7 @@ import pytest
 
 from schemas import articles, subjects
 from schemas.chain import digest
+from schemas.codec import encode
 from schemas.errors import LogUnavailable
 from schemas.jobs import FetchPage, FetchSource
 from schemas.limits import MAX_EXCERPT_CHARS, MAX_PAYLOAD_BYTES
@@ -15,8 +16,10 @@ from schemas.observations import (
     FetchProblem,
     SourceFetched,
     SourceListed,
+    SourceListed1,
 )
 from streams.ingest import limits
+from streams.ingest.fetching import observing
 from streams.ingest.fetching.fetcher import Fetcher
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.problems import HostBusy, Unfetched
@@ -174,6 +177,50 @@ def test_a_document_in_which_nothing_is_new_is_asked_for_by_its_newest_validator
         assert world.asked[-1][1] == {"If-None-Match": '"0"'}  # what the log has
         last = (await world.seen())[-1]
         assert isinstance(last, SourceFetched) and (last.outcome, last.items) == ("unchanged", 3)
+
+    run(work())
+
+
+def test_a_listing_of_an_earlier_release_is_remembered_and_junk_is_passed_over() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        subject = subjects.listings("main", "wire")
+        title = "Story number {0} about the harbour"
+        known = [f"{n}|https://pub.example/{n}|{title.format(n)}" for n in range(3)]
+        old = SourceListed1(
+            source="wire", url=FEED, body_hash="", etag='"7"', last_modified="",
+            items=[digest(one.encode())[:16] for one in known], listed_ns=1,
+        )  # fmt: skip
+        await world.log.send(subject, encode(old))
+        world.web[FEED] = numbered("https://pub.example/{}")
+        await world.do(due(0))
+        assert world.asked[-1][1] == {"If-None-Match": '"7"'}
+        assert [one for one in await world.seen() if isinstance(one, ArticleObserved)] == []
+        await world.log.send(subject, b'{"type":"source_listed/9"}')
+        journal = FetchJournal(world.log, world.clock, world.kept)
+        memory = await journal.memory(source(FEED))
+        assert (len(memory), memory.last) == (0, None)
+
+    run(work())
+
+
+def test_memories_that_are_too_many_are_read_again_from_where_they_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        monkeypatch.setattr(observing, "MAX_ITEMS_IN_MEMORY", 4)
+        sources = [source(f"https://{name}.example/feed", source=name) for name in ("aa", "bb")]
+        world = FetchWorld(*sources)
+        for time in range(3):
+            for one in sources:
+                page = numbered(f"https://{one.source}.example/{{}}?cid={time}")
+                story = f"story {time + 5}".encode()
+                world.web[one.url] = Page(page.body.replace(b"story 0", story))
+                job = FetchSource(source=one.source, due_ns=time and world.clock.now_ns())
+                await world.do(job)
+        assert [one.new_articles for one in await world.fetches()] == [3, 3, 1, 1, 1, 1]
+        listed = [one for one in await world.seen() if isinstance(one, SourceListed)]
+        assert [one.since > 0 for one in listed] == [False, False, True, True, True, True]
 
     run(work())
 
