@@ -45,6 +45,9 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
         alike.append(Neighbour(same, WEIGHT_ONE_BP))
     like = max(alike, key=_SIMILARITY_BP, default=None)  # the first of equals
     prior = _earlier_version(state, signals, now_ns)
+    if prior is None and signals.notice:  # it belongs to what it corrects
+        own = [one for one in alike if state.persisted.window[one.article].source == signals.source]
+        like = max(own, key=_SIMILARITY_BP, default=like)
     if prior is not None and signals.notice:
         like = next((one for one in alike if one.article == prior), Neighbour(prior, 0))
     if like is None:

@@ -141,7 +141,8 @@ class Scenario:
                     fields["keywords_bp"] = _bp(next(rest))
                 case "like":
                     other = self.articles[next(rest)].article
-                    fields["neighbours"] = venue.neighbour(other, _bp(next(rest)))
+                    near = venue.neighbour(other, _bp(next(rest)))
+                    fields["neighbours"] = [*fields.get("neighbours", []), *near]
                 case "as":
                     fields["snapshot_id"] = self.articles[next(rest)].snapshot_id
                 case _:

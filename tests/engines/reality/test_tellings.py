@@ -317,6 +317,28 @@ def test_notice_of_a_stranger_is_no_duplicate_and_moves_nothing() -> None:
     )
 
 
+def test_notice_joins_what_its_own_source_told_rather_than_what_is_more_alike() -> None:
+    check(
+        """
+        a: mini +0.10
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by mini
+        b: tiny +0.10
+        > b opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of b: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 53.72 -> 57.44 by tiny
+        c: tiny +0.10 like a 0.95 like b 0.80 note retraction
+        > c joins b at +0.8000
+        > RAIN without b of tiny: retracted
+        > RAIN back 57.44 -> 53.72 of tiny
+        """,
+        trusts=TRUSTS,
+    )
+
+
 # -- adversaries ---------------------------------------------------------------------
 
 
