@@ -53,7 +53,7 @@ def keys_of(item: Item) -> Keys:
     """Return the keys of an item; a guid that only repeats the link or the words is none."""
     link, guid = page(item.link), item.guid.strip()
     is_link, fragment = False, ""
-    if guid.startswith(("http://", "https://")) and len(guid) <= MAX_URL_CHARS:
+    if guid.startswith(("http://", "https://")) and guid.isascii() and len(guid) <= MAX_URL_CHARS:
         bare, fragment = urldefrag(guid)
         is_link = page(bare) == link
         guid = f"{page(bare)}#{fragment}"

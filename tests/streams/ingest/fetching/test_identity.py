@@ -296,7 +296,9 @@ PLACES = ["", "https://pub.example/1", "https://pub.example/2", "https://pub.exa
 ITEMS = st.lists(
     st.builds(
         Item,
-        guid=st.sampled_from(["", "1", "2", "https://pub.example/1", "https://pub.example/1#2"]),
+        guid=st.sampled_from(
+            ["", "1", "http://\ud800", "https://pub.example/1", "https://pub.example/1#2"]
+        ),
         link=st.sampled_from(PLACES),
         title=st.sampled_from(["", "Acme", "Bolt"]),
         text=st.sampled_from(["", "Acme rose.", "Acme fell."]),
