@@ -2,9 +2,25 @@
 
 from typing import Final
 
+from schemas.units import HOUR_NS, MINUTE_NS
+
 # -- fetching --------------------------------------------------------------------------
 MAX_FEED_ITEMS: Final = 200
 """Items that are read of one document. A feed has its newest first."""
+MAX_REMEMBERED_ITEMS: Final = 4_000
+"""Items of one source's document that are known again, each of its versions counted,"""
+MAX_ITEMS_IN_MEMORY: Final = 100_000
+"""and of all sources together; what a source has beyond is read from the log again."""
+FREE_VERSIONS: Final = 3
+"""Times that an item's words may change before later changes have to wait."""
+VERSION_PAUSE_NS: Final = 15 * MINUTE_NS
+"""How long the next one waits. It doubles with each,"""
+MAX_VERSION_PAUSE_NS: Final = 12 * HOUR_NS
+"""up to this."""
+MIN_REWRITTEN_ITEMS: Final = 10
+"""Of so many known items or more, most do not change their words at once of themselves."""
+MIN_MOVED_ITEMS: Final = 3
+"""So many items or more do not change their links at once and keep their words of themselves."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 UNPACK_STEP_BYTES: Final = 64 * 1024
@@ -99,6 +115,12 @@ MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
 """With this bound a source that floods cannot hide the articles of the others."""
+OPPOSITE_FLOOR_BP: Final = 7_500
+"""Less similar articles are not looked at for contrary outcomes: they are no copies anyway."""
+MAX_REMEMBERED_WORDINGS: Final = 20_000
+"""Articles whose title and first sentence are held for that."""
+MAX_WORDING_CHARS: Final = 300
+"""Length of each of the two."""
 NEIGHBOUR_FLOOR_BP: Final = 5_000
 """Less similar articles are not recorded as neighbours."""
 MAX_KEYWORDS_LISTED: Final = 20

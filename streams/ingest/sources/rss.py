@@ -107,7 +107,8 @@ def read(document: Document) -> list[Item]:
 def _item(entry: Any, base: str, spoken: str, order: Order) -> Item:
     text = of_html(_longest(entry))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
-    link = absolute(base, _text(entry.get("link")))
+    # FeedBurner hangs its own counter in front of the publisher's link and says what that is.
+    link = absolute(base, _text(entry.get("feedburner_origlink")) or _text(entry.get("link")))
     return Item(
         guid=line(_text(entry.get("id"))),
         link=link,
