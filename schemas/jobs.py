@@ -4,6 +4,9 @@ A job may be done twice, after a crash: what it brings is told apart by its cont
 cannot be done in JOB_ATTEMPTS is parked: the last SourceFetched says why, and it is gone.
 """
 
+import msgspec
+
+from schemas.articles import page
 from schemas.codec import Codec, Message
 
 
@@ -14,7 +17,7 @@ class FetchSource(Message, tag="fetch_source/1", frozen=True, kw_only=True):
     due_ns: int
 
 
-class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
+class FetchPage1(Message, tag="fetch_page/1", frozen=True, kw_only=True):
     """Fetch one page and observe it as an article of `source`.
 
     The fields of the feed, or of the request, hold where the page itself has none.
@@ -30,6 +33,16 @@ class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
     asked_ns: int
 
 
+class FetchPage(FetchPage1, tag="fetch_page/2", frozen=True, kw_only=True):
+    """`item` and `backlog` are what the article will have (`schemas.observations`)."""
+
+    item: str = ""
+    backlog: bool = False
+
+
 Job = FetchSource | FetchPage
 
-JOBS: Codec[Job] = Codec(Job)
+JOBS: Codec[Job] = Codec(
+    Job | FetchPage1,
+    {FetchPage1: lambda old: FetchPage(**msgspec.structs.asdict(old), item=page(old.url))},
+)

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from schemas.articles import Notice
+from schemas.articles import Notice, page
 from schemas.codec import Codec, Message, Upcasts
 
 Via = Literal["rss", "html", "browser", "push"]
@@ -34,6 +34,8 @@ class FetchProblem(StrEnum):
     BAD_XML = "bad_xml"
     DTD = "dtd"
     NO_TEXT = "no_text"
+    NO_ARTICLE = "no_article"
+    """The page shows why it has none: it blocks, was not found or asks for something."""
     NO_BROWSER = "no_browser"
     RENDER_FAILED = "render_failed"
     GIVEN_UP = "given_up"
@@ -48,7 +50,7 @@ class Push(msgspec.Struct, frozen=True):
     signature: str
 
 
-class ArticleObserved(Message, tag="article_observed/1", frozen=True, kw_only=True):
+class ArticleObserved1(Message, tag="article_observed/1", frozen=True, kw_only=True):
     """An article was seen. Never raw HTML: metadata, hashes and a bounded excerpt.
 
     `snapshot_id` is the SHA-256 of `title + "\\n" + text` in full, `text_chars` long;
@@ -73,6 +75,18 @@ class ArticleObserved(Message, tag="article_observed/1", frozen=True, kw_only=Tr
     push: Push | None
 
 
+class ArticleObserved(ArticleObserved1, tag="article_observed/2", frozen=True, kw_only=True):
+    """An article, and what is known of it beside what it says.
+
+    Articles of one source with the same `item` are versions of one: the later ones correct the
+    earlier. It is empty where nothing names the article. `backlog`: it stood in the first document
+    of its source that we saw, so it may be of any age, unless it says when it was published.
+    """
+
+    item: str = ""
+    backlog: bool = False
+
+
 class SourceFetched(Message, tag="source_fetched/1", frozen=True, kw_only=True):
     """One attempt to fetch a source's document, or a page for it, and what became of it."""
 
@@ -94,7 +108,7 @@ class SourceFetched(Message, tag="source_fetched/1", frozen=True, kw_only=True):
     ended_ns: int
 
 
-class SourceListed(Message, tag="source_listed/1", frozen=True, kw_only=True):
+class SourceListed1(Message, tag="source_listed/1", frozen=True, kw_only=True):
     """What a source's document held: the memory by which the next fetch tells what is new.
 
     `items` are the first 16 hex characters of each item's SHA-256. The validators go into
@@ -107,6 +121,43 @@ class SourceListed(Message, tag="source_listed/1", frozen=True, kw_only=True):
     etag: str
     last_modified: str
     items: list[str]
+    listed_ns: int
+
+
+class ListedItem(msgspec.Struct, frozen=True, array_like=True):
+    """`[item, guid, link, title, words, published_ns, version, backlog]`: an item, as it was last.
+
+    `item` is the name that it keeps. `guid`, `link`, `title` and `words` are the first 16 hex
+    characters of a SHA-256 each, by which it is known again, empty where it has none; all are empty
+    in what the first version listed. `version` counts how often its words had changed.
+    """
+
+    item: str
+    guid: str
+    link: str
+    title: str
+    words: str
+    published_ns: int | None
+    version: int
+    backlog: bool
+
+
+class SourceListed(Message, tag="source_listed/2", frozen=True, kw_only=True):
+    """What was new in a source's document, and all that the next fetch needs to know of it.
+
+    `items` are those that were new or had new words, `count` is how many the document had.
+    What is remembered of the source are the items of its listings from sequence `since` to this
+    one, `since` 0 for this one alone. The validators go into the next conditional request.
+    """
+
+    source: str
+    url: str
+    body_hash: str
+    etag: str
+    last_modified: str
+    items: list[ListedItem]
+    count: int
+    since: int
     listed_ns: int
 
 
@@ -170,7 +221,7 @@ class SignalsMeasured1(Message, tag="signals_measured/1", frozen=True, kw_only=T
     measured_ns: int
 
 
-class SignalsMeasured(SignalsMeasured1, tag="signals_measured/2", frozen=True, kw_only=True):
+class SignalsMeasured2(SignalsMeasured1, tag="signals_measured/2", frozen=True, kw_only=True):
     """What was measured, with what the article says that it is.
 
     `notice` follows from its title, `page` from its URL (`schemas.articles`); both are empty in
@@ -179,6 +230,18 @@ class SignalsMeasured(SignalsMeasured1, tag="signals_measured/2", frozen=True, k
 
     notice: Notice = ""
     page: str = ""
+
+
+class SignalsMeasured(SignalsMeasured2, tag="signals_measured/3", frozen=True, kw_only=True):
+    """What was measured, with how the article stands to earlier ones.
+
+    `notice` follows from how its title and text begin, `page` and `backlog` are the article's own
+    (its `item`). `opposites` are those of its neighbours that report the contrary outcome in nearly
+    the same words, by log sequence.
+    """
+
+    backlog: bool = False
+    opposites: tuple[int, ...] = ()
 
 
 TextKind = Literal["market", "event"]
@@ -266,15 +329,30 @@ Observation = (
     | LlmAvailability
 )
 
-OlderObservation = SignalsMeasured1
+OlderObservation = ArticleObserved1 | SourceListed1 | SignalsMeasured1 | SignalsMeasured2
+
+
+def _listed(old: SourceListed1) -> SourceListed:
+    """Return a listing of the first version, in which an item is known as a whole or not at all."""
+    items = [ListedItem(item, "", "", "", "", None, 0, False) for item in old.items]
+    fields = {**msgspec.structs.asdict(old), "items": items, "count": len(items), "since": 0}
+    return SourceListed(**fields)
+
 
 UPCASTS: Final[Upcasts] = {
-    SignalsMeasured1: lambda old: SignalsMeasured(**msgspec.structs.asdict(old)),
+    ArticleObserved1: lambda old: ArticleObserved(
+        **msgspec.structs.asdict(old), item=page(old.url)
+    ),
+    SourceListed1: _listed,
+    SignalsMeasured1: lambda old: SignalsMeasured2(**msgspec.structs.asdict(old)),
+    SignalsMeasured2: lambda old: SignalsMeasured(**msgspec.structs.asdict(old)),
 }
 
 OBSERVATIONS: Codec[Observation] = Codec(Observation | OlderObservation, UPCASTS)
-SIGNALS: Codec[SignalsMeasured] = Codec(SignalsMeasured | SignalsMeasured1, UPCASTS)
+SIGNALS: Codec[SignalsMeasured] = Codec(
+    SignalsMeasured | SignalsMeasured1 | SignalsMeasured2, UPCASTS
+)
 MEASURED: Codec[SignalsMeasured | TextMeasured] = Codec(
-    SignalsMeasured | SignalsMeasured1 | TextMeasured, UPCASTS
+    SignalsMeasured | SignalsMeasured1 | SignalsMeasured2 | TextMeasured, UPCASTS
 )
 """All that stands on the subject of the signals."""

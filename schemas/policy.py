@@ -131,6 +131,19 @@ class UnsignedMoves(msgspec.Struct, kw_only=True, frozen=True):
     new_source_bp: int = WEIGHT_ONE_BP
 
 
+class BacklogPolicy(msgspec.Struct, kw_only=True, frozen=True):
+    """What becomes of what a source had published before it was first read.
+
+    Of that, an article without a date, or dated further ahead than `max_ahead_ns`, is dropped; 0 is
+    no such rule. While a source is known for less than `room_ns`, it has room for `room_articles`
+    beyond `source_articles_per_hour`.
+    """
+
+    max_ahead_ns: int = 0
+    room_articles: int = 0
+    room_ns: int = 0
+
+
 class LlmPolicy(msgspec.Struct, kw_only=True, frozen=True):
     """When an answer of the LLM is too late, and when it is not asked any more (EM-131).
 
@@ -214,6 +227,7 @@ class RealityRules(NamedTuple):
     safeguards: Safeguards
     llm: LlmPolicy
     unsigned: UnsignedMoves
+    backlog: BacklogPolicy
 
 
 class Policy(msgspec.Struct, kw_only=True, frozen=True):
@@ -230,6 +244,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
     unsigned: UnsignedMoves | UnsetType = UNSET
     quotas: QuotasPolicy | UnsetType = UNSET
     price_bounds: PriceBounds | UnsetType = UNSET
+    backlog: BacklogPolicy | UnsetType = UNSET
 
     def bounds(self) -> PriceBounds | None:
         """Return the bounds of MarketPrice, None for the EWMA over all trades as they are."""
@@ -243,6 +258,7 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
             Safeguards() if isinstance(self.safeguards, UnsetType) else self.safeguards,
             LlmPolicy() if isinstance(self.llm, UnsetType) else self.llm,
             UnsignedMoves() if isinstance(self.unsigned, UnsetType) else self.unsigned,
+            BacklogPolicy() if isinstance(self.backlog, UnsetType) else self.backlog,
         )
 
     def stated(self) -> "Policy":
@@ -254,7 +270,10 @@ class Policy(msgspec.Struct, kw_only=True, frozen=True):
         return msgspec.structs.replace(self, quotas=quotas, **self.rules()._asdict())
 
 
-SEED_PLAN: Final = Policy(name="seed-plan", price_bounds=PriceBounds()).stated()
+_DATED_BACKLOG: Final = BacklogPolicy(max_ahead_ns=HOUR_NS, room_articles=200, room_ns=2 * HOUR_NS)
+SEED_PLAN: Final = Policy(
+    name="seed-plan", price_bounds=PriceBounds(), backlog=_DATED_BACKLOG
+).stated()
 CALIBRATED: Final = Policy(
     name="calibrated",
     reality=RealityPolicy(points_scale_e2=RealityPolicy().delta_cap_e2),
@@ -270,6 +289,7 @@ CALIBRATED: Final = Policy(
         new_source_articles=20,
         new_source_bp=1_000,
     ),
+    backlog=_DATED_BACKLOG,
 ).stated()
 PRESETS: Final = {preset.name: preset for preset in (SEED_PLAN, CALIBRATED)}
 
@@ -363,6 +383,8 @@ _AT_MOST: Final = {
     "vector_window_ns": 7 * DAY_NS,
     "max_article_age_ns": 30 * DAY_NS,
     "new_source_bp": WEIGHT_ONE_BP,
+    "room_articles": 100_000,
+    "room_ns": 30 * DAY_NS,
 }
 _MOST: Final = 10**18
 

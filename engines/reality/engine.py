@@ -15,7 +15,7 @@ from schemas.observations import LlmCalled
 from schemas.records import read
 from schemas.stored import Stored
 
-DECIDER: Final = "reality/2"
+DECIDER: Final = "reality/3"
 
 
 class RealityEngine:

@@ -299,7 +299,7 @@ def _rules_set(state: State, event: RulesSet) -> None:
     persisted.policy_version = event.policy_version
     persisted.reality, persisted.scoring = event.reality, event.scoring
     persisted.safeguards, persisted.llm_policy = event.safeguards, event.llm
-    persisted.unsigned = event.unsigned
+    persisted.unsigned, persisted.backlog = event.unsigned, event.backlog
 
 
 def _source_known(state: State, event: SourceKnown) -> None:

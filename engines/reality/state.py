@@ -9,7 +9,14 @@ from engines.reality.memory import Charge, Charges, SeenArticles, UnsignedMoved
 from engines.reality.story import Story
 from engines.reality.timers import Timer, TimerKind, TimerQueue
 from schemas.events.reality import LlmMode
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
+from schemas.policy import (
+    BacklogPolicy,
+    LlmPolicy,
+    RealityPolicy,
+    Safeguards,
+    Scoring,
+    UnsignedMoves,
+)
 
 
 class Score(msgspec.Struct, array_like=True):
@@ -131,6 +138,7 @@ class PersistedRealityState(msgspec.Struct):
     moved: UnsignedMoved = msgspec.field(default_factory=UnsignedMoved)
     forgotten_ns: int = 0
     last_cause: int = 0
+    backlog: BacklogPolicy = BacklogPolicy()
 
 
 class State:

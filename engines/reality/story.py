@@ -54,7 +54,8 @@ class Story(msgspec.Struct, array_like=True, dict=True):
     have no say. A move that was proposed and not approved is in `refused_up_e2` or
     `refused_down_e2`; `told_by` is how many sources had told the story then. `asked_about`
     are the articles that the LLM was given. `review` is the hash of the proposal that waits,
-    empty for none. What is cached follows from the fields, and a snapshot does not hold it.
+    empty for none. `withdrawn` has the quick_score of tellings that lost their say. What is cached
+    follows from the fields, and a snapshot does not hold it.
     """
 
     tellings: dict[int, Telling] = {}
@@ -69,6 +70,7 @@ class Story(msgspec.Struct, array_like=True, dict=True):
     impact_e2: int = 0
     confidence_bp: int = 0
     review: str = ""
+    withdrawn: dict[int, int] = {}
 
     @property
     def articles(self) -> list[int]:
@@ -101,6 +103,11 @@ class Story(msgspec.Struct, array_like=True, dict=True):
     def told_in(self, source: str) -> list[int]:
         """Return the articles by which `source` has a say."""
         return [article for article, one in self.tellings.items() if one.source == source]
+
+    def side_of(self, article: int) -> int:
+        """Return the quick_score of an article that tells the story, or once did; else 0."""
+        telling = self.tellings.get(article)
+        return self.withdrawn.get(article, 0) if telling is None else telling.quick_bp
 
     def left_e2(self, points_e2: int) -> int:
         """Return how far the story's points are from what it has moved the score.
@@ -141,12 +148,13 @@ class Story(msgspec.Struct, array_like=True, dict=True):
         else:
             self.sums.add(telling)
         self.tellings[article] = telling
+        self.withdrawn.pop(article, None)
         self.moved_e2.setdefault(telling.source, 0)
 
     def withdraw(self, articles: list[int]) -> None:
         """Let articles have no say any more; nor has an answer of the LLM about any of them."""
         for article in articles:
-            del self.tellings[article]
+            self.withdrawn[article] = self.tellings.pop(article).quick_bp
         self._forget_sums()
         about = [article for article in self.asked_about if article in articles]
         if about and self.asked == "used":

@@ -11,7 +11,14 @@ import msgspec
 from msgspec.structs import asdict
 
 from schemas.codec import Message, Upcasts
-from schemas.policy import LlmPolicy, RealityPolicy, Safeguards, Scoring, UnsignedMoves
+from schemas.policy import (
+    BacklogPolicy,
+    LlmPolicy,
+    RealityPolicy,
+    Safeguards,
+    Scoring,
+    UnsignedMoves,
+)
 from schemas.units import WEIGHT_ONE_BP
 
 DropReason = Literal[
@@ -27,7 +34,9 @@ DropReason = Literal[
     "inactive_source",
     "quarantined",
     "too_old",
+    "undated",
 ]
+"""`undated`: it was there before its source was first read, and does not say since when."""
 LlmMode = Literal["enabled", "disabled", "degraded"]
 LlmUse = Literal["not_needed", "skipped", "waiting", "used", "invalid", "failed"]
 """What the LLM had to do with an assessment; `skipped` is no token, or no LLM."""
@@ -54,8 +63,8 @@ class RulesSet1(Message, tag="rules_set/1", frozen=True):
     llm: LlmPolicy
 
 
-class RulesSet(Message, tag="rules_set/2", frozen=True):
-    """The policy that holds from now on; it never rewrites what was decided before."""
+class RulesSet2(Message, tag="rules_set/2", frozen=True):
+    """The rules as reality/2 knew them: whatever a source had before it was read was news."""
 
     cause: int
     policy_version: int
@@ -64,6 +73,12 @@ class RulesSet(Message, tag="rules_set/2", frozen=True):
     safeguards: Safeguards
     llm: LlmPolicy
     unsigned: UnsignedMoves
+
+
+class RulesSet(RulesSet2, tag="rules_set/3", frozen=True):
+    """The policy that holds from now on; it never rewrites what was decided before."""
+
+    backlog: BacklogPolicy
 
 
 class ScoreOpened(Message, tag="score_opened/1", frozen=True):
@@ -473,11 +488,18 @@ Event = (
 )
 
 OlderEvent = (
-    RulesSet1 | SourceKnown1 | ClusterOpened1 | ArticleGrouped1 | ImpactAssessed1 | ReviewClosed1
+    RulesSet1
+    | RulesSet2
+    | SourceKnown1
+    | ClusterOpened1
+    | ArticleGrouped1
+    | ImpactAssessed1
+    | ReviewClosed1
 )
 
 UPCASTS: Final[Upcasts] = {
-    RulesSet1: lambda old: RulesSet(**asdict(old), unsigned=UnsignedMoves()),
+    RulesSet1: lambda old: RulesSet2(**asdict(old), unsigned=UnsignedMoves()),
+    RulesSet2: lambda old: RulesSet(**asdict(old), backlog=BacklogPolicy()),
     SourceKnown1: lambda old: SourceKnown(**asdict(old), since_ns=0),
     ClusterOpened1: lambda old: ClusterOpened(**asdict(old), page=""),
     ArticleGrouped1: lambda old: ArticleGrouped(**asdict(old), page=""),

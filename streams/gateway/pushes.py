@@ -68,6 +68,7 @@ def observed(pushed: PushedArticle, push: Push, source: Source, now_ns: int) -> 
         robots_hash="",
         raw="",
         push=push,
+        item=articles.page(pushed.url),
     )
 
 

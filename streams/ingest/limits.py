@@ -2,9 +2,25 @@
 
 from typing import Final
 
+from schemas.units import HOUR_NS, MINUTE_NS
+
 # -- fetching --------------------------------------------------------------------------
 MAX_FEED_ITEMS: Final = 200
 """Items that are read of one document. A feed has its newest first."""
+MAX_REMEMBERED_ITEMS: Final = 4_000
+"""Items of one source's document that are known again, each of its versions counted,"""
+MAX_ITEMS_IN_MEMORY: Final = 100_000
+"""and of all sources together; what a source has beyond is read from the log again."""
+FREE_VERSIONS: Final = 3
+"""Times that an item's words may change before later changes have to wait."""
+VERSION_PAUSE_NS: Final = 15 * MINUTE_NS
+"""How long the next one waits. It doubles with each,"""
+MAX_VERSION_PAUSE_NS: Final = 12 * HOUR_NS
+"""up to this."""
+MIN_REWRITTEN_ITEMS: Final = 10
+"""Of so many known items or more, most do not change their words at once of themselves."""
+MIN_MOVED_ITEMS: Final = 3
+"""So many items or more do not change their links at once and keep their words of themselves."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 UNPACK_STEP_BYTES: Final = 64 * 1024
@@ -17,10 +33,6 @@ MAX_ROBOTS_RULES: Final = 10_000
 """Rules for one robot in a robots.txt."""
 MAX_ROBOTS_WILDCARD_OCTETS: Final = 64 * 1024
 """Octets of all its rules with wildcards together: a url is held against each of them."""
-READ_ROBOTS_S: Final = 2
-"""Processor seconds that the reader may use for one robots.txt before it is killed."""
-ROBOTS_MEMORY_BYTES: Final = 256 * 1024 * 1024
-"""Memory that it may take for that."""
 ROBOTS_LIFE_S: Final = 3_600
 """How long a robots.txt is cached; RFC 9309 allows a day."""
 MAX_ROBOTS_HOSTS: Final = 10_000
@@ -36,14 +48,22 @@ MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
 """The same for the host that a redirect leads to."""
-READ_DOCUMENT_S: Final = 5
-"""Processor seconds that the reader may use for one document before it is killed."""
+READ_S: Final = 2
+"""Processor seconds that the reader may use for one document or robots.txt before it is killed."""
 READ_WALL_S: Final = 30
 """The same in wall-clock time, for a busy machine."""
 MAX_XML_DEPTH: Final = 100
 MAX_JSON_LD_NODES: Final = 10_000
-MAX_READER_BYTES: Final = 1024 * 1024 * 1024
-"""Memory that the reader may use."""
+MAX_JSON_LD_CHARS: Final = 1024 * 1024
+"""Length of one script of JSON-LD; a longer one is not looked at."""
+MAX_EXTRACTED_CHARS: Final = 2 * 1024 * 1024
+"""Length of a page's HTML without scripts that trafilatura is given,"""
+MAX_EXTRACTED_TAGS: Final = 20_000
+"""and how many tags it may have. A larger page is read the simple way."""
+MAX_READER_BYTES: Final = 256 * 1024 * 1024
+"""Address space of the reader, with all that it has loaded: it starts with 70 MB."""
+MAX_READER_KEPT_BYTES: Final = 32 * 1024 * 1024
+"""A reader that has grown by more after a document is replaced."""
 MAX_ITEM_CHARS: Final = 200_000
 """Length of one article's text as it is read. A longer text is cut."""
 FETCH_CONNECT_S: Final = 10
@@ -95,6 +115,12 @@ MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
 """With this bound a source that floods cannot hide the articles of the others."""
+OPPOSITE_FLOOR_BP: Final = 7_500
+"""Less similar articles are not looked at for contrary outcomes: they are no copies anyway."""
+MAX_REMEMBERED_WORDINGS: Final = 20_000
+"""Articles whose title and first sentence are held for that."""
+MAX_WORDING_CHARS: Final = 300
+"""Length of each of the two."""
 NEIGHBOUR_FLOOR_BP: Final = 5_000
 """Less similar articles are not recorded as neighbours."""
 MAX_KEYWORDS_LISTED: Final = 20

@@ -2,8 +2,9 @@
 
 The order of the checks says who is to blame. The articles that are not dropped count in their
 source's rate. So do fit and fresh ones that are duplicates or name no open market: a flood of
-those is a flood. Articles that are dropped before the rate is checked, or for being unfit or
-too old, do not count: the first fetch of a feed brings many old articles.
+those is a flood. Articles that are dropped before the rate is checked, or for being unfit,
+too old or undated, do not count: the first fetch of a feed brings many old articles. Those of
+them that are fresh have room beyond the rate.
 """
 
 from collections.abc import Iterator
@@ -99,13 +100,17 @@ def _stranger(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | No
 def _counts(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     """Tell whether the article counts in its source's rate."""
     in_quarantine = now_ns < state.persisted.sources[signals.source].until_ns
-    return not (in_quarantine or signals.unfit or _is_too_old(state, signals, now_ns))
+    undated = _is_undated(state, signals)
+    return not (in_quarantine or signals.unfit or undated or _is_too_old(state, signals, now_ns))
 
 
 def _too_many(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
-    recent_ns = state.persisted.sources[signals.source].recent_ns
-    count = count_after(recent_ns, now_ns - HOUR_NS) + 1
-    return count > state.persisted.safeguards.source_articles_per_hour
+    known = state.persisted.sources[signals.source]
+    most = state.persisted.safeguards.source_articles_per_hour
+    backlog = state.persisted.backlog
+    if now_ns - known.since_ns < backlog.room_ns:
+        most += backlog.room_articles
+    return count_after(known.recent_ns, now_ns - HOUR_NS) + 1 > most
 
 
 def _quarantine(
@@ -124,11 +129,25 @@ def _useless(state: State, signals: SignalsMeasured, now_ns: int) -> _Drop | Non
         return _Drop("quarantined")
     if signals.unfit:
         return _Drop(signals.unfit, detail=clean(signals.detail, MAX_DETAIL_CHARS))
+    if _is_undated(state, signals):
+        return _Drop("undated")
     return _Drop("too_old") if _is_too_old(state, signals, now_ns) else None
 
 
 def _is_too_old(state: State, signals: SignalsMeasured, now_ns: int) -> bool:
     return now_ns - _published_ns(signals) > state.persisted.safeguards.max_article_age_ns
+
+
+def _is_undated(state: State, signals: SignalsMeasured) -> bool:
+    """Tell whether nobody knows how old an article is.
+
+    What was there when its source was first read may be of any age. What came later is news
+    as of when it was observed, whatever it says.
+    """
+    ahead_ns, published_ns = state.persisted.backlog.max_ahead_ns, signals.published_ns
+    if not (signals.backlog and ahead_ns):
+        return False
+    return published_ns is None or published_ns > signals.observed_ns + ahead_ns
 
 
 def _published_ns(signals: SignalsMeasured) -> int:
@@ -138,11 +157,14 @@ def _published_ns(signals: SignalsMeasured) -> int:
 
 
 def _no_say(state: State, signals: SignalsMeasured, place: Place) -> _Drop | None:
-    """Return why an article that says nothing new has no say; None if its notice says enough."""
+    """Return why an article that says nothing new has no say; None if its notice says enough.
+
+    A notice is no duplicate: that of a stranger joins the story and moves nothing.
+    """
     if place.notice:
         return None
     like = place.like
-    if like is not None and place.near:
+    if like is not None and place.near and not signals.notice:
         return _Drop("duplicate", like.article, like.similarity_bp)
     if like is not None and hearing.is_full(state.persisted.clusters[place.cluster]):
         return _Drop("duplicate", like.article, like.similarity_bp, "its cluster is full")

@@ -65,6 +65,7 @@ def _judge(state: State, sequence: int, event: _Relevant, now_ns: int) -> Iterat
                 safeguards=rules.safeguards,
                 llm=rules.llm,
                 unsigned=rules.unsigned,
+                backlog=rules.backlog,
             )
         case MarketListed():
             political = event.market_type == "political"

@@ -2,7 +2,9 @@
 
 What is said already has no say: nearly a copy of a telling that stands, to the same side, from
 a source that is not trusted more. A copy by a better source takes the other's place, so that it
-does not matter who speaks first; to the opposite side, both are heard.
+does not matter who speaks first; to the opposite side, both are heard. What reports the contrary of
+a telling, of one that was withdrawn, too, and was measured to the same side has no say either: one
+of the two was measured wrongly.
 """
 
 from typing import NamedTuple
@@ -58,7 +60,7 @@ def _replaces(
     story: Story, assessed: ArticleAssessed, place: Place, full: bool
 ) -> list[int] | None:
     """Return the tellings whose place an article takes, None if it has no say in the story."""
-    if assessed.source in story.refused:
+    if assessed.source in story.refused or _belies_itself(story, assessed, place):
         return None
     if place.notice:
         return []  # what its source told before ends in any case
@@ -75,6 +77,11 @@ def _replaces(
         return same
     worst = min(story.tellings, key=lambda one: story.tellings[one].trust_bp)
     return [worst] if story.tellings[worst].trust_bp < assessed.trust_bp else None
+
+
+def _belies_itself(story: Story, assessed: ArticleAssessed, place: Place) -> bool:
+    """Tell whether the article is measured to the side of what it says the contrary of."""
+    return any(story.side_of(one) * assessed.quick_bp > 0 for one in place.contrary)
 
 
 def _assessed(

@@ -1,6 +1,7 @@
 """Find where a measured article belongs: beside which earlier ones, and which of its own it ends.
 
-An article is nearly a copy of another if they are more than `similarity_duplicate_bp` alike. A
+An article is nearly a copy of another if they are more than `similarity_duplicate_bp` alike and
+do not report contrary outcomes: one that loses is no copy of one that wins, however alike. A
 later version of a source's own page, and a correction or retraction by the source that told a
 story, stand for what that source told before. Nobody else's notice does: it only tells.
 """
@@ -20,13 +21,15 @@ class Place(NamedTuple):
 
     `cluster` is the one that it joins, or opens by itself. `like` is the earlier article that it
     joins, None if it tells of something new. `near` are
-    the tellings of that cluster that it is nearly a copy of. `notice` is what it says of its own
-    source's tellings, empty if nothing; `ends` are those of them that it takes the place of.
+    the tellings of that cluster that it is nearly a copy of, `contrary` those that it reports the
+    contrary of. `notice` is what it says of its own source's tellings, empty if nothing; `ends` are
+    those of them that it takes the place of.
     """
 
     cluster: int
     like: Neighbour | None
     near: list[int]
+    contrary: list[int]
     notice: Notice
     ends: list[int]
 
@@ -42,6 +45,9 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
         alike.append(Neighbour(same, WEIGHT_ONE_BP))
     like = max(alike, key=_SIMILARITY_BP, default=None)  # the first of equals
     prior = _earlier_version(state, signals, now_ns)
+    if prior is None and signals.notice:  # it belongs to what it corrects
+        own = [one for one in alike if state.persisted.window[one.article].source == signals.source]
+        like = max(own, key=_SIMILARITY_BP, default=like)
     if prior is not None and signals.notice:
         like = next((one for one in alike if one.article == prior), Neighbour(prior, 0))
     if like is None:
@@ -50,18 +56,25 @@ def place(state: State, signals: SignalsMeasured, now_ns: int) -> Place:
     cluster_id = window[like.article].cluster
     cluster = state.persisted.clusters[cluster_id]
     least_bp = state.persisted.reality.similarity_duplicate_bp
-    near = [
-        window[one.article].telling
-        for one in alike
-        if one.similarity_bp > least_bp and window[one.article].cluster == cluster_id
-    ]
+    near: dict[int, None] = {}
+    contrary: dict[int, None] = {}
+    for one in alike:
+        entry = window[one.article]
+        if entry.cluster != cluster_id:
+            continue
+        if one.article in signals.opposites:
+            contrary[entry.telling] = None
+        elif one.similarity_bp > least_bp:
+            near[entry.telling] = None
     if prior is not None and window[prior].cluster != cluster_id:
         prior = None  # a page that tells of something else by now
     notice = signals.notice
+    if not notice and prior in contrary:
+        notice = "correction"
     if notice and prior is None and not _has_told(cluster, signals.source):
         notice = ""
     ends = _ended(cluster, signals.source, prior, notice)
-    return Place(cluster_id, like, [*dict.fromkeys(near)], notice, ends)
+    return Place(cluster_id, like, [*near], [*contrary], notice, ends)
 
 
 def other_voice(state: State, signals: SignalsMeasured, now_ns: int) -> int | None:
@@ -83,12 +96,12 @@ def of_a_retraction(state: State, signals: SignalsMeasured, now_ns: int) -> Plac
         return _nowhere(signals)
     cluster_id = state.persisted.window[prior].cluster
     ends = _ended(state.persisted.clusters[cluster_id], signals.source, prior, "retraction")
-    return Place(cluster_id, Neighbour(prior, 0), [], "retraction", ends)
+    return Place(cluster_id, Neighbour(prior, 0), [], [], "retraction", ends)
 
 
 def _nowhere(signals: SignalsMeasured) -> Place:
     """Return the place of an article that tells of something new."""
-    return Place(signals.article, None, [], "", [])
+    return Place(signals.article, None, [], [], "", [])
 
 
 def _alike(state: State, signals: SignalsMeasured, now_ns: int) -> list[Neighbour]:

@@ -4,6 +4,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, Request, Response
 
+from schemas.articles import page
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.errors import AppendFailed, Refusal, TooLarge
@@ -99,6 +100,7 @@ async def fetch_page(context: Context, body: FetchIn, key_id: ServiceKeyId) -> R
         published_ns=body.published_ns,
         wanted_by=key_id,
         asked_ns=context.clock.now_ns(),
+        item=page(body.url),
     )
     job_id = f"{key_id}:{body.key}"
     try:

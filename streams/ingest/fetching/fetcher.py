@@ -6,10 +6,12 @@ One fetch, from the queue to the log:
     Fetcher.handle     does the job; every outcome becomes a verdict there
     polite.py          gets the document: robots.txt, throttle, guard (rendering.py by Chromium)
     Downloader         has the document read in a child process
-    observing.py       finds what is new in it, and appends that
+    identity.py        finds what is new in it
+    observing.py       says so on the log
 
     what came of the job            on the log                  the message
     articles, or links to pages     articles, listing, fetch    done
+    nothing that is not known       fetch                       done
     unchanged document              fetch                       done
     `Unfetched`, final              fetch, with the problem     done
     `Unfetched`, a page, passing    nothing                     later, JOB_ATTEMPTS times
@@ -35,10 +37,11 @@ from schemas.chain import digest
 from schemas.errors import InputError
 from schemas.jobs import JOBS, FetchPage, FetchSource, Job
 from schemas.limits import MAX_TITLE_CHARS
-from schemas.observations import FetchProblem, SourceListed, Via
+from schemas.observations import FetchProblem, ListedItem, SourceListed, Via
 from schemas.sources import Source, is_on_site
 from streams.ingest.fetching import observing
 from streams.ingest.fetching.http import HttpResponse
+from streams.ingest.fetching.identity import sort_out
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.observing import Addressed, Attempt, FetchJournal, Provenance
 from streams.ingest.fetching.polite import Fetched
@@ -198,28 +201,38 @@ class Fetcher:
         kind = KINDS.get(source.kind)
         if kind is None or not source.active or await journal.is_served(job):
             return []
-        last = await journal.last_listing(source)
+        memory = await journal.memory(source)
+        last = memory.last
         _check_allowed(source)
         fetched = await downloader.get(
             source, source.url, _name(job, source.url), observing.conditions(last)
         )
-        if last is not None and _is_unchanged(fetched.response, last):
-            return [journal.ended(attempt, fetched, outcome="unchanged", items=len(last.items))]
-        items = await downloader.items(kind.reading, fetched.response, source)
-        fresh = observing.unseen(items, last)
-        follows = kind.follows(source)
-        for item in fresh:
+        response = fetched.response
+        if last is not None and _is_unchanged(response, last):
+            return [journal.ended(attempt, fetched, outcome="unchanged", items=last.count)]
+        items = await downloader.items(kind.reading, response, source)
+        follows, now_ns = kind.follows(source), journal.clock.now_ns()
+        fresh, listed = sort_out(memory, items, follows=follows, now_ns=now_ns)
+        for item, known_as in fresh:
             if follows and item.link:
-                await self._ask_for(source, kind, item)
-        texts = [item for item in fresh if not (follows and item.link)]
+                await self._ask_for(source, kind, item, known_as)
+        texts = [(item, known_as) for item, known_as in fresh if not (follows and item.link)]
         how = await self._provenance(source, kind.via, fetched, wanted=bool(texts))
+        new = observing.listing(source, memory, listed, len(items), response, how.observed_ns)
+        if last is not None and not listed:
+            memory.last = new  # nothing to remember but how to ask next time
         return [
-            *(journal.article(source, item, how) for item in texts),
-            journal.listing(source, items, fetched.response, how.observed_ns),
+            *(
+                journal.article(
+                    source, item, how._replace(item=known_as.item, backlog=known_as.backlog)
+                )
+                for item, known_as in texts
+            ),
+            *([journal.listing(new)] if listed or last is None else []),
             journal.ended(attempt, fetched, items=len(items), new_articles=len(fresh)),
         ]
 
-    async def _ask_for(self, source: Source, kind: Kind, item: Item) -> None:
+    async def _ask_for(self, source: Source, kind: Kind, item: Item, known_as: ListedItem) -> None:
         job = FetchPage(
             source=source.source,
             url=item.link,
@@ -228,8 +241,10 @@ class Fetcher:
             published_ns=item.published_ns,
             wanted_by="",
             asked_ns=self.deps.journal.clock.now_ns(),
+            item=known_as.item,
+            backlog=known_as.backlog,
         )
-        job_id = f"{source.source}@{digest(item.link.encode())}"
+        job_id = f"{source.source}@{digest(f'{item.link} {known_as.words}'.encode())}"
         await self.deps.jobs.put(kind.page_queue, job, job_id)
 
     # -- a page ----------------------------------------------------------------------------
@@ -244,6 +259,7 @@ class Fetcher:
         fetched = await downloader.get(source, job.url, _name(job, job.url), {})
         (item,) = await downloader.items("page", fetched.response, source)
         how = await self._provenance(source, "html", fetched, wanted=True)
+        how = how._replace(item=job.item, backlog=job.backlog)
         return [
             journal.article(source, _completed(item, job), how),
             journal.ended(attempt, fetched, items=1, new_articles=1),

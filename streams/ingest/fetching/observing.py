@@ -5,19 +5,20 @@ earlier fetches left there, and appends what this one brought.
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from schemas import articles, subjects
 from schemas.chain import digest
 from schemas.codec import Message, encode
-from schemas.errors import OperatingError
+from schemas.errors import InputError, OperatingError
 from schemas.jobs import FetchSource
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
+    ListedItem,
     SourceFetched,
     SourceListed,
     Via,
@@ -26,15 +27,15 @@ from schemas.sources import Source
 from schemas.stored import Stored
 from schemas.texts import clean
 from streams.ingest.fetching.http import HttpResponse
+from streams.ingest.fetching.identity import ItemMemory
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.raw_store import RawStore
-from streams.ingest.limits import MAX_VALIDATOR_CHARS
+from streams.ingest.limits import MAX_ITEMS_IN_MEMORY, MAX_VALIDATOR_CHARS
 from streams.ingest.sources.model import Item
 from streams.log.appender import append_all
+from streams.log.cursor import Cursor
 from streams.log.ports import Clock, Log
-
-ITEM_ID_CHARS: Final = 16
 
 Addressed = tuple[str, Message]
 """An observation behind the subject that it goes to."""
@@ -42,29 +43,18 @@ Addressed = tuple[str, Message]
 _log = structlog.get_logger(__name__)
 
 
-def item_id(item: Item) -> str:
-    """Return the name of `item` within its document."""
-    return digest(f"{item.guid}|{item.link}|{item.title}".encode())[:ITEM_ID_CHARS]
-
-
-def unseen(items: Sequence[Item], last: SourceListed | None) -> list[Item]:
-    """Return the items that the last listing did not have, oldest first, each once."""
-    seen = set(last.items) if last is not None else set()
-    fresh: dict[str, Item] = {}
-    for item in items:
-        name = item_id(item)
-        if name not in seen:
-            fresh.setdefault(name, item)
-    return list(reversed(fresh.values()))
-
-
 class Provenance(NamedTuple):
-    """How an article came in. `raw` names the bytes that are kept, if any are."""
+    """How an article came in. `raw` names the bytes that are kept, if any are.
+
+    `item` and `backlog` are as in ArticleObserved; an empty `item` is that of the url.
+    """
 
     via: Via
     observed_ns: int
     robots_hash: str
     raw: str
+    item: str = ""
+    backlog: bool = False
 
 
 def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
@@ -86,20 +76,29 @@ def article(source: Source, item: Item, how: Provenance) -> ArticleObserved:
         robots_hash=how.robots_hash,
         raw=how.raw,
         push=None,
+        item=how.item or articles.page(url),
+        backlog=how.backlog,
     )
 
 
 def listing(
-    source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
+    source: Source,
+    memory: ItemMemory,
+    items: Sequence[ListedItem],
+    count: int,
+    response: HttpResponse,
+    listed_ns: int,
 ) -> SourceListed:
-    """Return the listing of a document: what the next fetch needs to know of this one."""
+    """Return the listing of a document of `count` items, of which `items` are to be remembered."""
     return SourceListed(
         source=source.source,
         url=source.url,
         body_hash=digest(response.body),
         etag=_validator(response, "etag"),
         last_modified=_validator(response, "last-modified"),
-        items=list(dict.fromkeys(item_id(item) for item in items)),
+        items=list(items),
+        count=count,
+        since=memory.since,
         listed_ns=listed_ns,
     )
 
@@ -111,10 +110,13 @@ def _validator(response: HttpResponse, name: str) -> str:
     return text if fit else ""
 
 
-def last_listing(stored: Stored | None, source: Source) -> SourceListed | None:
-    """Return the listing in `stored`, unless it is of another address of the source."""
-    seen = OBSERVATIONS.decode(stored.payload) if stored is not None else None
-    return seen if isinstance(seen, SourceListed) and seen.url == source.url else None
+def _listed(stored: Stored) -> SourceListed | None:
+    """Return the listing in `stored`, None if this version can read none in it."""
+    try:
+        listed = OBSERVATIONS.decode(stored.payload)
+    except InputError:
+        return None
+    return listed if isinstance(listed, SourceListed) else None
 
 
 def source_started_ns(stored: Stored | None) -> int | None:
@@ -182,6 +184,7 @@ class FetchJournal:
         self._log = log
         self._raw = raw
         self._started_ns: dict[str, int] = {}
+        self._memories: dict[str, ItemMemory] = {}
 
     # -- what the log has ----------------------------------------------------------------
 
@@ -193,10 +196,34 @@ class FetchJournal:
             started_ns = source_started_ns(stored)
         return started_ns is not None and job.due_ns <= started_ns
 
-    async def last_listing(self, source: Source) -> SourceListed | None:
-        """Return the listing that the last fetch of the source's document left."""
-        stored = await self._log.last(subjects.listings(self._log.shard, source.source))
-        return last_listing(stored, source)
+    async def memory(self, source: Source) -> ItemMemory:
+        """Return what is remembered of the source's document, as its listings have it.
+
+        A listing that cannot be read is passed over: at worst its items are observed again.
+        Raises LogUnavailable.
+        """
+        subject = subjects.listings(self._log.shard, source.source)
+        memory = self._memories.pop(source.source, None) or ItemMemory()
+        last = await self._log.last(subject)
+        if last is not None and last.sequence != memory.sequence:
+            listed = _listed(last)
+            since = last.sequence if listed is None else listed.since or last.sequence
+            async with Cursor(self._log, [subject], max(memory.sequence, since - 1)) as cursor:
+                async for messages in cursor.read_to(last.sequence):
+                    for message in messages:
+                        if (listed := _listed(message)) is not None:
+                            memory.fold(listed, message.sequence)
+        if memory.last is not None and memory.last.url != source.url:
+            return ItemMemory()  # another document, by its signed address
+        self._memories[source.source] = memory
+        self._forget()
+        return memory
+
+    def _forget(self) -> None:
+        """Let go of the memories that were not asked for longest, if all are too many together."""
+        held = sum(len(memory) for memory in self._memories.values())
+        while held > MAX_ITEMS_IN_MEMORY and len(self._memories) > 1:
+            held -= len(self._memories.pop(next(iter(self._memories))))
 
     # -- what may be appended ------------------------------------------------------------
 
@@ -204,12 +231,9 @@ class FetchJournal:
         """Return the observation of one article."""
         return subjects.articles(self._log.shard), article(source, item, how)
 
-    def listing(
-        self, source: Source, items: Sequence[Item], response: HttpResponse, listed_ns: int
-    ) -> Addressed:
+    def listing(self, listed: SourceListed) -> Addressed:
         """Return the listing of a document."""
-        listed = listing(source, items, response, listed_ns)
-        return subjects.listings(self._log.shard, source.source), listed
+        return subjects.listings(self._log.shard, listed.source), listed
 
     def ended(self, attempt: Attempt, fetched: Fetched, **given: object) -> Addressed:
         """Return that a fetch brought a response."""

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from schemas import articles
 from schemas.limits import MAX_DETAIL_CHARS
-from schemas.observations import ArticleObserved, Models, SignalsMeasured, Unfit
-from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
+from schemas.observations import ArticleObserved, Models, Neighbour, SignalsMeasured, Unfit
+from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_FLOOR_BP
+from streams.ingest.measuring.contraries import Wording, contrary, wording
 from streams.ingest.measuring.keywords import Keywords
 from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
@@ -116,6 +117,8 @@ class ArticleAnalyzer:
         said = [*sentences(title), *sentences(excerpt)]
         found = tools.keywords.of(said)
         vector = tools.embedding.of(text)
+        neighbours = self._window.neighbours(given.sequence, article.observed_ns, vector)
+        own = wording(title, excerpt)
         signals = replace(
             self._blank(given, ""),
             language=code,
@@ -125,11 +128,22 @@ class ArticleAnalyzer:
             keywords=found.terms,
             entities=entities,
             mentions=mentions,
-            neighbours=self._window.neighbours(given.sequence, article.observed_ns, vector),
+            neighbours=neighbours,
             embedding=to_text(vector),
+            opposites=self._opposites(own, neighbours),
         )
+        self._window.wordings.add(given.sequence, own)
         self._window.add(given.sequence, article.source, article.observed_ns, vector)
         return signals
+
+    def _opposites(self, own: Wording, neighbours: list[Neighbour]) -> tuple[int, ...]:
+        """Return the neighbours that report the contrary in nearly the same words."""
+        found = []
+        for one in neighbours:
+            said = self._window.wordings.get(one.article)
+            if one.similarity_bp >= OPPOSITE_FLOOR_BP and said is not None and contrary(own, said):
+                found.append(one.article)
+        return tuple(found)
 
     def _blank(self, given: Measurement, unfit: Unfit) -> SignalsMeasured:
         """Return signals with nothing measured."""
@@ -154,6 +168,7 @@ class ArticleAnalyzer:
             models=self._models,
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
-            notice=articles.notice(article.title) if article else "",
-            page=articles.page(article.url) if article else "",
+            notice=articles.notice(article.title, article.excerpt) if article else "",
+            page=article.item if article else "",
+            backlog=article.backlog if article else False,
         )

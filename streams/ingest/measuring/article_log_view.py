@@ -12,9 +12,16 @@ import msgspec
 from schemas import subjects
 from schemas.errors import InputError, UnknownRecord
 from schemas.limits import MAX_WINDOW_ARTICLES, SERVICE_CLOCK_S
-from schemas.observations import OBSERVATIONS, SignalsMeasured, TextMeasured, is_measured_text
+from schemas.observations import (
+    OBSERVATIONS,
+    ArticleObserved,
+    SignalsMeasured,
+    TextMeasured,
+    is_measured_text,
+)
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
+from streams.ingest.measuring.contraries import wording
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
@@ -71,6 +78,7 @@ class ArticleLogView:
             log, subjects.events(shard, subjects.GOVERNANCE), self._fold_record
         )
         self._signals = SubjectFold(log, subjects.signals(shard), self._fold_signals)
+        self._articles = SubjectFold(log, subjects.articles(shard), self._fold_article)
 
     @property
     def names_as_of(self) -> int:
@@ -94,7 +102,10 @@ class ArticleLogView:
         if last is not None:
             now_ns = min(now_ns, _signals(last).observed_ns)
         start_ns = now_ns - self._window.span_ns - _CLOCKS_NS
-        await self._signals.open(await behind_which(self._log, start_ns))
+        start = await behind_which(self._log, start_ns)
+        await self._articles.open(start)
+        await self._signals.open(start)
+        await self._articles.catch_up()
         await self._signals.catch_up()
 
     async def _last_signals(self) -> Stored | None:
@@ -111,6 +122,7 @@ class ArticleLogView:
     async def catch_up(self) -> None:
         """Fold what has come since."""
         await self._decided.catch_up()
+        await self._articles.catch_up()
         await self._signals.catch_up()
 
     def note(self, article: int) -> None:
@@ -122,6 +134,7 @@ class ArticleLogView:
     async def close(self) -> None:
         """Let go of the log."""
         await self._decided.close()
+        await self._articles.close()
         await self._signals.close()
 
     def _fold_record(self, stored: Stored) -> None:
@@ -133,6 +146,15 @@ class ArticleLogView:
                 self._names.put(symbol, names.name, names.aliases)
         if self._venue.policy is not None:
             self._window.span_ns = self._venue.policy.rules().reality.vector_window_ns
+
+    def _fold_article(self, stored: Stored) -> None:
+        """Remember what an article reports; one that cannot be read is compared with nothing."""
+        try:
+            article = OBSERVATIONS.decode(stored.payload)
+        except InputError:
+            return
+        if isinstance(article, ArticleObserved):
+            self._window.wordings.add(stored.sequence, wording(article.title, article.excerpt))
 
     def _fold_signals(self, stored: Stored) -> None:
         if is_measured_text(stored.payload):

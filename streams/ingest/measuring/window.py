@@ -22,6 +22,7 @@ from streams.ingest.limits import (
     NEIGHBOUR_FLOOR_BP,
 )
 from streams.ingest.measuring import vectors
+from streams.ingest.measuring.contraries import Wordings
 from streams.ingest.measuring.vectors import Vector
 
 _FIRST_ROWS: Final = 1_024
@@ -32,6 +33,8 @@ class EmbeddingWindow:
 
     def __init__(self, span_ns: int, most: int = MAX_WINDOW_ARTICLES) -> None:
         self.span_ns = span_ns
+        self.wordings = Wordings()
+        """What articles of the window report; what is forgotten is judged by likeness alone."""
         self._most = most
         self._known: set[int] = set()
         self._numbers: dict[str, int] = {}

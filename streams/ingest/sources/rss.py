@@ -6,7 +6,6 @@ large feed out of a small one. The text is decoded here, so that the check and f
 see the same characters.
 """
 
-import calendar
 import io
 import re
 from typing import Any, Final
@@ -16,13 +15,13 @@ import feedparser
 
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
-from schemas.units import SECOND_NS
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS, MAX_XML_DEPTH
 from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.dates import Order, moment, order_of
 from streams.ingest.sources.model import Document, Item, Kind
-from streams.ingest.sources.plain import in_range, language, line, of_html
+from streams.ingest.sources.plain import language, line, of_html
 
 _TYPES: Final = re.compile(
     r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml|(x-)?(rss|atom|rdf|feed))|text/(html|plain)"
@@ -99,21 +98,24 @@ def read(document: Document) -> list[Item]:
         sanitize_html=False,
     )
     spoken = language(_text(parsed.feed.get("language")))
-    items = [_item(entry, document.url, spoken) for entry in parsed.entries[:MAX_FEED_ITEMS]]
+    entries = parsed.entries[:MAX_FEED_ITEMS]
+    order = order_of(date for entry in entries for date in _dates(entry))
+    items = [_item(entry, document.url, spoken, order) for entry in entries]
     return [item for item in items if item.title or item.text]
 
 
-def _item(entry: Any, base: str, spoken: str) -> Item:
+def _item(entry: Any, base: str, spoken: str, order: Order) -> Item:
     text = of_html(_longest(entry))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
-    link = absolute(base, _text(entry.get("link")))
+    # FeedBurner hangs its own counter in front of the publisher's link and says what that is.
+    link = absolute(base, _text(entry.get("feedburner_origlink")) or _text(entry.get("link")))
     return Item(
         guid=line(_text(entry.get("id"))),
         link=link,
         title=title,
         text=text,
         language=language(_text(entry.get("language"))) or spoken,
-        published_ns=_published(entry),
+        published_ns=_published(entry, order),
     )
 
 
@@ -128,15 +130,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _published(entry: Any) -> int | None:
-    for field in ("published_parsed", "updated_parsed"):
-        parsed = dict.get(entry, field)  # feedparser's own `get` warns of missing fields
-        try:
-            if parsed is not None:
-                return in_range(calendar.timegm(parsed) * SECOND_NS)
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return None
+def _published(entry: Any, order: Order) -> int | None:
+    found = (moment(date, order) for date in _dates(entry))
+    return next((at_ns for at_ns in found if at_ns is not None), None)
+
+
+def _dates(entry: Any) -> list[str]:
+    """Return when it was published and updated, as written: feedparser's own reading guesses."""
+    # feedparser's own `get` warns of missing fields
+    return [_text(dict.get(entry, field)) for field in ("published", "updated")]
 
 
 KIND: Final = Kind(

@@ -4,7 +4,9 @@
        RAIN,SNOW                    it names these in its title; RAIN if nothing is said
        body 2 · kw -0.20            its text names them twice instead; keywords
        like b 0.80 · as b           it is similar to b; it has the very text of b
-       old 2h · undated             published so long ago, or at no stated time
+       old 2h · ahead 2h · undated  published so long ago, dated in the future, or at no stated time
+       backlog                      it was there when its source was first read
+       contrary b                   it reports the contrary of what b does
        unfit language
        note retraction · page p     its title says what it is; it stands on that page of its source
     again a                         the same measurement once more
@@ -139,24 +141,34 @@ class Scenario:
                     fields["keywords_bp"] = _bp(next(rest))
                 case "like":
                     other = self.articles[next(rest)].article
-                    fields["neighbours"] = venue.neighbour(other, _bp(next(rest)))
+                    near = venue.neighbour(other, _bp(next(rest)))
+                    fields["neighbours"] = [*fields.get("neighbours", []), *near]
                 case "as":
                     fields["snapshot_id"] = self.articles[next(rest)].snapshot_id
-                case "old":
-                    fields["published_ns"] = venue.now_ns - _ns(next(rest))
-                case "undated":
-                    fields["published_ns"] = None
-                case "note":
-                    fields["notice"] = next(rest)
-                case "page":
-                    fields["page"] = next(rest)
-                case "unfit":
-                    fields["unfit"] = next(rest)
                 case _:
-                    raise AssertionError(f"what is {word!r}?")
+                    fields |= self._told(word, rest)
         signals = self.articles[match["name"]] = venue.signals(match["source"], **fields)
         self.names[signals.article] = match["name"]
         return venue.measured(signals)
+
+    def _told(self, word: str, rest: Iterator[str]) -> dict[str, Any]:
+        """Return what an article says of itself: when it was published, and what it is."""
+        match word:
+            case "old":
+                return {"published_ns": self.venue.now_ns - _ns(next(rest))}
+            case "ahead":
+                return {"published_ns": self.venue.now_ns + _ns(next(rest))}
+            case "undated":
+                return {"published_ns": None}
+            case "backlog":
+                return {"backlog": True}
+            case "contrary":
+                return {"opposites": (self.articles[next(rest)].article,)}
+            case "note":
+                return {"notice": next(rest)}
+            case "page" | "unfit":
+                return {word: next(rest)}
+        raise AssertionError(f"what is {word!r}?")
 
     def _again(self, name: str) -> list[Event]:
         return self.venue.measured(self.articles[name])

@@ -5,6 +5,10 @@ The numbers were worked out by hand. `tiny` has a trust of 0.10: one fresh artic
 0.4 * 0.10 + 0.3 * 0.6 = 0.22.
 """
 
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from schemas.policy import SEED_PLAN
 from tests.engines.reality.scenario import Scenario, check
 from tests.engines.reality.venue import TRUSTS, changed
 
@@ -127,6 +131,7 @@ def test_content_is_remembered_for_thirty_days() -> None:
 def test_more_articles_than_the_rate_allows_put_a_source_into_quarantine() -> None:
     check(
         """
+        wait 2h                                      # a first document would have room by itself
         a: mute +0.00
         > a opens
         > RAIN relevance +0.6000 quick +0.0000
@@ -157,6 +162,21 @@ def test_more_articles_than_the_rate_allows_put_a_source_into_quarantine() -> No
         changed("safeguards", source_articles_per_hour=3, manip_window_ns=30 * 60 * 10**9),
         TRUSTS,
     )
+
+
+def test_a_first_document_has_room_beyond_the_rate_and_no_more() -> None:
+    policy = changed("safeguards", source_articles_per_hour=2)
+    policy = changed("backlog", policy, room_articles=4)
+
+    def quarantined(*waits: str) -> list[int]:
+        told = Scenario(policy, TRUSTS)
+        said = [told.run(f"{wait}\na{n}: mute +0.00 SNOW") for n, wait in enumerate(waits)]
+        return [n for n, text in enumerate(said) if "quarantine" in text]
+
+    assert quarantined(*["wait 1m"] * 7) == [6]  # two of the rate, and four of the document
+    assert quarantined(*["wait 1m"] * 6, "wait 50m") == [6]
+    assert quarantined(*["wait 1m"] * 6, "wait 115m", "wait 1m", "wait 1m") == [8]
+    assert quarantined("wait 2h", "wait 1m", "wait 1m") == [2]
 
 
 def test_trust_counts_as_it_was_when_the_article_came() -> None:
@@ -288,5 +308,50 @@ def test_sensitive_markets_have_a_threshold_of_their_own() -> None:
         > SNOW usual
         """,
         changed("safeguards", sensitive_delta_e2=371),
+        TRUSTS,
+    )
+
+
+def test_what_was_there_before_its_source_was_read_is_no_news_without_a_date() -> None:
+    check(
+        """
+        a: tiny +0.50 undated backlog
+        > a dropped: undated
+        b: tiny +0.50 ahead 2h backlog               # a date that cannot be is none
+        > b dropped: undated
+        c: tiny +0.50 old 8d backlog
+        > c dropped: too_old
+        d: tiny +0.10 old 1h backlog
+        > d opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of d: weight +0.1658 points +3.65 left +3.65 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.65 by tiny
+        e: mini +0.10 undated                        # it is new since the last time
+        > e opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of e: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 53.65 -> 57.37 by mini
+        f: mini +0.10 ahead 2h
+        > f opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of f: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 57.37 -> 61.09 by mini
+        again a
+        > a dropped: undated
+        """,
+        trusts={"tiny": 1_000, "mini": 1_000},
+    )
+
+
+def test_a_policy_without_the_section_takes_a_backlog_as_news() -> None:
+    check(
+        """
+        a: tiny +0.10 undated backlog
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by tiny
+        """,
+        replace(SEED_PLAN, backlog=UNSET),
         TRUSTS,
     )

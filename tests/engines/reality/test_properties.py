@@ -123,6 +123,9 @@ class Course:
             fields["snapshot_id"] = data.draw(st.sampled_from(self.measured)).snapshot_id
         fields["notice"] = data.draw(st.sampled_from([""] * 6 + ["correction", "retraction"]))
         fields["page"] = data.draw(st.sampled_from(["", "", "p", "q"]))
+        fields["backlog"] = data.draw(st.sampled_from([False] * 5 + [True]))
+        contrary = data.draw(st.lists(st.sampled_from(others), max_size=2))
+        fields["opposites"] = tuple(contrary) if data.draw(st.booleans()) else ()
         signals = self.venue.signals(data.draw(st.sampled_from(SOURCES)), **fields)
         self.measured.append(signals)
         return self.venue.measured(signals)
@@ -231,6 +234,7 @@ def check_state(venue: RealityVenue) -> None:
             assert len(story.articles) <= cluster.articles
             assert not story.review or story.review in kept.reviews
             assert sum(story.moved_e2.values()) == story.applied_e2
+            assert not {*story.tellings} & {*story.withdrawn}
             assert story.sums == Story(tellings=story.tellings).sums
             assert {*story.sources} <= {*story.moved_e2} - {*story.refused}
             assert min(story.refused_up_e2, story.refused_down_e2) >= 0

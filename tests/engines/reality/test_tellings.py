@@ -264,6 +264,81 @@ def test_better_source_is_heard_even_where_a_flood_has_filled_the_cluster(
     )
 
 
+def test_contrary_is_no_copy_and_says_nothing_if_it_was_measured_to_the_same_side() -> None:
+    check(
+        """
+        a: tiny +0.10 page p
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by tiny
+        b: tiny +0.20 page p like a 0.95 contrary a  # "profit falls", and tone heard "profit"
+        > b joins a at +0.9500
+        > RAIN without a of tiny: corrected
+        > RAIN back 53.72 -> 50.00 of tiny
+        c: tiny +0.20 like a 0.95 contrary a note correction
+        > c joins a at +0.9500
+        d: mini +0.20 like a 0.95 contrary a
+        > d joins a at +0.9500
+        e: mini -0.10 like a 0.95 contrary a
+        > e joins a at +0.9500
+        > RAIN relevance +0.6000 quick -0.2200
+        > RAIN of a: weight +0.1693 points -3.72 left -3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 46.28 by mini
+        f: tiny -0.10 like e 0.95                    # a copy of what is told, as ever
+        > f dropped: duplicate of e
+        """,
+        trusts=TRUSTS,
+    )
+
+
+def test_notice_of_a_stranger_is_no_duplicate_and_moves_nothing() -> None:
+    check(
+        """
+        a: mini +0.10
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by mini
+        b: tiny +0.10 like a 0.95
+        > b dropped: duplicate of a
+        c: tiny +0.10 like a 0.95 note correction    # tiny has told nothing that it could correct
+        > c joins a at +0.9500
+        d: tiny +0.10 like a 0.95 note retraction
+        > d joins a at +0.9500
+        e: tiny -0.10 like a 0.95 note correction    # what it says is heard
+        > e joins a at +0.9500
+        > RAIN relevance +0.6000 quick -0.2200
+        > not asked: disabled
+        > RAIN of a: weight +0.2099 points +0.00 left -3.72 sure +0.1099 llm skipped
+        > RAIN 53.72 -> 50.00 by tiny
+        """,
+        trusts=TRUSTS,
+    )
+
+
+def test_notice_joins_what_its_own_source_told_rather_than_what_is_more_alike() -> None:
+    check(
+        """
+        a: mini +0.10
+        > a opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of a: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 50.00 -> 53.72 by mini
+        b: tiny +0.10
+        > b opens
+        > RAIN relevance +0.6000 quick +0.2200
+        > RAIN of b: weight +0.1693 points +3.72 left +3.72 sure +0.0693 llm not_needed
+        > RAIN 53.72 -> 57.44 by tiny
+        c: tiny +0.10 like a 0.95 like b 0.80 note retraction
+        > c joins b at +0.8000
+        > RAIN without b of tiny: retracted
+        > RAIN back 57.44 -> 53.72 of tiny
+        """,
+        trusts=TRUSTS,
+    )
+
+
 # -- adversaries ---------------------------------------------------------------------
 
 

@@ -100,6 +100,7 @@ async def test_a_push_is_observed_to_the_letter(desk: House, pen: Key) -> None:
         "https://wire.example/1",
     )
     assert (seen.excerpt, seen.text_chars) == ("It rains i", len(pushed.text))
+    assert (seen.item, seen.backlog) == (articles.page(pushed.url), False)
     assert (seen.published_ns, seen.observed_ns) == (pushed.published_ns, desk.clock.ns)
     stored = desk.server.get(answer.json()["sequence"])
     assert stored is not None

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from schemas import decisions
+from schemas import articles, decisions
 from schemas.errors import AppendFailed, BadSignature, LogUnavailable
 from schemas.jobs import FetchPage, Job
 from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
@@ -121,6 +121,7 @@ async def test_a_page_is_queued(robot: Robot) -> None:
         published_ns=7,
         wanted_by="robot",
         asked_ns=robot.house.clock.ns,
+        item=articles.page("https://rss.example/1"),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from schemas import articles, subjects
 from schemas.chain import digest
+from schemas.codec import encode
 from schemas.errors import LogUnavailable
 from schemas.jobs import FetchPage, FetchSource
 from schemas.limits import MAX_EXCERPT_CHARS, MAX_PAYLOAD_BYTES
@@ -15,8 +16,12 @@ from schemas.observations import (
     FetchProblem,
     SourceFetched,
     SourceListed,
+    SourceListed1,
 )
 from streams.ingest import limits
+from streams.ingest.fetching import observing
+from streams.ingest.fetching.fetcher import Fetcher
+from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.services import DONE, Delivery, Later
 from tests.simulated.virtual_time import simulate
@@ -83,6 +88,158 @@ def test_what_was_seen_is_not_observed_again() -> None:
         assert world.asked[-1][1] == {"If-None-Match": '"7"'}
         observed = (await world.seen())[first:]
         assert [one.title for one in observed if isinstance(one, ArticleObserved)] == ["Two"]
+
+    run(work())
+
+
+def numbered(link: str, words: str = "", **headers: str) -> Page:
+    """Return a feed of three undated stories; `link` has a place for a number, `words` are more."""
+    items = "".join(
+        f"<item><title>Story number {n} about the harbour</title><link>{link.format(n)}</link>"
+        f"<guid isPermaLink='false'>{n}</guid><description>What happened in story {n}, at some "
+        f"length, people say.{words}</description></item>"
+        for n in range(3)
+    )
+    return Page(f"<rss version='2.0'><channel>{items}</channel></rss>".encode(), headers=headers)
+
+
+def reborn(world: FetchWorld) -> None:
+    """Replace the fetcher by another process: it knows what the log and governance say."""
+    deps = world.fetcher.deps
+    journal = FetchJournal(world.log, world.clock, world.kept)
+    world.fetcher = Fetcher(deps._replace(journal=journal))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize(
+    ("polls", "new"),
+    [
+        ([numbered(f"https://pub.example/{{}}?cid={time}") for time in range(3)], [3, 0, 0]),
+        (
+            [
+                numbered("https://pub.example/{}"),
+                Page(b"<rss version='2.0'><channel></channel></rss>"),
+                numbered("https://pub.example/{}"),
+            ],
+            [3, 0, 0],
+        ),
+    ],
+    ids=["tracking", "empty once"],
+)
+def test_the_same_articles_are_observed_once(
+    polls: list[Page], new: list[int], restarts: bool
+) -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        for page in polls:
+            world.web[FEED] = page
+            await world.do(due(world.clock.now_ns()))
+            if restarts:
+                reborn(world)
+        observed = await world.seen()
+        fetches = [one for one in observed if isinstance(one, SourceFetched)]
+        assert [one.new_articles for one in fetches] == new
+        found = [one for one in observed if isinstance(one, ArticleObserved)]
+        assert len(found) == 3 and all(one.backlog for one in found)
+        assert len([one for one in observed if isinstance(one, SourceListed)]) == 1
+
+    run(work())
+
+
+def test_a_corrected_item_is_observed_as_the_same() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        world.web[FEED] = numbered("https://pub.example/{}")
+        await world.do(due(0))
+        world.web[FEED] = page = numbered("https://pub.example/{}")
+        body = page.body.replace(b"Story number 1", b"CORRECTED-Story number 1")
+        world.web[FEED] = Page(body)
+        await world.do(due(world.clock.now_ns()))
+        *first, corrected = [one for one in await world.seen() if isinstance(one, ArticleObserved)]
+        (of,) = [one for one in first if one.item == corrected.item]
+        assert of.title == "Story number 1 about the harbour"
+        assert corrected.title == "CORRECTED-Story number 1 about the harbour"
+        assert corrected.backlog  # it has no date yet, and may be of last year
+
+    run(work())
+
+
+def test_a_document_in_which_nothing_is_new_is_asked_for_by_its_newest_validators() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        for time in range(3):
+            world.web[FEED] = numbered(f"https://pub.example/{{}}?cid={time}", ETag=f'"{time}"')
+            await world.do(due(world.clock.now_ns()))
+        assert world.asked[-1][1] == {"If-None-Match": '"1"'}
+        reborn(world)
+        world.web[FEED] = Page(status=304)
+        await world.do(due(world.clock.now_ns()))
+        assert world.asked[-1][1] == {"If-None-Match": '"0"'}  # what the log has
+        last = (await world.seen())[-1]
+        assert isinstance(last, SourceFetched) and (last.outcome, last.items) == ("unchanged", 3)
+
+    run(work())
+
+
+def test_a_listing_of_an_earlier_release_is_remembered_and_junk_is_passed_over() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        subject = subjects.listings("main", "wire")
+        title = "Story number {0} about the harbour"
+        known = [f"{n}|https://pub.example/{n}|{title.format(n)}" for n in range(3)]
+        old = SourceListed1(
+            source="wire", url=FEED, body_hash="", etag='"7"', last_modified="",
+            items=[digest(one.encode())[:16] for one in known], listed_ns=1,
+        )  # fmt: skip
+        await world.log.send(subject, encode(old))
+        world.web[FEED] = numbered("https://pub.example/{}")
+        await world.do(due(0))
+        assert world.asked[-1][1] == {"If-None-Match": '"7"'}
+        assert [one for one in await world.seen() if isinstance(one, ArticleObserved)] == []
+        await world.log.send(subject, b'{"type":"source_listed/9"}')
+        journal = FetchJournal(world.log, world.clock, world.kept)
+        memory = await journal.memory(source(FEED))
+        assert (len(memory), memory.last) == (0, None)
+
+    run(work())
+
+
+def test_memories_that_are_too_many_are_read_again_from_where_they_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def work() -> None:
+        monkeypatch.setattr(observing, "MAX_ITEMS_IN_MEMORY", 4)
+        sources = [source(f"https://{name}.example/feed", source=name) for name in ("aa", "bb")]
+        world = FetchWorld(*sources)
+        for time in range(3):
+            for one in sources:
+                page = numbered(f"https://{one.source}.example/{{}}?cid={time}")
+                story = f"story {time + 5}".encode()
+                world.web[one.url] = Page(page.body.replace(b"story 0", story))
+                job = FetchSource(source=one.source, due_ns=time and world.clock.now_ns())
+                await world.do(job)
+        assert [one.new_articles for one in await world.fetches()] == [3, 3, 1, 1, 1, 1]
+        listed = [one for one in await world.seen() if isinstance(one, SourceListed)]
+        assert [one.since > 0 for one in listed] == [False, False, True, True, True, True]
+
+    run(work())
+
+
+def test_a_link_that_is_followed_hands_on_what_the_item_is() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED, follow_links=True))
+        for title in (b"Story", b"CORRECTED: Story"):
+            page = numbered("https://a.example/{}")
+            world.web[FEED] = Page(page.body.replace(b"Story number 1", title + b" number 1"))
+            await world.do(due(world.clock.now_ns()))
+        jobs = [job for job in world.queued.jobs if isinstance(job, FetchPage)]
+        assert [job.url[-1] for job in jobs] == ["2", "1", "0", "1"]
+        assert jobs[1].item == jobs[3].item and all(job.backlog for job in jobs)
+        assert len({job_id for _, _, job_id in world.queued.put_in}) == 4
+        world.web[jobs[3].url] = html(f"<article>{PARAGRAPH}</article>")
+        await world.do(jobs[3])
+        (article,) = [one for one in await world.seen() if isinstance(one, ArticleObserved)]
+        assert (article.item, article.backlog) == (jobs[3].item, True)
 
     run(work())
 

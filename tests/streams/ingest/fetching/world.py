@@ -8,7 +8,7 @@ from schemas.codec import encode
 from schemas.events import Event
 from schemas.events.governance import SourceAdded, SourceQuarantineSet
 from schemas.jobs import Job
-from schemas.observations import OBSERVATIONS, FetchProblem, Observation
+from schemas.observations import OBSERVATIONS, FetchProblem, Observation, SourceFetched
 from schemas.records import Record, seal
 from schemas.sources import Source
 from schemas.stored import Stored
@@ -152,3 +152,7 @@ class FetchWorld:
 
     async def seen(self) -> list[Observation]:
         return await observations(self.log)
+
+    async def fetches(self) -> list[SourceFetched]:
+        """Return what became of each fetch."""
+        return [one for one in await self.seen() if isinstance(one, SourceFetched)]

@@ -132,3 +132,31 @@ def test_what_is_no_article(bench: Bench) -> None:
     assert (signals.unfit, signals.snapshot_id, signals.source) == ("failed", "", "")
     assert signals.article == 5
     assert signals.observed_ns == signals.measured_ns
+
+
+WINS = (
+    "Acme wins patent case against Bolt",
+    "A court ruled that Acme did not infringe the patents of Bolt. Shares were little changed in "
+    "early trading in London. Analysts had expected the ruling for months.",
+)
+LOSES = (
+    "Acme loses patent case against Bolt",
+    "A court ruled that Acme infringed the patents of Bolt. Shares were little changed in early "
+    "trading in London. Analysts had expected the ruling for months.",
+)
+
+
+def test_near_copies_with_contrary_outcomes_are_told_apart(bench: Bench) -> None:
+    bench.measure(1, article(*WINS, source="daily"))
+    contrary = bench.measure(2, article(*LOSES, source="weekly"))
+    assert [one.article for one in contrary.neighbours] == [1]
+    assert contrary.opposites == (1,)
+    same = bench.measure(3, article(*LOSES, source="other"))
+    assert {one.article for one in same.neighbours} == {1, 2}
+    assert same.opposites == (1,)
+
+
+def test_what_an_article_is_goes_with_its_signals(bench: Bench) -> None:
+    told = article(f"Acme: {TITLE}", f"(Corrects the name) {TEXT}", item="name", backlog=True)
+    signals = bench.measure(4, told)
+    assert (signals.page, signals.backlog, signals.notice) == ("name", True, "correction")

@@ -9,10 +9,11 @@ from schemas.events.governance import MarketClosed, MarketEdited, PolicySet
 from schemas.observations import SignalsMeasured, TextMeasured
 from schemas.policy import Policy, RealityPolicy
 from schemas.stored import Stored
-from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, events, signals
+from schemas.subjects import DEFAULT_SHARD, GOVERNANCE, articles, events, signals
 from schemas.units import HOUR_NS, SECOND_NS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
 from streams.ingest.measuring.article_log_view import ArticleLogView, behind_which
+from streams.ingest.measuring.contraries import wording
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.vectors import to_text
 from streams.ingest.measuring.window import EmbeddingWindow
@@ -220,3 +221,17 @@ async def test_a_log_that_withholds_what_it_has_is_given_up(
     monkeypatch.setattr(reading.view._log, "last", lying)
     with pytest.raises(LogUnavailable):
         await reading.view.catch_up()
+
+
+async def test_what_articles_of_the_window_report_is_known_again() -> None:
+    server = SimulatedServer()
+    wins, loses = article("Acme wins its case", "A court ruled so."), article("Acme loses", "")
+    server.store([*observed(wins), measured(1, NOW_NS)])
+    viewed = ViewedLog(server)
+    await viewed.view.open()
+    assert viewed.window.wordings.get(1) == wording("Acme wins its case", "A court ruled so.")
+    server.store([*observed(loses), (articles(DEFAULT_SHARD), b"junk")])
+    await viewed.view.catch_up()
+    assert viewed.window.wordings.get(3) == wording("Acme loses", "")
+    assert viewed.window.wordings.get(4) is None
+    await viewed.view.close()
