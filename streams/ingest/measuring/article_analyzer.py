@@ -2,7 +2,7 @@
 
 An article that is too short, in another language or about no open market is not measured
 further. Most of the world's news is about none of a venue's markets, and the embedding is
-by far the slowest step.
+by far the slowest step. Its typography is normalized once, before anything else.
 """
 
 from typing import NamedTuple, Protocol
@@ -19,6 +19,7 @@ from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
+from streams.ingest.measuring.typography import normalized, stated
 from streams.ingest.measuring.vectors import Vector, to_text
 from streams.ingest.measuring.window import EmbeddingWindow
 
@@ -48,11 +49,11 @@ class Tools(NamedTuple):
     def models(self) -> Models:
         """Return the names of the tools, which are recorded beside every number."""
         return Models(
-            embedding=self.embedding.name,
-            sentiment=self.sentiment.name,
-            keywords=self.keywords.name,
-            entities=self.names.name,
-            language=self.languages.name,
+            embedding=stated(self.embedding.name),
+            sentiment=stated(self.sentiment.name),
+            keywords=stated(self.keywords.name),
+            entities=stated(self.names.name),
+            language=stated(self.languages.name),
         )
 
 
@@ -99,7 +100,7 @@ class ArticleAnalyzer:
         return replace(self._blank(given, "failed"), detail=detail[:MAX_DETAIL_CHARS])
 
     def _measure(self, given: Measurement, article: ArticleObserved) -> SignalsMeasured:
-        tools, title, excerpt = self._tools, article.title, article.excerpt
+        tools, title, excerpt = self._tools, normalized(article.title), normalized(article.excerpt)
         if len(title) + len(excerpt) < MIN_ARTICLE_CHARS:
             return self._blank(given, "too_short")
         text = f"{title}\n{excerpt}"
@@ -154,6 +155,6 @@ class ArticleAnalyzer:
             models=self._models,
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
-            notice=articles.notice(article.title) if article else "",
+            notice=articles.notice(normalized(article.title)) if article else "",
             page=articles.page(article.url) if article else "",
         )
