@@ -93,7 +93,7 @@ class Spelling(NamedTuple):
         if self.exact:
             return text.startswith(self.exact, start)
         spoken = [word.said for word in said]
-        if sum(map(len, self.words)) > SHORT_LETTERS:
+        if not _is_short(self.words):
             return self._has_capitals(spoken)
         named, found = "".join(self.words), "".join(spoken)
         if named == found:
@@ -135,8 +135,9 @@ def _spelling(symbol: str, name: str, exact: str) -> Spelling:
 
 def _with_telling_capitals(words: Sequence[str]) -> list[str]:
     """Return the words of a name with only those capitals that a text must have, too."""
-    letters = "".join(words)
-    shouting = letters.isupper() and len(letters) > SHORT_LETTERS
+    if _is_short(words):
+        return list(words)
+    shouting = "".join(words).isupper()
     # In `Rain in Oslo` the first capital is that of a line; in `Lloyd's` it is the name's.
     is_line = any(len(word) > 1 and word.islower() for word in words[1:])
     telling = list(words)
@@ -145,6 +146,10 @@ def _with_telling_capitals(words: Sequence[str]) -> list[str]:
         if is_small and (shouting or word == word.capitalize()):
             telling[number] = word.lower()
     return telling
+
+
+def _is_short(words: Sequence[str]) -> bool:
+    return sum(map(str.isalpha, "".join(words))) <= SHORT_LETTERS
 
 
 def _covers(named: str, found: str) -> bool:

@@ -45,6 +45,10 @@ ACRONYMS = [
     ("IT", "it is IT; IT IS OVER", 1),
     ("US", "US SENATE VOTES; the US; Us; us", 2),
     ("S&P 500", "the S&P 500’s fall", 1),
+    ("AT&T", "At&T, at&t, AT&T", 1),
+    ("On X", "On X, on X", 1),
+    ("Top 10", "Top 10, top 10", 1),
+    ("G7", "G7, g7; G7’s; G77", 2),
 ]
 LINES = [
     ("Rain in Oslo", "rain in Oslo, Rain In Oslo, RAIN IN OSLO; rain in oslo", 3),
