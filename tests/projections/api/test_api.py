@@ -125,6 +125,7 @@ async def test_search(api: httpx.AsyncClient) -> None:
 
     assert await found() == ["M0", "M1", "M2"]
     assert await found(q="market m2") == ["M2"]
+    assert await found(q="m1's own") == await found(q="m1’s\u00a0own") == ["M1"]
     assert await found(q="%") == []
     assert await found(type="social", region="eu", risk="medium", status="open") == ["M0", "M2"]
     assert await found(type="political") == []
