@@ -131,7 +131,7 @@ class RealVenue:
         for symbol in symbols:
             self.decide(
                 ListMarket, symbol=symbol, name=f"Market {symbol}", market_type="social",
-                region="eu", subtype="weather", aliases=[symbol.lower(), f"{symbol}’s own"],
+                region="eu", subtype="weather", aliases=[symbol.lower()],
             )  # fmt: skip
         self.symbols += symbols
 
