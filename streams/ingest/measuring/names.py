@@ -118,7 +118,7 @@ class Names:
                     yield start, end, spelling.symbol
 
     def _doc(self, words: Sequence[str]) -> Doc:
-        return Doc(self._vocab, words=words)
+        return Doc(self._vocab, words=list(words))
 
     def _entities(self, mentions: list[Mention], text: str) -> list[str]:
         listed = dict.fromkeys(self._markets[one.symbol].name for one in mentions)
