@@ -48,7 +48,8 @@ class ListMarket(Decision, tag="list_market/1", frozen=True, kw_only=True):
     """Open a market (EM-06, EM-20..23). The two weights add up to 10,000.
 
     `tick_ticks` is the price grid: an order's price is a multiple of it. `min_price` and
-    `max_price` describe the outside quantity that 0..100 stands for (EM-28), as decimals.
+    `max_price` describe the outside quantity that 0..100 stands for (EM-28), as decimals. An
+    alias in double quotes is matched exactly as written (`schemas.aliases`).
     """
 
     symbol: str

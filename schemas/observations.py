@@ -177,13 +177,25 @@ class Neighbour(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Models(msgspec.Struct, frozen=True, kw_only=True):
-    """Exactly what measured: a name with version or SHA-256 each."""
+    """Exactly what measured: a name with version or SHA-256 each.
+
+    A last word `typography/N` says how texts were prepared; without it they were read as published.
+    """
 
     embedding: str
     sentiment: str
     keywords: str
     entities: str
     language: str
+
+
+def model_of(measure: str) -> str:
+    """Return a measure's model, without how texts are prepared for it.
+
+    >>> model_of("all-MiniLM-L6-v2/53aa typography/1")
+    'all-MiniLM-L6-v2/53aa'
+    """
+    return measure.partition(" ")[0]
 
 
 Unfit = Literal["", "too_short", "language", "no_mention", "failed"]

@@ -1,7 +1,7 @@
 """`everything admin …`: decisions, signed here with a key of the venue's key folder."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import typer
@@ -11,6 +11,7 @@ from deploy.cli.output import document, rows, say
 from deploy.cli.parameters import At, Json, Key, Preset, Reason, Symbol
 from deploy.venue import keys
 from schemas import decisions, policy, signatures
+from schemas.aliases import check_alias
 from schemas.errors import InputError
 from schemas.units import from_decimal
 
@@ -21,6 +22,21 @@ def hundredths(text: str, what: str) -> int:
         return from_decimal(text)
     except ValueError as error:
         raise InputError(f"{what}: {error}") from error
+
+
+_ALIAS: Final = (
+    "In double quotes ('\"Fed\"') texts must have it exactly so; otherwise its capitals, or more "
+    "of them. The symbol is no name unless listed. Repeatable."
+)
+
+
+def _aliases(given: list[str]) -> list[str]:
+    """Return the aliases that a person typed. Raises InputError for one that means nothing."""
+    from streams.ingest.measuring.typography import normalized
+
+    for alias in given:
+        check_alias(normalized(alias))
+    return given
 
 
 def decide(signer: str, kind: Any, as_json: bool, **fields: Any) -> None:
@@ -65,7 +81,7 @@ def list_market(
     subtype: str = "",
     region: str = "global",
     risk: decisions.RiskLevel = "medium",
-    alias: Annotated[list[str] | None, typer.Option(help="Another name; repeatable.")] = None,
+    alias: Annotated[list[str] | None, typer.Option(help=f"Another name. {_ALIAS}")] = None,
     market_weight: Annotated[str, typer.Option(help="MarketPrice's share of FinalPrice.")] = "0.50",
     initial_score: Annotated[str, typer.Option(help="The price before any trade, 0-100.")] = "50",
     tick: Annotated[str, typer.Option(help="The price grid.")] = "0.01",
@@ -87,7 +103,7 @@ def list_market(
         subtype=subtype,
         region=region,
         risk_level=risk,
-        aliases=alias or [],
+        aliases=_aliases(alias or []),
         market_weight_bp=weight_bp,
         reality_weight_bp=10_000 - weight_bp,
         initial_score_e2=hundredths(initial_score, "--initial-score"),
@@ -101,7 +117,7 @@ def edit_market(
     symbol: Symbol,
     name: Annotated[str | None, typer.Option()] = None,
     description: Annotated[str | None, typer.Option()] = None,
-    alias: Annotated[list[str] | None, typer.Option(help="All aliases; repeatable.")] = None,
+    alias: Annotated[list[str] | None, typer.Option(help=f"All aliases. {_ALIAS}")] = None,
     risk: Annotated[decisions.RiskLevel | None, typer.Option()] = None,
     market_weight: Annotated[str | None, typer.Option()] = None,
     key: Key = "root",
@@ -116,7 +132,7 @@ def edit_market(
         symbol=symbol,
         name=name,
         description=description,
-        aliases=alias,
+        aliases=None if alias is None else _aliases(alias),
         risk_level=risk,
         market_weight_bp=weight_bp,
         reality_weight_bp=None if weight_bp is None else 10_000 - weight_bp,

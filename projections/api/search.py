@@ -26,9 +26,14 @@ SourceReputation = Annotated[
 ]
 
 _SPANS_NS: Final = {"1h": HOUR_NS, "24h": DAY_NS, "7d": 7 * DAY_NS, "30d": 30 * DAY_NS}
+_TYPED: Final = "lower(translate({}, '‘’“”‐‑\u00a0', $$''\"\"-- $$))"
+"""A text as a keyboard writes it: nobody types the quotes and hyphens that publishers use."""
+_ASKED: Final = _TYPED.format("{0}")
+_FOUND: Final = tuple(
+    f"strpos({_TYPED.format(one)}, {_ASKED}) > 0" for one in ("s.symbol", "s.name", "a")
+)
 _WORDS: Final = (
-    "(strpos(lower(s.symbol), lower({0})) > 0 OR strpos(lower(s.name), lower({0})) > 0 "
-    "OR EXISTS (SELECT 1 FROM unnest(s.aliases) a WHERE strpos(lower(a), lower({0})) > 0))"
+    f"({_FOUND[0]} OR {_FOUND[1]} OR EXISTS (SELECT 1 FROM unnest(s.aliases) a WHERE {_FOUND[2]}))"
 )
 _SINCE: Final = "SELECT 1 FROM events e WHERE e.symbol = s.symbol AND e.changed_ns >= {}"
 _TRUST: Final = "SELECT avg(e.trust_bp) FROM events e WHERE e.symbol = s.symbol"

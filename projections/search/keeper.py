@@ -23,7 +23,7 @@ from schemas.asks import SimilarAsked, SimilarTold
 from schemas.codec import encode
 from schemas.errors import InputError, OperatingError
 from schemas.limits import MAX_ASK_BYTES, MAX_QUESTION_CHARS, MAX_SIMILAR
-from schemas.observations import MEASURED, TextMeasured
+from schemas.observations import MEASURED, TextMeasured, model_of
 from schemas.stored import Stored
 from streams.log.cursor import Cursor
 from streams.log.nats_requests import Responder
@@ -48,9 +48,9 @@ def measured_in(message: Stored, model: str) -> Measured | None:
     if vector is None:
         return None
     if isinstance(said, TextMeasured):
-        fits = said.model == model
+        fits = model_of(said.model) == model
         return Measured(said.kind, said.id, message.sequence, vector) if fits else None
-    if said.unfit or said.models.embedding != model:
+    if said.unfit or model_of(said.models.embedding) != model:
         return None
     return Measured("article", str(said.article), message.sequence, vector)
 

@@ -2,7 +2,7 @@
 
 An article that is too short, in another language or about no open market is not measured
 further. Most of the world's news is about none of a venue's markets, and the embedding is
-by far the slowest step.
+by far the slowest step. Its typography is normalized once, before anything else.
 """
 
 from typing import NamedTuple, Protocol
@@ -11,6 +11,7 @@ import structlog
 from msgspec.structs import replace
 
 from schemas import articles
+from schemas.articles import Notice
 from schemas.limits import MAX_DETAIL_CHARS
 from schemas.observations import ArticleObserved, Models, Neighbour, SignalsMeasured, Unfit
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS, OPPOSITE_FLOOR_BP
@@ -20,6 +21,7 @@ from streams.ingest.measuring.language import SCORED, Languages
 from streams.ingest.measuring.names import Names
 from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
+from streams.ingest.measuring.typography import normalized, stated
 from streams.ingest.measuring.vectors import Vector, to_text
 from streams.ingest.measuring.window import EmbeddingWindow
 
@@ -49,11 +51,11 @@ class Tools(NamedTuple):
     def models(self) -> Models:
         """Return the names of the tools, which are recorded beside every number."""
         return Models(
-            embedding=self.embedding.name,
-            sentiment=self.sentiment.name,
-            keywords=self.keywords.name,
-            entities=self.names.name,
-            language=self.languages.name,
+            embedding=stated(self.embedding.name),
+            sentiment=stated(self.sentiment.name),
+            keywords=stated(self.keywords.name),
+            entities=stated(self.names.name),
+            language=stated(self.languages.name),
         )
 
 
@@ -100,7 +102,7 @@ class ArticleAnalyzer:
         return replace(self._blank(given, "failed"), detail=detail[:MAX_DETAIL_CHARS])
 
     def _measure(self, given: Measurement, article: ArticleObserved) -> SignalsMeasured:
-        tools, title, excerpt = self._tools, article.title, article.excerpt
+        tools, title, excerpt = self._tools, normalized(article.title), normalized(article.excerpt)
         if len(title) + len(excerpt) < MIN_ARTICLE_CHARS:
             return self._blank(given, "too_short")
         text = f"{title}\n{excerpt}"
@@ -168,7 +170,13 @@ class ArticleAnalyzer:
             models=self._models,
             names_as_of=given.names_as_of,
             measured_ns=given.measured_ns,
-            notice=articles.notice(article.title, article.excerpt) if article else "",
+            notice=_notice(article),
             page=article.item if article else "",
             backlog=article.backlog if article else False,
         )
+
+
+def _notice(article: ArticleObserved | None) -> Notice:
+    if article is None:
+        return ""
+    return articles.notice(normalized(article.title), normalized(article.excerpt))

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from streams.ingest.limits import MAX_REMEMBERED_WORDINGS, MAX_WORDING_CHARS
 from streams.ingest.measuring.tokens import sentences, words
+from streams.ingest.measuring.typography import normalized
 
 _PAIRS: Final = (
     ("win won victory winner", "lose lost loss defeat loser"),
@@ -86,6 +87,7 @@ class Wording(NamedTuple):
 
 def wording(title: str, excerpt: str) -> Wording:
     """Return an article's title and first sentence, without a desk's explanation before it."""
+    title, excerpt = normalized(title), normalized(excerpt)
     if excerpt.startswith(("(", "[")):
         excerpt = excerpt.partition(")" if excerpt[0] == "(" else "]")[2].lstrip() or excerpt
     lead = next(iter(sentences(excerpt[: 2 * MAX_WORDING_CHARS])), "")

@@ -10,6 +10,7 @@ from schemas.codec import encode
 from schemas.limits import MAX_ASK_BYTES, MAX_QUESTION_CHARS
 from streams.ingest.limits import EMBED_WAIT_S, EMBEDS_WAITING
 from streams.ingest.measuring.article_analyzer import Embeds
+from streams.ingest.measuring.typography import normalized
 from streams.ingest.measuring.vectors import to_text
 from streams.log.nats_requests import Responder
 
@@ -26,7 +27,7 @@ def embed_responder(embedding: Embeds) -> Responder:
             text = ""
         if not 0 < len(text) <= MAX_QUESTION_CHARS:
             return encode(EmbedTold(problem="malformed"))
-        vector = await asyncio.to_thread(embedding.of, text)
+        vector = await asyncio.to_thread(embedding.of, normalized(text))
         return encode(EmbedTold(embedding=to_text(vector), model=embedding.name))
 
     return Responder(

@@ -29,6 +29,7 @@ from schemas.stored import Stored
 from streams.ingest.limits import MEASURE_ATTEMPTS, TEXT_BATCH, TEXTS_EVERY_S
 from streams.ingest.measuring.article_analyzer import Embeds
 from streams.ingest.measuring.article_log_view import SubjectFold
+from streams.ingest.measuring.typography import normalized, stated
 from streams.ingest.measuring.vectors import to_text
 from streams.log.appender import append_all
 from streams.log.ports import Clock, Log
@@ -224,7 +225,7 @@ class TextMeasurer:
             of=of,
             text_hash=hash_of(text),
             embedding=self._embedding_of(key, text),
-            model=self._embedding.name,
+            model=stated(self._embedding.name),
             signals=self._view.signals,
             measured_ns=self._clock.now_ns(),
         )
@@ -232,7 +233,7 @@ class TextMeasurer:
     def _embedding_of(self, key: TextKey, text: str) -> str:
         for _ in range(MEASURE_ATTEMPTS):
             try:
-                return to_text(self._embedding.of(text))
+                return to_text(self._embedding.of(normalized(text)))
             except Exception as error:
                 # The message and the trace are left out: they may quote the text.
                 _log.error("measuring failed", id=key.id, error=type(error).__name__)

@@ -1,11 +1,12 @@
-"""Words and sentences of a text, as the rule-based measures see them."""
+"""Words and sentences of a text, normalized, as the rule-based measures see them."""
 
 import re
 from typing import Final
 
 from streams.ingest.limits import MAX_SENTENCE_CHARS
+from streams.ingest.measuring.typography import normalized
 
-_END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
+_END: Final = re.compile(r"(?<=[.!?])[\"')\]]*\s+|\n+")
 _SENTENCE: Final = re.compile(rf".{{1,{MAX_SENTENCE_CHARS}}}", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 
@@ -16,7 +17,7 @@ def sentences(text: str) -> list[str]:
     The full stop of an abbreviation ends a sentence, too. The sentence is then measured in
     two halves, which does little harm.
     """
-    pieces = (piece.strip() for piece in _END.split(text))
+    pieces = (piece.strip() for piece in _END.split(normalized(text)))
     return [part for piece in pieces if piece for part in _SENTENCE.findall(piece)]
 
 
@@ -26,4 +27,4 @@ def words(text: str) -> list[str]:
     >>> words("The state-run bank's loss, isn’t it?")
     ['the', 'state-run', "bank's", 'loss', "isn't", 'it']
     """
-    return _WORD.findall(text.lower().replace("’", "'"))
+    return _WORD.findall(normalized(text).lower())

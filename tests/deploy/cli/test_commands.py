@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from deploy.cli.app import app
 from deploy.cli.commands import EVERYTHING
 from deploy.cli.lazy_group import Command, Table, load
+from schemas.errors import InputError
 
 HEAVY = (
     "asyncio",
@@ -55,6 +57,20 @@ def test_each_command_has_help_and_json(words: tuple[str, ...]) -> None:
     assert done.exit_code == 0
     assert "Usage:" in done.output
     assert ("--json" in done.output) == (words != ("up",))
+
+
+@pytest.mark.parametrize("alias", ['"Fed', "“Fed” bank", "!!!"])
+@pytest.mark.parametrize("command", ["list-market", "edit-market"])
+def test_an_alias_that_means_nothing_is_refused_before_it_is_signed(
+    command: str, alias: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVERYTHING_HOME", str(tmp_path))
+    terms = ["--name", "Federal Reserve"]
+    terms += ["--type", "finance"] if command == "list-market" else []
+    asked = ["admin", command, "FED", *terms, "--alias", "Fed", "--alias", alias]
+    done = CliRunner().invoke(app, asked)
+    assert isinstance(done.exception, InputError)
+    assert "alias" in str(done.exception)
 
 
 def test_help_lists_every_command_with_its_line() -> None:

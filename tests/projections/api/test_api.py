@@ -125,6 +125,7 @@ async def test_search(api: httpx.AsyncClient) -> None:
 
     assert await found() == ["M0", "M1", "M2"]
     assert await found(q="market m2") == ["M2"]
+    assert await found(q="market\u00a0m2") == ["M2"]
     assert await found(q="%") == []
     assert await found(type="social", region="eu", risk="medium", status="open") == ["M0", "M2"]
     assert await found(type="political") == []
@@ -358,6 +359,16 @@ async def test_before_there_is_anything_to_read(dsn: str) -> None:
         assert await refused(api, "/markets") == (503, "store_unavailable")
         await project_all(told(seed=1).scribe.server, dsn)
         assert (await ok(api, "/markets"))["markets"]
+
+
+async def test_a_name_is_found_by_what_a_keyboard_types(dsn: str) -> None:
+    await project_all(told(seed=1).scribe.server, dsn)
+    typeset = "ARRAY['McDonald\u2019s \u201cstate\u2011run\u201d\u00a0caf\u00e9']"
+    execute(dsn, f"UPDATE rm_1.stocks SET aliases = {typeset} WHERE symbol = 'S1'")
+    async with reading_from(dsn) as api:
+        for q in ("mcdonald's", "McDonald’s", '"state-run" café'):
+            found = (await ok(api, "/search", q=q))["markets"]
+            assert [one["symbol"] for one in found] == ["S1"], q
 
 
 async def test_tables_of_another_release_are_read_as_far_as_they_can_say_it(dsn: str) -> None:

@@ -11,6 +11,7 @@ from projections.search.vectors import Vectors
 from schemas.asks import SimilarAsked, SimilarTold
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
+from schemas.observations import Models
 from schemas.stored import Stored
 from schemas.subjects import DEFAULT_SHARD, signals
 from tests.projections.search.measured import MODEL, article_signals, text, vector
@@ -77,13 +78,24 @@ async def test_what_is_of_another_model_unfit_or_unreadable_is_left_out(tmp_path
         [
             article_signals(50, 1, unfit="language", embedding=""),
             text("market", "FOG", 1, model="other"),
+            text("market", "FOG", 1, model=f"other {MODEL}"),
             (signals(DEFAULT_SHARD), b'{"type":"text_measured/1"}'),
             (signals(DEFAULT_SHARD), b"junk"),
         ]
     )
     keeper = await kept(server, tmp_path / "main")
     assert len(keeper.index) == 3
-    assert keeper.index.sequence == 7
+    assert keeper.index.sequence == 8
+
+
+async def test_what_is_of_the_model_is_held_however_its_text_was_prepared(tmp_path: Path) -> None:
+    server = server_with(0)
+    models = Models(
+        embedding=f"{MODEL} typography/1", sentiment="", keywords="", entities="", language=""
+    )
+    server.store([text("market", "FOG", 1, model=f"{MODEL} typography/1")])
+    server.store([article_signals(5, 5, models=models)])
+    assert len((await kept(server, tmp_path / "main")).index) == 4
 
 
 async def test_answers(tmp_path: Path) -> None:

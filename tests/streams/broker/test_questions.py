@@ -70,14 +70,14 @@ async def test_the_search_process_asks_the_measurer(venue: BrokerVenue) -> None:
         answers = embed_responder(embedding)
         await answers.serve(other, ASK_EMBED)
         await other.flush()
-        told = await ask(asker, ASK_EMBED, encode(EmbedAsked("rain")), 5)
+        told = await ask(asker, ASK_EMBED, encode(EmbedAsked("rain’s")), 5)
         assert msgspec.json.decode(told, type=EmbedTold) == EmbedTold(
-            to_text(WordEmbedding().of("rain")), "words"
+            to_text(WordEmbedding().of("rain's")), "words"
         )
         for wrong in (b"junk", encode(EmbedAsked("")), encode(EmbedAsked("x" * 501))):
             told = await ask(asker, ASK_EMBED, wrong, 5)
             assert msgspec.json.decode(told, type=EmbedTold).problem == "malformed"
-        assert embedding.asked == ["rain"]
+        assert embedding.asked == ["rain's"]
         await answers.close()
 
 

@@ -1,5 +1,6 @@
 import pytest
 import structlog
+from msgspec.structs import asdict
 
 from schemas.codec import encode
 from schemas.observations import (
@@ -11,6 +12,7 @@ from schemas.observations import (
 )
 from streams.ingest.limits import MEASURE_ATTEMPTS, MIN_ARTICLE_CHARS
 from streams.ingest.measuring.article_analyzer import ArticleAnalyzer, Measurement
+from streams.ingest.measuring.typography import TYPOGRAPHY
 from streams.ingest.measuring.vectors import Vector, from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from tests.streams.ingest.measuring.test_language import GERMAN
@@ -77,6 +79,26 @@ def test_what_is_unfit_never_meets_the_model(
     assert (signals.language == "") == (unfit == "too_short")
     assert bench.embedding.asked == []
     assert len(bench.window) == 0
+
+
+TYPESET = "Acme doesn\u2019t win \u201cstate\u2011run\u201d\u00a0bank\u2026"
+PLAIN = 'Acme doesn\'t win "state-run" bank...'
+
+
+def test_typography_changes_no_measure_and_no_hash(bench: Bench) -> None:
+    plain = bench.measure(1, article(PLAIN, f"{TEXT} {PLAIN}"))
+    typeset = bench.measure(2, given := article(TYPESET, f"{TEXT} {TYPESET}"))
+    assert typeset.unfit == ""
+    for what in ("language_bp", "sentiment_bp", "keywords", "mentions", "embedding"):
+        assert getattr(typeset, what) == getattr(plain, what), what
+    assert typeset.snapshot_id == given.snapshot_id != plain.snapshot_id
+    assert TYPESET not in str(bench.embedding.asked)
+    assert all(name.split()[-1] == TYPOGRAPHY for name in asdict(typeset.models).values())
+
+
+def test_a_notice_is_seen_in_any_typography(bench: Bench) -> None:
+    said = bench.measure(1, article("CORRECTED\u2011Acme\u00a0profit falls, it said on Monday"))
+    assert said.notice == "correction"
 
 
 def test_an_article_is_a_neighbour_of_the_next(bench: Bench) -> None:

@@ -14,6 +14,7 @@ from schemas.observations import OBSERVATIONS, LlmAnswer, LlmCalled, TextMeasure
 from schemas.records import Record, seal
 from schemas.subjects import DEFAULT_SHARD, REALITY, events, llm, signals
 from streams.ingest.measuring.texts import TextMeasurer, hash_of
+from streams.ingest.measuring.typography import TYPOGRAPHY
 from tests.simulated.log import SimulatedServer
 from tests.streams.ingest.measuring.test_article_log_view import StillClock
 from tests.streams.ingest.measuring.test_measurer import Flaky
@@ -116,7 +117,7 @@ async def test_each_version_of_a_market_is_measured_once() -> None:
     ]
     assert desk.embedding.asked[0] == "Acme\nAcme Corp, ACM"
     assert first[0].text_hash == hash_of("Acme\nAcme Corp, ACM")
-    assert (first[0].model, first[0].signals) == ("words", 0)
+    assert (first[0].model, first[0].signals) == (f"words {TYPOGRAPHY}", 0)
     server.store([record(edited("Apex")), record(edited("Apex", 4_000))])
     assert [one.of for one in await desk.measure_all()][2:] == [6]
     server.store([record(edited("Acme")), record(edited("Apex"))])
@@ -124,6 +125,15 @@ async def test_each_version_of_a_market_is_measured_once() -> None:
     again = await opened(server)
     assert len(await again.measure_all()) == 3
     assert again.embedding.asked == []
+
+
+async def test_a_text_is_folded_to_be_measured_and_hashed_as_published() -> None:
+    server = SimulatedServer()
+    server.store([record(listed("MCD", "McDonald’s", []))])
+    desk = await opened(server)
+    (found,) = await desk.measure_all()
+    assert desk.embedding.asked == ["McDonald's"]
+    assert found.text_hash == hash_of("McDonald’s")
 
 
 async def test_events_are_measured_when_they_are_final_by_title_or_summary() -> None:
