@@ -1,13 +1,17 @@
 """Words and sentences of a text, as the rule-based measures see them."""
 
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, Generic, TypeVar
 
 from streams.ingest.limits import MAX_SENTENCE_CHARS
 
 _END: Final = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|\n+")
 _SENTENCE: Final = re.compile(rf".{{1,{MAX_SENTENCE_CHARS}}}", re.DOTALL)
 _WORD: Final = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
+_CLAUSE_END: Final = re.compile(r"[,;:!?.…)]\W*\s|\s[–—-]+\s|[—;(]")
+
+Value = TypeVar("Value")
 
 
 def sentences(text: str) -> list[str]:
@@ -27,3 +31,38 @@ def words(text: str) -> list[str]:
     ['the', 'state-run', "bank's", 'loss', "isn't", 'it']
     """
     return _WORD.findall(text.lower().replace("’", "'"))
+
+
+def stretches(sentence: str) -> list[list[str]]:
+    """Return the words of `sentence` as they are written, cut at its punctuation.
+
+    >>> stretches("Acme: its better-than-expected U.S. sales (2.5% up)")
+    [['Acme'], ['its', 'better', 'than', 'expected', 'U', 'S'], ['sales'], ['2', '5', 'up']]
+    """
+    found: list[list[str]] = [[]]
+    text, end = sentence.replace("’", "'").replace("-than-", " than "), 0
+    for match in _WORD.finditer(text):
+        if found[-1] and _CLAUSE_END.search(text, end, match.start()):
+            found.append([])
+        found[-1].append(match.group())
+        end = match.end()
+    return found if found[-1] else []
+
+
+class Phrases(Generic[Value]):
+    """A table of phrases, each a tuple of words. The longest that fits counts."""
+
+    def __init__(self, table: Mapping[tuple[str, ...], Value]) -> None:
+        self._table = table
+        self._longest: dict[str, int] = {}
+        for key in table:
+            self._longest[key[0]] = max(self._longest.get(key[0], 0), len(key))
+
+    def at(self, given: Sequence[str], position: int) -> tuple[int, Value | None]:
+        """Return how long the longest phrase at `position` is, and its value; 0 and None if none."""
+        longest = self._longest.get(given[position], 0)
+        for length in range(min(longest, len(given) - position), 0, -1):
+            value = self._table.get(tuple(given[position : position + length]))
+            if value is not None:
+                return length, value
+        return 0, None
