@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from schemas.chain import digest
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.limits import MAX_KEYWORDS_LISTED
-from streams.ingest.measuring.shifters import Shifters
+from streams.ingest.measuring.composition import compose
+from streams.ingest.measuring.shifters import shifters
 from streams.ingest.measuring.tokens import Phrases, words
 
 MAX_WEIGHT: Final = 100
@@ -45,8 +46,7 @@ class Keywords:
     def __init__(self, text: str | None = None) -> None:
         if text is None:
             text = (files(__package__) / "keywords.tsv").read_text(encoding="utf-8")
-        self._shifters = Shifters()
-        self.name = f"keywords-2/{digest(text.encode() + self._shifters.digest.encode())}"
+        self.name = f"keywords/2/{digest(text.encode())}/{shifters().digest}"
         self._terms: dict[tuple[str, ...], Keyword] = {}
         for line in text.splitlines():
             if not line.startswith("#"):
@@ -90,19 +90,26 @@ class Keywords:
     def _in_sentence(self, sentence: str) -> dict[str, int]:
         """Return the terms of one sentence with their weights there."""
         found: dict[str, int] = {}
-        for share, written in self._shifters.clauses(sentence):
-            given = [word.lower() for word in written]
-            weights, terms = [0] * len(given), list[Keyword | None]([None]) * len(given)
-            place = 0
-            while place < len(given):
-                length, terms[place] = self._phrases.at(given, place)
-                weights[place] = getattr(terms[place], "weight", 0)
-                place += max(1, length)
-            for valence, places in self._shifters.parts(given, weights, _LEAST):
+        for clause in shifters().clauses(sentence):
+            given = clause.given
+            terms, weights = self._listed(given)
+            for valence, places in compose(clause, weights, _LEAST):
                 term = terms[places[0]]
                 if term is None or len(places) > 1:
                     name = " ".join(given[one] for one in places)
                 else:
                     name = term.name if valence * term.weight > 0 else f"not {term.name}"
-                found[name] = round(share * valence)
+                found[name] = round(clause.weight * valence)
         return found
+
+    def _listed(self, given: Sequence[str]) -> tuple[list[Keyword | None], list[float]]:
+        """Return the keyword that begins at each word, and its weight."""
+        terms: list[Keyword | None] = [None] * len(given)
+        weights = [0.0] * len(given)
+        place = 0
+        while place < len(given):
+            length, term = self._phrases.at(given, place)
+            if term is not None:
+                terms[place], weights[place] = term, term.weight
+            place += max(1, length)
+        return terms, weights

@@ -34,13 +34,13 @@ def words(text: str) -> list[str]:
 
 
 def stretches(sentence: str) -> list[list[str]]:
-    """Return the words of `sentence` as they are written, cut at its punctuation.
+    """Return the words of `sentence` in lower case, cut at its punctuation.
 
     >>> stretches("Acme: its better-than-expected U.S. sales (2.5% up)")
-    [['Acme'], ['its', 'better', 'than', 'expected', 'U', 'S'], ['sales'], ['2', '5', 'up']]
+    [['acme'], ['its', 'better', 'than', 'expected', 'u', 's'], ['sales'], ['2', '5', 'up']]
     """
     found: list[list[str]] = [[]]
-    text, end = sentence.replace("’", "'").replace("-than-", " than "), 0
+    text, end = sentence.lower().replace("’", "'").replace("-than-", " than "), 0
     for match in _WORD.finditer(text):
         if found[-1] and _CLAUSE_END.search(text, end, match.start()):
             found.append([])
@@ -59,7 +59,7 @@ class Phrases(Generic[Value]):
             self._longest[key[0]] = max(self._longest.get(key[0], 0), len(key))
 
     def at(self, given: Sequence[str], position: int) -> tuple[int, Value | None]:
-        """Return how long the longest phrase at `position` is, and its value; 0 and None if none."""
+        """Return the length of the longest phrase at `position` and its value, or 0 and None."""
         longest = self._longest.get(given[position], 0)
         for length in range(min(longest, len(given) - position), 0, -1):
             value = self._table.get(tuple(given[position : position + length]))
