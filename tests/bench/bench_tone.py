@@ -68,10 +68,10 @@ def main() -> None:
     for file in files:
         print(f"\n{file.name}:\n\n| measure | Pearson | Spearman | silent | right sign |")
         print("|---|---|---|---|---|")
-        for one in correlate(file).agreements:
+        for found in correlate(file).agreements:
             print(
-                f"| {one.measure} | {one.pearson:.3f} | {one.spearman:.3f} "
-                f"| {one.silent_bp / 100:.1f}% | {one.right_bp / 100:.1f}% |"
+                f"| {found.measure} | {found.pearson:.3f} | {found.spearman:.3f} "
+                f"| {found.silent_bp / 100:.1f}% | {found.right_bp / 100:.1f}% |"
             )
 
 
