@@ -1,4 +1,4 @@
-"""What the words of a clause make of each other's valence.
+"""The valence of a clause: how its words change that of each other.
 
 A lexicon knows that losses are bad. That they narrow, end or are denied is good, and other
 words of the clause say so (Polanyi & Zaenen, "Contextual Valence Shifters", 2006; Moilanen &
@@ -48,7 +48,10 @@ _PHRASE: Final = 4
 _BE: Final = frozenset({"is", "are", "was", "were", "be", "been", "being"})
 _AUXILIARIES: Final = _BE | {"has", "have"}
 _ARTICLES: Final = frozenset({"a", "an", "the", "any", "sharp", "big", "small", "slight"})
-_LINKS: Final = frozenset({"of", "in", "at", "on", "for", "from", "with", "by", "about"})
+_LINKS: Final = frozenset(
+    ("of", "in", "at", "on", "for", "from", "with", "by", "about", "against", "over", "between")
+)
+_FROM: Final = frozenset({"from", "off"})
 _TAILS: Final = frozenset({"of", "about", "over", "and"})
 _AFTER_NUMBERS: Final = frozenset(
     ("percent", "per", "pct", "points", "on", "in", "at", "from", "to")
@@ -149,6 +152,8 @@ class _Composition:
     def _drop(self, place: int) -> None:
         """Take the valence from words that mean something else here."""
         roles = self._roles[place]
+        if "extreme" in roles and _FROM & {*self._given[max(0, place - _LINK) : place]}:
+            self._forget(place, self._ends[place])  # off a record low
         for one in self._span(place):
             if "drop" in roles or self._values[one] * _worth(roles) < 0:
                 self._values[one] = 0
@@ -179,10 +184,12 @@ class _Composition:
             return
         if target is not None:
             self._compose(place, direction, self._thing_from(target))
-            return
-        if bare and self._next(place) != "than":
+            if bare:  # the storm was less severe
+                self._absorb(place)
             return
         subject = self._subject(place)
+        if bare and self._next(place) != "than" and not self._tells_of(place, subject):
+            return
         if subject is None and follows and self._is_measured(place):
             self._add(direction * self._least, {place})
         elif subject is None and not follows:
@@ -260,10 +267,11 @@ class _Composition:
             return
         start = self._ends[place]
         finds = start < len(self._given) and "find" in self._roles[start]
-        for news in self._scope(start, len(self._given), things=True):
+        scope = self._scope(start, len(self._given), things=True)
+        for news in scope:
             news.valence = news.valence * TURNED if finds else -abs(news.valence)
         own = max(abs(self._values[one]) for one in self._span(place))
-        self._replace(place, 0 if finds else -max(own, self._least))
+        self._replace(place, 0 if finds and scope else -max(own, self._least))
 
     def _oblige(self, place: int) -> None:
         start = self._ends[place]
@@ -307,7 +315,10 @@ class _Composition:
             if act is not None:
                 thing = next((one for one in range(act + 1, end) if _worth(self._roles[one])), act)
                 self._add(self._least * (_worth(self._roles[thing]) or 1), self._span(thing))
-        for news in self._scope(start, end):
+        scope = self._scope(start, end)
+        if scope:
+            self._absorb(place)
+        for news in scope:
             news.valence *= TURNED if news.valence > 0 else TURNED_BAD
 
     # -- what is near
@@ -330,6 +341,12 @@ class _Composition:
 
     def _is_noun(self, place: int) -> bool:
         return place == 0 or self._given[place - 1] in _ARTICLES
+
+    def _tells_of(self, place: int, subject: int | None) -> bool:
+        """Tell whether the word at `place` says how `subject` is: the storm was less severe."""
+        return subject is not None and all(
+            word in _AUXILIARIES for word in self._given[self._ends[subject] : place]
+        )
 
     def _is_measured(self, place: int) -> bool:
         """Tell whether a number follows as in `up 5%`."""
@@ -444,6 +461,16 @@ class _Composition:
         news.valence *= direction
         news.places |= self._span(place)
         self._of.update(dict.fromkeys(self._span(place), news))
+
+    def _absorb(self, place: int) -> None:
+        """Take the valence of its own from the quantity of which the word at `place` tells."""
+        subject = self._subject(place)
+        if subject is not None and self._roles[subject] & _THINGS:
+            news = self._of.get(subject)
+            if news is None:
+                self._silence(subject)
+            elif news.places <= self._span(subject):
+                news.valence = 0
 
     def _add(self, valence: float, places: set[int]) -> None:
         news = _News(valence, places)

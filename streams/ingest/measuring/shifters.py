@@ -16,7 +16,7 @@ Roles = frozenset[str]
 ROLES: Final = frozenset(
     (
         *("good", "bad", "bad event", "neither", "carrier"),
-        *("rise", "rise after", "fall", "fall after", "pace"),
+        *("rise", "rise after", "fall", "fall after", "pace", "extreme"),
         *("end", "lose", "lift", "begin", "none"),
         *("deny", "reject", "claim", "fail", "find", "not", "act", "oblige", "must", "yield"),
         *("than", "expected", "mark", "over mark", "under mark", "level", "data"),
