@@ -24,8 +24,13 @@ from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html
 
-_TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?xml|text/(html|plain)|")
-"""Types of feeds, and those that misconfigured servers send feeds as."""
+_TYPES: Final = re.compile(
+    r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml|(x-)?(rss|atom|rdf|feed))|text/(html|plain)"
+    r"|application/((x-)?(octet-stream|gzip|download|unknown)|force-download)"
+    r"|binary/octet-stream|unknown/unknown|"
+)
+"""Types of feeds, and those that misconfigured servers send feeds as. What comes is looked at."""
+_PAGE: Final = re.compile(r"<(!doctype\s+)?html\b", re.IGNORECASE)
 _DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
 _FEED_ROOTS: Final = ("rss", "feed", "rdf")
 _ITEMS: Final = ("item", "entry")
@@ -81,6 +86,8 @@ def read(document: Document) -> list[Item]:
     if _TYPES.fullmatch(document.media_type) is None:
         raise Unfetched(FetchProblem.BAD_TYPE, "not a feed's type")
     text = _DECLARATION.sub("", decode(document.body, document.charset), count=1).strip()
+    if _PAGE.match(text):
+        raise Unfetched(FetchProblem.BAD_TYPE, "a page, not a feed")
     data = text.encode("utf-8", "replace")
     parsed = feedparser.parse(
         io.BytesIO(_FeedCheck().run(data)),
