@@ -11,8 +11,8 @@ Pulman, "Sentiment Composition", RANLP 2007). Step by step:
 3. So are a word that begins or ends something and what it begins or ends, which may be news
    of step 2: the end of a rise in crime is good. `no` and `without` end what follows them.
 4. A quantity that stays as it is, or will be published, has no valence.
-5. What fails to be done is bad, and so is what somebody has to do. Denials turn round what
-   they deny, negations what follows within a few words.
+5. Goals that are not reached are bad, and so are duties. Denials turn round what they deny,
+   negations what follows within a few words.
 
 It sees words, not grammar: what moves what is guessed from the order of words.
 """
