@@ -223,7 +223,7 @@ class _Composition:
         """Join a word that begins, ends or lifts something with what that is."""
         roles = self._roles[place]
         ends = bool(roles & _ENDS) and self._claim(place) is None
-        if not (ends or roles & {"begin", "lift"}) or place in self._of:
+        if not (ends or roles & {"begin", "keep", "lift"}) or place in self._of:
             return
         if place and self._is_noun(place) and self._next(place) not in ("of", "to"):
             return
@@ -238,13 +238,17 @@ class _Composition:
                 return
             thing = self._thing_to(found)
         known = found in self._of
-        if "lose" in roles and not known and "good" not in self._roles[thing.head]:
+        sign = self._own_sign(thing.head)
+        valued = any(self._values[one] for one in thing.places)
+        if "finish" in roles and found < place and sign > 0 and not (valued or known):
+            return
+        if not known and (("lose" in roles and sign < 0) or ("begin" in roles and sign > 0)):
             return
         direction = -1 if ends else 1
         if known:
             self._join(self._of[found], place, direction)
         elif "lift" in roles:  # a ban or a forecast
-            self._compose(place, self._own_sign(thing.head), thing)
+            self._compose(place, sign, thing)
         else:
             self._compose(place, direction, thing)
 

@@ -17,7 +17,7 @@ ROLES: Final = frozenset(
     (
         *("good", "bad", "bad event", "neither", "carrier"),
         *("rise", "rise after", "fall", "fall after", "pace", "extreme"),
-        *("end", "lose", "lift", "begin", "none"),
+        *("end", "lose", "lift", "begin", "keep", "finish", "none"),
         *("deny", "reject", "claim", "fail", "find", "not", "act", "oblige", "must", "yield"),
         *("than", "expected", "mark", "over mark", "under mark", "level", "data"),
         *("stop", "clause", "but", "concede", "drop"),
