@@ -111,6 +111,8 @@ MEASURE_BATCH: Final = 16
 """Articles that are measured and appended together."""
 MAX_SENTENCE_CHARS: Final = 500
 """A longer sentence is measured in parts: VADER's cost grows with the square of its length."""
+SENTENCES_KEPT: Final = 64
+"""Sentences whose clauses are kept: tone and keywords both read an article's 2,000 characters."""
 MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2
