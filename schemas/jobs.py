@@ -1,10 +1,17 @@
 """Jobs: what ingest has yet to fetch. They wait in a work queue, not on the log.
 
 A job may be done twice, after a crash: what it brings is told apart by its content. What
-cannot be done in JOB_ATTEMPTS is parked: the last SourceFetched says why, and it is gone.
+cannot be done leaves the queue as well, and stands on the log as a JobGivenUp: a dead letter,
+with all that it takes to try again.
 """
 
+from typing import Final, Literal
+
+from schemas.chain import digest
 from schemas.codec import Codec, Message
+
+QueueName = Literal["source", "page", "browser"]
+_NAME_CHARS: Final = 16
 
 
 class FetchSource(Message, tag="fetch_source/1", frozen=True, kw_only=True):
@@ -33,3 +40,11 @@ class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
 Job = FetchSource | FetchPage
 
 JOBS: Codec[Job] = Codec(Job)
+
+
+def job_name(source: str, url: str) -> str:
+    """Return the name of the job to fetch `url` for `source`: 16 hex characters.
+
+    The same page of the same source has the same name each time it is asked for.
+    """
+    return digest(f"{source}@{url}".encode())[:_NAME_CHARS]

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.articles import Notice
 from schemas.codec import Codec, Message, Upcasts
+from schemas.jobs import Job, QueueName
 
 Via = Literal["rss", "html", "browser", "push"]
 
@@ -108,6 +109,24 @@ class SourceListed(Message, tag="source_listed/1", frozen=True, kw_only=True):
     last_modified: str
     items: list[str]
     listed_ns: int
+
+
+class JobGivenUp(Message, tag="job_given_up/1", frozen=True, kw_only=True):
+    """A job left its queue undone: a dead letter. `job` is what it takes to try it again.
+
+    `reason` is the FetchProblem of the last of its `attempts`, `status` that answer's HTTP
+    status, 0 without one. `url` is what was to be fetched, empty for a source that nobody knows.
+    """
+
+    source: str
+    url: str
+    job: Job
+    queue: QueueName
+    attempts: int
+    reason: str
+    detail: str
+    status: int
+    given_up_ns: int
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True):
@@ -260,6 +279,7 @@ Observation = (
     ArticleObserved
     | SourceFetched
     | SourceListed
+    | JobGivenUp
     | SignalsMeasured
     | TextMeasured
     | LlmCalled

@@ -94,6 +94,11 @@ def listings(shard: str, source: str) -> str:
     return f"{shard}.obs-listing.{source}"
 
 
+def job_fates(shard: str, source: str) -> str:
+    """Return where stands what became of a source's jobs; `*` for all sources."""
+    return f"{shard}.obs-job.{source}"
+
+
 def ask(shard: str, service: str) -> str:
     """Return where `service` (`search`, `embed`) is asked; on no stream."""
     return f"ask.{shard}.{service}"

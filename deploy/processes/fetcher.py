@@ -14,6 +14,7 @@ from deploy.processes.genesis import wait_for_genesis
 from deploy.venue.paths import VenuePaths
 from schemas import subjects
 from schemas.errors import InputError
+from schemas.jobs import QueueName
 from schemas.sources import Source
 from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.guard import SystemResolver
@@ -21,7 +22,7 @@ from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.raw_store import NatsRawStore
-from streams.ingest.jobs.queue import NatsJobQueue, QueueName
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.registry import SourceRegistry
 from streams.ingest.jobs.services import Bus, Consumer, bus
 from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S

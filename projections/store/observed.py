@@ -17,6 +17,7 @@ from schemas.errors import InputError
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
+    JobGivenUp,
     LlmAvailability,
     LlmCalled,
     Observation,
@@ -80,6 +81,8 @@ def _time_of(observation: Observation) -> int:
             return observation.ended_ns
         case SourceListed():
             return observation.listed_ns
+        case JobGivenUp():
+            return observation.given_up_ns
         case SignalsMeasured() | TextMeasured():
             return observation.measured_ns
         case _:

@@ -370,6 +370,7 @@ def _fetches(shard: str) -> tuple[str, ...]:
         subjects.articles(shard),
         subjects.fetches(shard, "*"),
         subjects.listings(shard, "*"),
+        subjects.job_fates(shard, "*"),
         _info(subjects.jobs_stream(shard)),
         _info(stream),
         f"$JS.API.STREAM.MSG.GET.{stream}",

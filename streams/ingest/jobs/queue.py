@@ -4,17 +4,15 @@ Scheduler and fetcher put jobs into it, and so does the gateway for programs tha
 for pages. Bus (`jobs/services.py`) hands them out.
 """
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from nats.aio.client import Client
 
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
-from schemas.jobs import Job
+from schemas.jobs import Job, QueueName
 from streams.log.nats_client import store
-
-QueueName = Literal["source", "page", "browser"]
 
 
 class JobQueue(Protocol):
