@@ -11,6 +11,7 @@ from schemas.chain import digest
 from schemas.codec import Codec, Message
 
 QueueName = Literal["source", "page", "browser"]
+QUEUES: Final[tuple[QueueName, ...]] = ("source", "page", "browser")
 _NAME_CHARS: Final = 16
 
 
@@ -40,6 +41,23 @@ class FetchPage(Message, tag="fetch_page/1", frozen=True, kw_only=True):
 Job = FetchSource | FetchPage
 
 JOBS: Codec[Job] = Codec(Job)
+
+
+class RetryJob(Message, tag="retry_job/1", frozen=True, kw_only=True):
+    """A person's word that a job is to be tried again; its canonical JSON is what they sign.
+
+    `given_up` is the log sequence of the JobGivenUp, `job` the name of the job in it. The time
+    is the signer's, within SERVICE_CLOCK_S of the gateway's; `venue_id` ties it to one venue.
+    """
+
+    venue_id: str
+    job: str
+    given_up: int
+    reason: str
+    client_time_ns: int
+
+
+RETRIES: Codec[RetryJob] = Codec(RetryJob)
 
 
 def job_name(source: str, url: str) -> str:

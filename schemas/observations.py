@@ -129,6 +129,22 @@ class JobGivenUp(Message, tag="job_given_up/1", frozen=True, kw_only=True):
     given_up_ns: int
 
 
+class JobRetried(Message, tag="job_retried/1", frozen=True, kw_only=True):
+    """A person had a job tried again: `body` is the RetryJob that their `key` signed.
+
+    `given_up` and `reason` are the body's, `source` and `url` those of the dead letter there.
+    """
+
+    source: str
+    url: str
+    given_up: int
+    reason: str
+    key: str
+    body: str
+    signature: str
+    retried_ns: int
+
+
 class Mention(msgspec.Struct, frozen=True, array_like=True):
     """`[symbol, times in the title, times in the excerpt]`."""
 
@@ -280,6 +296,7 @@ Observation = (
     | SourceFetched
     | SourceListed
     | JobGivenUp
+    | JobRetried
     | SignalsMeasured
     | TextMeasured
     | LlmCalled

@@ -139,7 +139,7 @@ def nonces_stream(shard: str) -> str:
 
 
 def nonce(shard: str, kind: str, key: str) -> str:
-    """Return where a used nonce stands: `kind` is `challenge` or `service`, `key` its hash."""
+    """Return where a used nonce stands: `kind` is `challenge`, `service` or `retry`."""
     return f"$KV.once-{shard}.{kind}.{key}"
 
 

@@ -75,6 +75,10 @@ ADMIN: Final = CommandGroup(
         "release-source": Command(
             "sources:release_source", "Let a quarantined source count again."
         ),
+        "retry-job": Command(
+            "jobs:retry_jobs",
+            "Have jobs tried again that were given up. Takes an editor or above.",
+        ),
         "reviews": Command(
             "reviews:list_reviews",
             "Show moves that wait for a person, each with its evidence, the last opened first.",
@@ -142,6 +146,10 @@ EVERYTHING: Final[Table] = {
     "source-ledger": Command(
         "sources:source_ledger",
         "Show what a source moved, day by day, and what scores would be without that.",
+    ),
+    "jobs": Command(
+        "jobs:list_jobs",
+        "List the fetches that were given up, why, and what became of each since.",
     ),
     "push": Command("sources:push", "Sign an article with a source's push key and send it."),
     "events": Command(

@@ -18,6 +18,7 @@ from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
     JobGivenUp,
+    JobRetried,
     LlmAvailability,
     LlmCalled,
     Observation,
@@ -83,6 +84,8 @@ def _time_of(observation: Observation) -> int:
             return observation.listed_ns
         case JobGivenUp():
             return observation.given_up_ns
+        case JobRetried():
+            return observation.retried_ns
         case SignalsMeasured() | TextMeasured():
             return observation.measured_ns
         case _:

@@ -94,9 +94,9 @@ def engine(shard: str, name: str) -> Role:
 def gateway(shard: str) -> Role:
     """The gateway: appends commands, and articles that sources push; asks for pages.
 
-    All for those whom it has authenticated. It says which nonces were used, and asks for what
-    is alike for anyone. It has no
-    heartbeat; it answers over HTTP.
+    All for those whom it has authenticated. It has jobs tried again, and says so. It says which
+    nonces were used, and asks for what is alike for anyone. It has no heartbeat; it answers over
+    HTTP.
     """
     log = subjects.log_stream(shard)
     return Role(
@@ -105,7 +105,10 @@ def gateway(shard: str) -> Role:
         publish=(
             f"{shard}.cmd.>",
             subjects.articles(shard),
+            subjects.job_fates(shard, "*"),
+            subjects.jobs(shard, "source"),
             subjects.jobs(shard, "page"),
+            subjects.jobs(shard, "browser"),
             subjects.ask(shard, SEARCH),
             subjects.nonce(shard, "*", "*"),
             _info(subjects.jobs_stream(shard)),

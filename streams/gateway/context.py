@@ -70,6 +70,7 @@ class GatewayContext:
         self.wrong_codes = RateLimiter(self.steady, "too many wrong founding codes")
         self.push_rate = RateLimiter(self.steady, "this source pushes too fast")
         self.fetch_rate = RateLimiter(self.steady, "this key asks for too much")
+        self.retry_rate = RateLimiter(self.steady, "this key has too much tried again")
         self.led_engines: set[str] = set()
         """Engines that have had a leader, as far as `GET /ready` has seen."""
 

@@ -78,5 +78,7 @@ MAX_REMEMBERED_PUSHES: Final = 100_000
 """Pushes whose answer the gateway gives again; the engine recognizes older ones."""
 PUSHES_PER_MINUTE: Final = 120
 """Of one source at the gateway; the policy says how many of them count."""
+RETRIES_PER_MINUTE: Final = 120
+"""Of jobs that were given up, by one person's key: each is a message and a fetch more."""
 FETCHES_ASKED_PER_MINUTE: Final = 600
 """By one service key, so that no one program fills the queue of jobs."""

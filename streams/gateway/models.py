@@ -307,6 +307,13 @@ class JobOut(Out):
     job: str
 
 
+class RetryOut(Out):
+    """The retry is durable and the job is in its queue; `GET /jobs` says what becomes of it."""
+
+    sequence: int
+    job: str
+
+
 # -- the venue -----------------------------------------------------------------------
 class SigningKeyOut(Out):
     key: str

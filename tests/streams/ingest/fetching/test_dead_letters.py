@@ -1,4 +1,4 @@
-"""Dead letters: what stands on the log of a job that leaves its queue undone, and how much of it."""
+"""Dead letters: what stands on the log of a job that leaves its queue undone."""
 
 import pytest
 
