@@ -145,6 +145,25 @@ class JobRetried(Message, tag="job_retried/1", frozen=True, kw_only=True):
     retried_ns: int
 
 
+class JobReported(Message, tag="job_reported/1", frozen=True, kw_only=True):
+    """A runner elsewhere fetched `url`: who it was, and what it said. Its articles stand behind.
+
+    `problem` is a FetchProblem, empty when there is none; then `body_hash` is the SHA-256 of the
+    document as its scripts left it, and `snapshot_ids` are those of the items that have a text.
+    """
+
+    source: str
+    url: str
+    runner: str
+    status: int
+    problem: str
+    detail: str
+    body_hash: str
+    snapshot_ids: list[str]
+    taken_ns: int
+    reported_ns: int
+
+
 class Mention(msgspec.Struct, frozen=True, array_like=True):
     """`[symbol, times in the title, times in the excerpt]`."""
 
@@ -297,6 +316,7 @@ Observation = (
     | SourceListed
     | JobGivenUp
     | JobRetried
+    | JobReported
     | SignalsMeasured
     | TextMeasured
     | LlmCalled

@@ -100,7 +100,7 @@ def job_fates(shard: str, source: str) -> str:
 
 
 def ask(shard: str, service: str) -> str:
-    """Return where `service` (`search`, `embed`) is asked; on no stream."""
+    """Return where `service` (`search`, `embed`, `runners`) is asked; on no stream."""
     return f"ask.{shard}.{service}"
 
 
@@ -139,7 +139,7 @@ def nonces_stream(shard: str) -> str:
 
 
 def nonce(shard: str, kind: str, key: str) -> str:
-    """Return where a used nonce stands: `kind` is `challenge`, `service` or `retry`."""
+    """Return where a used nonce stands: `kind` is `challenge`, `service`, `retry` or `runner`."""
     return f"$KV.once-{shard}.{kind}.{key}"
 
 

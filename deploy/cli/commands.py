@@ -112,6 +112,24 @@ SERVICE_KEY: Final = CommandGroup(
     },
 )
 
+RUNNER_KEY: Final = CommandGroup(
+    "Secrets for runners that render pages elsewhere.",
+    {
+        "new": Command(
+            "service_keys:new_runner",
+            "Make a runner's secret and show it, this once. It is accepted from now on.",
+        ),
+        "rotate": Command(
+            "service_keys:rotate_runner",
+            "Make a runner's new secret and show it; the one before it is accepted for a day more.",
+        ),
+        "list": Command(
+            "service_keys:list_runners",
+            "Show which runners have a key, and until when their former secrets are accepted.",
+        ),
+    },
+)
+
 EVERYTHING: Final[Table] = {
     "up": Command("up:up", "Start the whole system here and keep it up until Ctrl-C."),
     "init": Command(
@@ -199,6 +217,10 @@ EVERYTHING: Final[Table] = {
         "Correlate sentiment, keywords and quick_score with a file of people's ratings.",
     ),
     "service-key": SERVICE_KEY,
+    "runner-key": RUNNER_KEY,
+    "runner": Command(
+        "runner:runner", "Render pages for a venue, whose keys are elsewhere, until Ctrl-C."
+    ),
     "nats-conf": Command(
         "venue:nats_conf",
         "Print the nats.conf for a server of your own: this venue's users and permissions.",

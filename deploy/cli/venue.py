@@ -29,6 +29,8 @@ _FACTS: Final = (
     "waiting_page",
     "waiting_browser",
     "jobs",
+    "given",
+    "offered",
     "measured",
     "window",
     "segments",

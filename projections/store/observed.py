@@ -18,6 +18,7 @@ from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
     JobGivenUp,
+    JobReported,
     JobRetried,
     LlmAvailability,
     LlmCalled,
@@ -84,6 +85,8 @@ def _time_of(observation: Observation) -> int:
             return observation.listed_ns
         case JobGivenUp():
             return observation.given_up_ns
+        case JobReported():
+            return observation.reported_ns
         case JobRetried():
             return observation.retried_ns
         case SignalsMeasured() | TextMeasured():

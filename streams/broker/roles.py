@@ -24,6 +24,7 @@ from typing import Final
 
 from schemas import subjects
 from schemas.asks import EMBED, SEARCH
+from schemas.runners import RUNNERS
 
 LOG: Final = "LOG"
 TRADERS: Final = "TRADERS"
@@ -110,12 +111,17 @@ def gateway(shard: str) -> Role:
             subjects.jobs(shard, "page"),
             subjects.jobs(shard, "browser"),
             subjects.ask(shard, SEARCH),
+            subjects.ask(shard, RUNNERS),
             subjects.nonce(shard, "*", "*"),
             _info(subjects.jobs_stream(shard)),
             *reads(log),
             *reads(subjects.feed_stream(shard)),
         ),
-        subscribe=(subjects.status(shard, "*"), f"{subjects.answers(shard, SEARCH)}.>"),
+        subscribe=(
+            subjects.status(shard, "*"),
+            f"{subjects.answers(shard, SEARCH)}.>",
+            f"{subjects.answers(shard, RUNNERS)}.>",
+        ),
         never_publish=(*NEVER, *foreign(log, "gateway")),
     )
 
@@ -146,7 +152,7 @@ def fetcher(shard: str) -> Role:
 
 
 def browser(shard: str) -> Role:
-    """Does the jobs that take a browser; else as the fetcher."""
+    """Does the jobs that take a browser, or gives them to runners; else as the fetcher."""
     jobs = subjects.jobs_stream(shard)
     wanted = subjects.jobs(shard, "browser")
     return _log_role(
@@ -156,6 +162,8 @@ def browser(shard: str) -> Role:
         subjects.jobs(shard, "page"),
         wanted,
         *consumes(jobs, "browser", wanted),
+        f"{subjects.answers(shard, RUNNERS)}.>",
+        subscribe=(subjects.ask(shard, RUNNERS),),
     )
 
 

@@ -14,7 +14,7 @@ from schemas.errors import AppendFailed, LogUnavailable
 from streams.gateway.errors import Busy
 from streams.log.nats_client import create
 
-NonceKind = Literal["challenge", "service", "retry"]
+NonceKind = Literal["challenge", "service", "retry", "runner"]
 
 
 class Nonces(Protocol):

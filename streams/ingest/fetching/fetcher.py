@@ -177,7 +177,7 @@ class Fetcher:
         except HostBusy as busy:
             if not self._lapses(job, busy.seconds):
                 raise
-            late = Unfetched(FetchProblem.GIVEN_UP, "its turn at the host comes too late")
+            late = Unfetched(FetchProblem.GIVEN_UP, "its turn comes too late")
             return self._noted(late, trial, attempt)
         except Unfetched as error:
             return await self._unfetched(error, source, trial, attempt)

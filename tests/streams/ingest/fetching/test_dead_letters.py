@@ -102,7 +102,7 @@ def test_a_page_whose_turn_comes_after_its_queue_has_dropped_it_is_given_up_befo
         letter = letter_of(await world.seen())
         assert (letter.reason, letter.detail) == (
             "given_up",
-            "its turn at the host comes too late",
+            "its turn comes too late",
         )
         world.web[FEED] = HostBusy(10 * JOB_LIFE_S)
         assert await world.do(due()) == Later(10 * JOB_LIFE_S)

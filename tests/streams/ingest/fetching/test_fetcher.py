@@ -399,7 +399,7 @@ def test_a_page_that_shows_nothing_goes_to_the_browser_if_there_is_one(
         without = FetchWorld(source(FEED, kind="html"))
         without.web[FEED] = html("<div id=root></div>")
         await without.do(job)
-        (fetched,) = await without.seen()
+        fetched, *_ = await without.seen()
         assert isinstance(fetched, SourceFetched) and fetched.problem == "no_text"
 
     run(work())
