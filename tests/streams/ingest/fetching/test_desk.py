@@ -167,6 +167,7 @@ def test_the_links_of_an_index_are_listed_and_asked_for() -> None:
         _, listed, _ = await world.seen()
         assert isinstance(listed, SourceListed) and len(listed.items) == 2
         # the same links again are the same document
+        world.clock.jump(60 * 10**9)
         async with world.doing(FetchSource(source="wire", due_ns=world.clock.now_ns())) as doing:
             job = await world.taken()
             assert world.desk.report(RUNNER, report(job, *links))
