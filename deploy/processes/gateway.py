@@ -112,11 +112,8 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     finally:
         await state_service.close()
         await tables.close()
-        await log.close()
-        await feed.close()
-        await news.close()
-        await questions.close()
-        await runners.close()
+        connections = (log, feed, news, questions, runners)
+        await asyncio.gather(*(one.close() for one in connections))
     if failed.done():
         failed.result()
 

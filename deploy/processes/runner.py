@@ -224,7 +224,7 @@ async def run(
     sandboxed: bool,
 ) -> None:
     """Do a venue's jobs until `stop`."""
-    # playwright is large, and whoever only imports this does without it
+    # playwright is large, and what only imports this does without it
     from streams.ingest.fetching.rendering import Renderer
 
     clock, resolver, reader = SystemClock(), SystemResolver(), DocumentReader()

@@ -7,7 +7,7 @@ from schemas.runners import RunnerJob, RunnerReport
 
 
 class RunnerDesk(Protocol):
-    """Whoever has the browser's queue."""
+    """The process that has the browser's queue."""
 
     async def take(self, runner: str) -> RunnerJob | None:
         """Return a job for `runner`, None when there is none for a while.

@@ -52,7 +52,7 @@ async def retry_job(context: Context, body: ActionIn) -> Response:
         retried_ns=now_ns,
     )
     subject = subjects.job_fates(context.log.shard, letter.source)
-    # The log first: who repeats a retry that was not queued signs it anew.
+    # The log first: to repeat a retry that was not queued takes another signature.
     sequence = await context.appender.append(subject, encode(retried))
     try:
         await context.jobs.put(letter.queue, retries.again(letter.job, now_ns), f"retry:{sequence}")

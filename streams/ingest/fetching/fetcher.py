@@ -22,7 +22,7 @@ One fetch, from the queue to the log:
   loses none.
 - A page's job is tried JOB_ATTEMPTS times, as long as its queue would keep it; a JobGivenUp ends
   it. A source's own document is not tried again: its next poll comes anyway, later each time.
-  Only a job that killed whoever did it, or of a source that nobody knows, is given up then.
+  Only one that killed the process that did it, or of a source that nobody knows, is given up.
 - The browser's process runs the same handler with another way to get a document.
 """
 
