@@ -38,7 +38,7 @@ class FetchProblem(StrEnum):
     NO_BROWSER = "no_browser"
     RENDER_FAILED = "render_failed"
     GIVEN_UP = "given_up"
-    """Every attempt at the job ended without an answer: the job is parked, this is its grave."""
+    """Every attempt at the job ended without an answer; its JobGivenUp has the last problem."""
 
 
 class Push(msgspec.Struct, frozen=True):
