@@ -46,6 +46,8 @@ UPGRADE_NOTE_S: Final = 5
 SCRUB_PAUSE_S: Final = 10
 """From the end of one walk along the log to the next."""
 
+COUNT_JOBS_EVERY_S: Final = 5
+"""How often the scheduler counts the jobs that wait."""
 MAX_STATUS_PROCESSES: Final = 256
 """Processes whose heartbeats are remembered."""
 TRAVEL_MOMENTS_KEPT: Final = 1_000

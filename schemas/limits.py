@@ -76,6 +76,11 @@ MAX_EVENT_ID_CHARS: Final = 64
 MIN_NONCE_CHARS: Final = 8
 MAX_NONCE_CHARS: Final = 64
 
+MAX_REPORT_ITEMS: Final = 200
+"""Links that a runner reports of one document,"""
+MAX_REPORT_BYTES: Final = 256 * 1024
+"""and what all of a report may come to, as any body of a request."""
+
 # -- records and the engine host -------------------------------------------------------
 MAX_GROUP_INPUTS: Final = 2_000
 """Inputs that one record may cover."""

@@ -12,6 +12,7 @@ import msgspec
 
 from schemas.articles import Notice, page
 from schemas.codec import Codec, Message, Upcasts
+from schemas.jobs import Job, QueueName
 
 Via = Literal["rss", "html", "browser", "push"]
 
@@ -39,7 +40,7 @@ class FetchProblem(StrEnum):
     NO_BROWSER = "no_browser"
     RENDER_FAILED = "render_failed"
     GIVEN_UP = "given_up"
-    """Every attempt at the job ended without an answer: the job is parked, this is its grave."""
+    """Every attempt at the job ended without an answer; its JobGivenUp has the last problem."""
 
 
 class Push(msgspec.Struct, frozen=True):
@@ -159,6 +160,59 @@ class SourceListed(Message, tag="source_listed/2", frozen=True, kw_only=True):
     count: int
     since: int
     listed_ns: int
+
+
+class JobGivenUp(Message, tag="job_given_up/1", frozen=True, kw_only=True):
+    """A job left its queue undone: a dead letter. `job` is what it takes to try it again.
+
+    `reason` is the FetchProblem of the last of its `attempts`, `status` that answer's HTTP
+    status, 0 without one. `url` is what was to be fetched, empty for a source that nobody knows.
+    """
+
+    source: str
+    url: str
+    job: Job
+    queue: QueueName
+    attempts: int
+    reason: str
+    detail: str
+    status: int
+    given_up_ns: int
+
+
+class JobRetried(Message, tag="job_retried/1", frozen=True, kw_only=True):
+    """A person had a job tried again: `body` is the RetryJob that their `key` signed.
+
+    `given_up` and `reason` are the body's, `source` and `url` those of the dead letter there.
+    """
+
+    source: str
+    url: str
+    given_up: int
+    reason: str
+    key: str
+    body: str
+    signature: str
+    retried_ns: int
+
+
+class JobReported(Message, tag="job_reported/1", frozen=True, kw_only=True):
+    """A runner elsewhere fetched `url`: who it was, and what it said. Its articles stand behind.
+
+    `problem` is a FetchProblem, empty when there is none; then `body_hash` is the SHA-256 of the
+    document as its scripts left it, and `snapshot_ids` are those of the items that have a text.
+    """
+
+    source: str
+    url: str
+    runner: str
+    status: int
+    problem: str
+    detail: str
+    body_hash: str
+    snapshot_ids: list[str]
+    taken_ns: int
+    reported_ns: int
 
 
 class Mention(msgspec.Struct, frozen=True, array_like=True):
@@ -335,6 +389,9 @@ Observation = (
     ArticleObserved
     | SourceFetched
     | SourceListed
+    | JobGivenUp
+    | JobRetried
+    | JobReported
     | SignalsMeasured
     | TextMeasured
     | LlmCalled

@@ -94,8 +94,13 @@ def listings(shard: str, source: str) -> str:
     return f"{shard}.obs-listing.{source}"
 
 
+def job_fates(shard: str, source: str) -> str:
+    """Return where stands what became of a source's jobs; `*` for all sources."""
+    return f"{shard}.obs-job.{source}"
+
+
 def ask(shard: str, service: str) -> str:
-    """Return where `service` (`search`, `embed`) is asked; on no stream."""
+    """Return where `service` (`search`, `embed`, `runners`) is asked; on no stream."""
     return f"ask.{shard}.{service}"
 
 
@@ -134,7 +139,7 @@ def nonces_stream(shard: str) -> str:
 
 
 def nonce(shard: str, kind: str, key: str) -> str:
-    """Return where a used nonce stands: `kind` is `challenge` or `service`, `key` its hash."""
+    """Return where a used nonce stands: `kind` is `challenge`, `service`, `retry` or `runner`."""
     return f"$KV.once-{shard}.{kind}.{key}"
 
 

@@ -17,6 +17,7 @@ from schemas.errors import Refusal, Refused
 from schemas.units import MINUTE_NS
 
 if TYPE_CHECKING:
+    from schemas.codec import Message
     from schemas.decisions import Decision, Genesis
 
 DECISION_LIFE_NS = 10 * MINUTE_NS
@@ -105,20 +106,24 @@ class Client:
         self, key_name: str, decision: "Decision | Genesis", founding_code: str | None = None
     ) -> dict[str, Any]:
         """Sign `decision` with the key called `key_name` and hand it in."""
+        body = self.signed(key_name, decision)
+        headers = {} if founding_code is None else {"X-Founding-Code": founding_code}
+        answer: dict[str, Any] = self._ask("POST", "/admin/action", body=body, headers=headers)
+        return answer
+
+    def signed(self, key_name: str, message: "Message") -> dict[str, str]:
+        """Return the body that carries `message`, signed with the key called `key_name`."""
         from deploy.venue import keys
         from schemas import signatures
         from schemas.codec import encode
 
         seed = keys.load(self.home.keys, key_name)
-        text = encode(decision)
-        body = {
+        text = encode(message)
+        return {
             "key": signatures.public_key(seed),
             "body": text.decode(),
             "signature": signatures.sign(seed, text),
         }
-        headers = {} if founding_code is None else {"X-Founding-Code": founding_code}
-        answer: dict[str, Any] = self._ask("POST", "/admin/action", body=body, headers=headers)
-        return answer
 
     def decision_fields(self) -> dict[str, Any]:
         """Return what every decision carries: the venue, a fresh counter, an expiry.

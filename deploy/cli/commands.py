@@ -75,6 +75,10 @@ ADMIN: Final = CommandGroup(
         "release-source": Command(
             "sources:release_source", "Let a quarantined source count again."
         ),
+        "retry-job": Command(
+            "jobs:retry_jobs",
+            "Have jobs tried again that were given up. Takes an editor or above.",
+        ),
         "reviews": Command(
             "reviews:list_reviews",
             "Show moves that wait for a person, each with its evidence, the last opened first.",
@@ -104,6 +108,24 @@ SERVICE_KEY: Final = CommandGroup(
         "list": Command(
             "service_keys:list_keys",
             "Show which programs have a key, and until when their former secrets are accepted.",
+        ),
+    },
+)
+
+RUNNER_KEY: Final = CommandGroup(
+    "Secrets for runners that render pages elsewhere.",
+    {
+        "new": Command(
+            "service_keys:new_runner",
+            "Make a runner's secret and show it, this once. It is accepted from now on.",
+        ),
+        "rotate": Command(
+            "service_keys:rotate_runner",
+            "Make a runner's new secret and show it; the one before it is accepted for a day more.",
+        ),
+        "list": Command(
+            "service_keys:list_runners",
+            "Show which runners have a key, and until when their former secrets are accepted.",
         ),
     },
 )
@@ -142,6 +164,10 @@ EVERYTHING: Final[Table] = {
     "source-ledger": Command(
         "sources:source_ledger",
         "Show what a source moved, day by day, and what scores would be without that.",
+    ),
+    "jobs": Command(
+        "jobs:list_jobs",
+        "List the fetches that were given up, why, and what became of each since.",
     ),
     "push": Command("sources:push", "Sign an article with a source's push key and send it."),
     "events": Command(
@@ -191,6 +217,10 @@ EVERYTHING: Final[Table] = {
         "Correlate sentiment, keywords and quick_score with a file of people's ratings.",
     ),
     "service-key": SERVICE_KEY,
+    "runner-key": RUNNER_KEY,
+    "runner": Command(
+        "runner:runner", "Render pages for a venue, whose keys are elsewhere, until Ctrl-C."
+    ),
     "nats-conf": Command(
         "venue:nats_conf",
         "Print the nats.conf for a server of your own: this venue's users and permissions.",

@@ -32,9 +32,10 @@ def quality(
             "pearson": f"{one.pearson:.3f}",
             "spearman": f"{one.spearman:.3f}",
             "silent": f"{one.silent_bp / 100:.1f}%",
+            "right": f"{one.right_bp / 100:.1f}%",
         }
         for one in report.agreements
     ]
-    columns = {name: name for name in ("measure", "pearson", "spearman", "silent")}
+    columns = {name: name for name in ("measure", "pearson", "spearman", "silent", "right")}
     rows(shown, columns, empty="nothing measured", as_json=False)
     say(f"{report.texts:,} texts; {report.keywords[:25]}…")

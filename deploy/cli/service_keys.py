@@ -1,4 +1,4 @@
-"""`everything service-key …`: secrets for programs that have pages fetched (POST /ingest)."""
+"""`everything service-key …` and `runner-key …`: secrets of programs, and of runners elsewhere."""
 
 import time
 from typing import Annotated
@@ -38,12 +38,35 @@ def _show(key_id: str, secret: str, as_json: bool) -> None:
         say(f"X-Key-Id {key_id}\nsecret   {secret}")
 
 
+def _runners() -> ServiceKeyFolder:
+    return ServiceKeyFolder(Home(Settings().home).runner_keys)
+
+
+def new_runner(key_id: KeyId, as_json: Json = False) -> None:
+    """Make a runner's secret and show it, this once. It is accepted from now on."""
+    _show(key_id, _runners().create(key_id, time.time_ns()), as_json)
+
+
+def rotate_runner(key_id: KeyId, as_json: Json = False) -> None:
+    """Make a runner's new secret and show it; the one before it is accepted for a day more."""
+    _show(key_id, _runners().rotate(key_id, time.time_ns()), as_json)
+
+
+def list_runners(as_json: Json = False) -> None:
+    """Show which runners have a key, and until when their former secrets are accepted."""
+    _list(_runners(), "no runner keys", as_json)
+
+
 def list_keys(as_json: Json = False) -> None:
     """Show which programs have a key, and until when their former secrets are accepted."""
+    _list(_folder(), "no service keys", as_json)
+
+
+def _list(folder: ServiceKeyFolder, empty: str, as_json: bool) -> None:
     now_ns = time.time_ns()
-    found = [_described(key, now_ns) for key in _folder().listed()]
+    found = [_described(key, now_ns) for key in folder.listed()]
     columns = {"key_id": "key", "made": "made", "former": "former secrets"}
-    rows(found, columns, empty="no service keys", as_json=as_json)
+    rows(found, columns, empty=empty, as_json=as_json)
 
 
 def _described(key: ServiceKey, now_ns: int) -> dict[str, str]:

@@ -15,7 +15,6 @@ from deploy.limits import DEFAULT_CRAWL_DELAY_S
 from deploy.venue import keys
 from schemas import decisions, pushes, signatures
 from schemas.articles import snapshot_id
-from schemas.codec import encode
 from schemas.errors import InputError
 from schemas.limits import MAX_PAGE_ROWS
 from schemas.pushes import PushedArticle
@@ -270,22 +269,11 @@ def push(
     )
     if (wrong := pushes.problem(pushed)) is not None:
         raise InputError(": ".join(wrong))
-    answer = client.post("/reality/ingest", signed(client, key or source, pushed))
+    answer = client.post("/reality/ingest", client.signed(key or source, pushed))
     if as_json:
         document(answer)
     else:
         say(f"article {answer['sequence']}: {answer['snapshot_id']}")
-
-
-def signed(client: Client, key_name: str, pushed: PushedArticle) -> dict[str, str]:
-    """Return the body that carries `pushed`, signed with the key so called."""
-    seed = keys.load(client.home.keys, key_name)
-    text = encode(pushed)
-    return {
-        "key": signatures.public_key(seed),
-        "body": text.decode(),
-        "signature": signatures.sign(seed, text),
-    }
 
 
 def _time_ns(text: str) -> int:

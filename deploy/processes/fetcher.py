@@ -1,4 +1,4 @@
-"""The fetcher, over HTTP, and the browser: two processes that do jobs alike.
+"""The fetcher, over HTTP, and the browser, here or elsewhere: processes that do jobs alike.
 
 This is where a fetcher is put together: the guarded HTTP client behind robots.txt and
 throttle, the child process that reads documents, the registry of sources, the queue and
@@ -14,17 +14,21 @@ from deploy.processes.genesis import wait_for_genesis
 from deploy.venue.paths import VenuePaths
 from schemas import subjects
 from schemas.errors import InputError
+from schemas.jobs import QueueName
+from schemas.runners import RUNNERS
 from schemas.sources import Source
+from streams.ingest.fetching.desk import Desk, desk_responder
 from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.guard import SystemResolver
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.raw_store import NatsRawStore
-from streams.ingest.jobs.queue import NatsJobQueue, QueueName
+from streams.ingest.jobs.queue import NatsJobQueue
 from streams.ingest.jobs.registry import SourceRegistry
 from streams.ingest.jobs.services import Bus, Consumer, bus
-from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S
+from streams.ingest.limits import FETCHES_AT_ONCE, JOB_ACK_S, RUNNERS_ASKING
+from streams.ingest.sources.model import Document, Item
 from streams.ingest.sources.reader import DocumentReader
 from streams.log.clock import SystemClock
 from streams.log.nats_log import NatsLog
@@ -53,7 +57,9 @@ def _service(place: VenuePaths, name: str, log: NatsLog) -> "FetcherService":
     agent = Agent(user_agent=settings.user_agent, sender=settings.from_address)
     chromium = settings.browser
     if name != BROWSER:
-        return FetcherService(log, clock, agent, has_browser=chromium is not None)
+        return FetcherService(log, clock, agent, has_browser=settings.renders)
+    if settings.render == "elsewhere":
+        return DeskService(log, clock, agent, has_browser=True)
     if chromium is None:
         raise InputError("no Chromium is found: set EVERYTHING_CHROMIUM")
     sandboxed = not settings.browser_unsandboxed
@@ -107,7 +113,7 @@ class FetcherService:
         shard = self._log.shard
         return FetcherDeps(
             sources=self._registry.known,
-            downloader=Downloader(self._get, self._reader.read, renders=self.renders),
+            downloader=Downloader(self._get, self._read, renders=self.renders),
             journal=FetchJournal(self._log, self._clock, NatsRawStore(bus.client, shard)),
             jobs=NatsJobQueue(bus.client, shard),
             has_browser=self._has_browser,
@@ -121,9 +127,42 @@ class FetcherService:
         """Get a document; see `fetcher.Get`."""
         return await self._polite.get(source, url, who=who, headers=headers)
 
+    async def _read(self, reading: str, document: Document) -> list[Item]:
+        """Read a document; see `reader.Read`."""
+        return await self._reader.read(reading, document)
+
     async def _close(self) -> None:
         await self._reader.close()
         self._resolver.close()
+
+
+class DeskService(FetcherService):
+    """Has runners elsewhere do the jobs that take a browser; see `Desk`."""
+
+    queues = (("browser", RUNNERS_ASKING),)
+    renders = True
+
+    def __init__(self, log: Log, clock: Clock, agent: Agent, *, has_browser: bool) -> None:
+        super().__init__(log, clock, agent, has_browser=has_browser)
+        self._desk = Desk(log, clock, self._polite)
+        self._answering = desk_responder(self._desk)
+
+    def status(self) -> dict[str, Any]:
+        return {**super().status(), **self._desk.status()}
+
+    async def _serve(self, bus: Bus, stop: asyncio.Event) -> None:
+        await self._answering.serve(bus.client, subjects.ask(self._log.shard, RUNNERS))
+        await super()._serve(bus, stop)
+
+    async def _get(self, source: Source, url: str, who: str, headers: Mapping[str, str]) -> Fetched:
+        return await self._desk.get(source, url, who, headers)
+
+    async def _read(self, reading: str, document: Document) -> list[Item]:
+        return await self._desk.read(reading, document)
+
+    async def _close(self) -> None:
+        await self._answering.close()
+        await super()._close()
 
 
 class BrowserService(FetcherService):

@@ -16,6 +16,7 @@ from deploy.processes.names import not_started
 from deploy.venue import keys
 from deploy.venue.founding import FoundingNote
 from deploy.venue.paths import VenuePaths
+from deploy.venue.runner_desk import NatsRunnerDesk
 from deploy.venue.search_service import SearchService
 from deploy.venue.service_keys import ServiceKeyFolder
 from deploy.venue.settings import listed
@@ -29,6 +30,7 @@ from projections.limits import SEARCHES_PER_MINUTE
 from schemas import subjects
 from schemas.asks import SEARCH
 from schemas.errors import EverythingError
+from schemas.runners import RUNNERS
 from streams.broker import callout
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
@@ -57,6 +59,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         if not failed.done():
             failed.set_exception(error)
 
+    runners = await question_connection(paths, "gateway", subjects.answers(paths.shard, RUNNERS))
     tables = ReadStore(paths.database_url)
     await tables.open()
     context = GatewayContext(
@@ -67,6 +70,8 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         on_halt=on_halt,
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
+        runner_keys=ServiceKeyFolder(paths.home.runner_keys).accepted,
+        runner_desk=NatsRunnerDesk(runners, paths.shard),
         nonces=NatsNonces(news, paths.shard),
         count_open_orders=partial(count_open_orders, tables),
         founding_terms=FoundingNote(paths.home.founding).terms,
@@ -107,10 +112,8 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     finally:
         await state_service.close()
         await tables.close()
-        await log.close()
-        await feed.close()
-        await news.close()
-        await questions.close()
+        connections = (log, feed, news, questions, runners)
+        await asyncio.gather(*(one.close() for one in connections))
     if failed.done():
         failed.result()
 

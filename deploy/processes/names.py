@@ -9,7 +9,7 @@
 | gateway           | HTTP: commands, the read API, feeds; native logins       |
 | scheduler         | says which source is due to be fetched                   |
 | fetcher           | fetches sources and pages over HTTP                      |
-| browser           | fetches what needs a browser; not started without one    |
+| browser           | fetches what needs a browser, or has runners do it       |
 | measurer          | measures the articles                                    |
 | llm               | asks the LLM, or says why it cannot be asked             |
 | search            | says which articles, events and markets are alike        |
@@ -45,7 +45,7 @@ def not_started(settings: Settings) -> dict[str, str]:
     if not news.is_installed():
         return dict.fromkeys(INGEST, news.NOT_INSTALLED)
     missing = {}
-    if settings.browser is None:
+    if not settings.renders:
         missing["browser"] = "no Chromium is found: set EVERYTHING_CHROMIUM"
     if not news.has_index():
         missing["search"] = "hnswlib is not installed: search goes by words alone"

@@ -21,6 +21,7 @@
 | POLL_INTERVAL    | 300                      | seconds between two looks at a new source     |
 | EVERYTHING_CHROMIUM | (searched on the PATH) | the browser for pages that need one          |
 | EVERYTHING_BROWSER_UNSANDBOXED | (off)       | `1`: without its sandbox, where there is none |
+| EVERYTHING_RENDER | here                     | elsewhere: runners render pages, no browser here |
 | SPACY_MODEL      | (none)                   | a trained pipeline that finds more names      |
 | LLM_MODE         | enabled                  | disabled: the LLM is never asked              |
 | LLM_MODEL        | models/… in the home     | the GGUF file                                 |
@@ -140,6 +141,7 @@ class Settings(BaseModel):
     news_install: str | None = None
     chromium: Path | None = None
     browser_unsandboxed: bool = False
+    render: Literal["here", "elsewhere"] = "here"
     spacy_model: str | None = None
     llm_mode: Literal["enabled", "disabled"] = "enabled"
     llm_model: Path | None = None
@@ -178,6 +180,11 @@ class Settings(BaseModel):
         found = next(filter(None, map(shutil.which, _BROWSERS)), None)
         return None if found is None else Path(found)
 
+    @property
+    def renders(self) -> bool:
+        """Whether there is anything at all for pages that need a browser."""
+        return self.render == "elsewhere" or self.browser is not None
+
 
 class Home:
     """The folders of one venue, all of them their owner's alone."""
@@ -197,6 +204,11 @@ class Home:
     def program_keys(self) -> Path:
         """The secrets of programs that sign their requests (`service_keys.py`)."""
         return self.keys / "hmac"
+
+    @property
+    def runner_keys(self) -> Path:
+        """The secrets of runners elsewhere; no other program's is taken for one."""
+        return self.keys / "runners"
 
     @property
     def models(self) -> Path:

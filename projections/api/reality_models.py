@@ -404,3 +404,41 @@ class WithoutSourcesOut(Out):
     source: str
     symbols: list[WithoutSourceOut]
     next: Next
+
+
+# -- jobs ----------------------------------------------------------------------------
+class JobRowOut(RowOut):
+    """A page of a source, or the source's own document, that was given up at least once."""
+
+    job: Annotated[str, Field(description="Its name, the same whenever it is asked for.")]
+    source: str
+    url: str
+    what: Annotated[str, Field(description="page, or source: the source's own document.")]
+    title: Annotated[str, Field(description="As the link to it says.")]
+    wanted_by: Annotated[str, Field(description="The service key that asked; empty for a link.")]
+    status: Annotated[
+        str,
+        Field(description="dead, retried (nothing is known since) or done (fetched since)."),
+    ]
+    queue: Annotated[str, Field(description="source, page or browser.")]
+    attempts: int
+    reason: Annotated[str, Field(description="Why it was given up.", examples=["unreachable"])]
+    detail: str
+    http_status: Annotated[int, Field(description="0 when there was no answer.")]
+    given_up: Annotated[int, Field(description="The log sequence of its last dead letter.")]
+    given_up_at: Annotated[Time, as_time("given_up_ns")]
+    retried_by: Annotated[str | None, Field(description="The key of who had it tried again last.")]
+    retry_reason: str | None
+    retried_at: Annotated[Time | None, as_time("retried_ns")]
+    sequence: ChangedBy
+
+
+class JobsOut(Out):
+    sequence: AsOfSequence
+    jobs: list[JobRowOut]
+    next: Next
+
+
+class OneJobOut(Out):
+    sequence: AsOfSequence
+    job: JobRowOut

@@ -6,7 +6,7 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
-from projections.api import accounts, governance, markets, reality, similar, state
+from projections.api import accounts, governance, jobs, markets, reality, similar, state
 from projections.api.at import AtResolver, StatePort
 from projections.api.context import ReadContext
 from projections.api.similar_port import AdmitSearch, SimilarPort, admit_all
@@ -19,6 +19,7 @@ _ROUTERS: Final = (
     accounts.router,
     governance.router,
     reality.router,
+    jobs.router,
     state.router,
 )
 

@@ -17,6 +17,9 @@ from schemas.errors import InputError
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
+    JobGivenUp,
+    JobReported,
+    JobRetried,
     LlmAvailability,
     LlmCalled,
     Observation,
@@ -80,6 +83,12 @@ def _time_of(observation: Observation) -> int:
             return observation.ended_ns
         case SourceListed():
             return observation.listed_ns
+        case JobGivenUp():
+            return observation.given_up_ns
+        case JobReported():
+            return observation.reported_ns
+        case JobRetried():
+            return observation.retried_ns
         case SignalsMeasured() | TextMeasured():
             return observation.measured_ns
         case _:

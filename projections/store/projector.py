@@ -38,6 +38,7 @@ def projected_subjects(shard: str) -> tuple[str, ...]:
         subjects.articles(shard),
         subjects.llm(shard),
         subjects.fetches(shard, "*"),
+        subjects.job_fates(shard, "*"),
     )
 
 

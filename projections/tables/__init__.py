@@ -16,6 +16,7 @@ from projections.tables import (
     credits,  # noqa: A004 - named for its table
     decisions,
     events,
+    jobs,
     keys,
     llm_calls,
     orders,
@@ -46,6 +47,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     bars.PROJECTION,
     scores.PROJECTION,
     sources.PROJECTION,
+    jobs.PROJECTION,
     articles.PROJECTION,
     llm_calls.PROJECTION,
     events.PROJECTION,

@@ -24,6 +24,7 @@ from typing import Final
 
 from schemas import subjects
 from schemas.asks import EMBED, SEARCH
+from schemas.runners import RUNNERS
 
 LOG: Final = "LOG"
 TRADERS: Final = "TRADERS"
@@ -94,9 +95,9 @@ def engine(shard: str, name: str) -> Role:
 def gateway(shard: str) -> Role:
     """The gateway: appends commands, and articles that sources push; asks for pages.
 
-    All for those whom it has authenticated. It says which nonces were used, and asks for what
-    is alike for anyone. It has no
-    heartbeat; it answers over HTTP.
+    All for those whom it has authenticated. It has jobs tried again, and says so. It says which
+    nonces were used, and asks for what is alike for anyone. It has no heartbeat; it answers over
+    HTTP.
     """
     log = subjects.log_stream(shard)
     return Role(
@@ -105,14 +106,22 @@ def gateway(shard: str) -> Role:
         publish=(
             f"{shard}.cmd.>",
             subjects.articles(shard),
+            subjects.job_fates(shard, "*"),
+            subjects.jobs(shard, "source"),
             subjects.jobs(shard, "page"),
+            subjects.jobs(shard, "browser"),
             subjects.ask(shard, SEARCH),
+            subjects.ask(shard, RUNNERS),
             subjects.nonce(shard, "*", "*"),
             _info(subjects.jobs_stream(shard)),
             *reads(log),
             *reads(subjects.feed_stream(shard)),
         ),
-        subscribe=(subjects.status(shard, "*"), f"{subjects.answers(shard, SEARCH)}.>"),
+        subscribe=(
+            subjects.status(shard, "*"),
+            f"{subjects.answers(shard, SEARCH)}.>",
+            f"{subjects.answers(shard, RUNNERS)}.>",
+        ),
         never_publish=(*NEVER, *foreign(log, "gateway")),
     )
 
@@ -143,7 +152,7 @@ def fetcher(shard: str) -> Role:
 
 
 def browser(shard: str) -> Role:
-    """Does the jobs that take a browser; else as the fetcher."""
+    """Does the jobs that take a browser, or gives them to runners; else as the fetcher."""
     jobs = subjects.jobs_stream(shard)
     wanted = subjects.jobs(shard, "browser")
     return _log_role(
@@ -153,6 +162,8 @@ def browser(shard: str) -> Role:
         subjects.jobs(shard, "page"),
         wanted,
         *consumes(jobs, "browser", wanted),
+        f"{subjects.answers(shard, RUNNERS)}.>",
+        subscribe=(subjects.ask(shard, RUNNERS),),
     )
 
 
@@ -370,6 +381,7 @@ def _fetches(shard: str) -> tuple[str, ...]:
         subjects.articles(shard),
         subjects.fetches(shard, "*"),
         subjects.listings(shard, "*"),
+        subjects.job_fates(shard, "*"),
         _info(subjects.jobs_stream(shard)),
         _info(stream),
         f"$JS.API.STREAM.MSG.GET.{stream}",

@@ -17,7 +17,7 @@ from streams.gateway.context import GatewayContext
 from streams.gateway.edge import Edge
 from streams.gateway.errors import install_handlers
 from streams.gateway.limits import HTTP_GRACE_S
-from streams.gateway.routes import accounts, admin, ingest, orders, sessions, venue
+from streams.gateway.routes import accounts, admin, ingest, jobs, orders, runners, sessions, venue
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +28,9 @@ _ROUTERS: Final = (
     sessions.router,
     accounts.router,
     admin.router,
+    jobs.router,
     ingest.router,
+    runners.router,
     venue.router,
 )
 

@@ -16,6 +16,7 @@ from streams.gateway.outcomes import Outcomes
 from streams.gateway.pushes import PushReplies
 from streams.gateway.quotas import CountOpenOrders, Quotas, count_none
 from streams.gateway.rate_limiter import RateLimiter
+from streams.gateway.runners import NoRunnerDesk, RunnerDesk
 from streams.gateway.services import Services, no_service_keys
 from streams.gateway.sessions import Sessions
 from streams.gateway.sign_ups import SignUpBounds, SignUps
@@ -38,7 +39,8 @@ class GatewayContext:
 
     `session_secret` (at least 32 bytes) signs sessions: the same for every gateway of a venue.
     `on_halt` is called when the gateway can no longer trust or reach the log: end the process.
-    `service_keys` are asked at each request of a program, so that a new one holds at once, and
+    `service_keys` are asked at each request of a program, so that a new one holds at once, as are
+    `runner_keys` at each of a runner, and
     `founding_terms` whenever somebody would found the venue. Budgets go by `steady`, which no
     correction of the machine's time can fill or stop.
     """
@@ -52,6 +54,8 @@ class GatewayContext:
     outcomes: Outcomes = field(default_factory=Outcomes)
     jobs: JobQueue = field(default_factory=NoJobQueue)
     service_keys: ServiceKeys = field(default=no_service_keys, repr=False)
+    runner_keys: ServiceKeys = field(default=no_service_keys, repr=False)
+    runner_desk: RunnerDesk = field(default_factory=NoRunnerDesk)
     steady: Clock = field(default_factory=SteadyClock)
     nonces: Nonces = field(default_factory=NoNonces)
     sign_up_bounds: SignUpBounds = field(default_factory=SignUpBounds)
@@ -63,6 +67,7 @@ class GatewayContext:
             self.session_secret, self.clock, self.nonces, self.directory.has_lapsed
         )
         self.services = Services(self.service_keys, self.clock, self.nonces)
+        self.runners = Services(self.runner_keys, self.clock, self.nonces, "runner")
         self.tail = Tail(self.log, self.clock, (self.directory.take, self.outcomes.take))
         self.push_replies = PushReplies()
         self.sign_ups = SignUps(self.steady, self.sign_up_bounds)
@@ -70,6 +75,8 @@ class GatewayContext:
         self.wrong_codes = RateLimiter(self.steady, "too many wrong founding codes")
         self.push_rate = RateLimiter(self.steady, "this source pushes too fast")
         self.fetch_rate = RateLimiter(self.steady, "this key asks for too much")
+        self.runner_rate = RateLimiter(self.steady, "this runner asks too often")
+        self.retry_rate = RateLimiter(self.steady, "this key has too much tried again")
         self.led_engines: set[str] = set()
         """Engines that have had a leader, as far as `GET /ready` has seen."""
 

@@ -78,5 +78,9 @@ MAX_REMEMBERED_PUSHES: Final = 100_000
 """Pushes whose answer the gateway gives again; the engine recognizes older ones."""
 PUSHES_PER_MINUTE: Final = 120
 """Of one source at the gateway; the policy says how many of them count."""
+RUNNER_REQUESTS_PER_MINUTE: Final = 600
+"""By one runner: it asks and reports, each job of which takes seconds."""
+RETRIES_PER_MINUTE: Final = 120
+"""Of jobs that were given up, by one person's key: each is a message and a fetch more."""
 FETCHES_ASKED_PER_MINUTE: Final = 600
 """By one service key, so that no one program fills the queue of jobs."""

@@ -13,8 +13,11 @@ from schemas.http import MAX_INT64, Decimal, Out
 from schemas.limits import (
     MAX_BATCH_ORDERS,
     MAX_CLIENT_ID_CHARS,
+    MAX_DETAIL_CHARS,
     MAX_EVENT_ID_CHARS,
     MAX_LANGUAGE_CHARS,
+    MAX_PUSHED_TEXT_CHARS,
+    MAX_REPORT_ITEMS,
     MAX_SYMBOL_CHARS,
     MAX_TITLE_CHARS,
     MAX_URL_CHARS,
@@ -304,6 +307,66 @@ class FetchIn(_In):
 class JobOut(Out):
     """The job is durable in ingest's queue. What came of it is in the source's fetches."""
 
+    job: str
+
+
+class WorkIn(_In):
+    """Is there anything to do for the runner that signs this?"""
+
+
+class RunnerJobOut(Out):
+    """A page that is to be rendered and read."""
+
+    ticket: Annotated[str, Field(description="Good for one report, by the runner that asked.")]
+    url: str
+    links: Annotated[bool, Field(description="Report what it links to, not the page itself.")]
+    source: Annotated[dict[str, Any], Field(description="The source, as it was signed.")]
+
+
+class WorkOut(Out):
+    """A job, or null when there is none now: ask again."""
+
+    job: RunnerJobOut | None
+
+
+class ReportedItemIn(_In):
+    """One article, or the link to one."""
+
+    guid: Annotated[str, Field(max_length=MAX_URL_CHARS)] = ""
+    link: Annotated[str, Field(max_length=MAX_URL_CHARS)] = ""
+    title: Annotated[str, Field(max_length=MAX_TITLE_CHARS)] = ""
+    text: Annotated[str, Field(max_length=MAX_PUSHED_TEXT_CHARS)] = ""
+    language: Annotated[str, Field(max_length=MAX_LANGUAGE_CHARS, examples=["en"])] = ""
+    published_ns: Annotated[StrictInt | None, Field(ge=0, le=MAX_INT64)] = None
+    snapshot_id: Annotated[
+        str, Field(description="SHA-256 of title, line feed and text; empty without a text.")
+    ] = ""
+
+
+class ReportIn(_In):
+    """What came of a job: its items, or the problem of the fetch."""
+
+    ticket: str
+    url: Annotated[str, Field(max_length=MAX_URL_CHARS, description="Where redirects led to.")] = ""
+    status: Annotated[StrictInt, Field(ge=0, le=999, description="Of HTTP, 0 for none.")] = 0
+    body_hash: Annotated[
+        str, Field(description="SHA-256 of the document as its scripts left it.")
+    ] = ""
+    problem: Annotated[str, Field(max_length=64, examples=["too_slow"])] = ""
+    detail: Annotated[str, Field(max_length=MAX_DETAIL_CHARS)] = ""
+    items: Annotated[list[ReportedItemIn], Field(max_length=MAX_REPORT_ITEMS)] = []
+
+
+class ReportOut(Out):
+    """The report was taken; what it says is observed as any fetch's document."""
+
+    ticket: str
+
+
+class RetryOut(Out):
+    """The retry is durable and the job is in its queue; `GET /jobs` says what becomes of it."""
+
+    sequence: int
     job: str
 
 

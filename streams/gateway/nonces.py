@@ -1,4 +1,4 @@
-"""What may be used once: answered challenges, and the nonces of programs.
+"""What may be used once: answered challenges, the nonces of programs, and what people signed.
 
 They are kept on the broker, so that one is once for all gateways of the venue, and also after
 a restart. Where that cannot be known, the answer is no.
@@ -14,7 +14,7 @@ from schemas.errors import AppendFailed, LogUnavailable
 from streams.gateway.errors import Busy
 from streams.log.nats_client import create
 
-NonceKind = Literal["challenge", "service"]
+NonceKind = Literal["challenge", "service", "retry", "runner"]
 
 
 class Nonces(Protocol):

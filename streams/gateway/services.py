@@ -13,7 +13,7 @@ from schemas.services import Claim, ServiceKeys, ServiceSecret, sign_request
 from schemas.units import SECOND_NS
 from streams.gateway.errors import NonceUsed, WrongTime
 from streams.gateway.limits import NONCE_LIFE_S
-from streams.gateway.nonces import Nonces
+from streams.gateway.nonces import NonceKind, Nonces
 from streams.log.ports import Clock
 
 _NO_SECRET: Final = "nobody holds this"
@@ -25,12 +25,18 @@ def no_service_keys(_: str) -> Sequence[ServiceSecret]:
 
 
 class Services:
-    """Tell which program a request is from, and take each request once."""
+    """Tell which program a request is from, and take each request once.
 
-    def __init__(self, keys: ServiceKeys, clock: Clock, nonces: Nonces) -> None:
+    Programs of another `kind` have keys of their own: none can do what only the others may.
+    """
+
+    def __init__(
+        self, keys: ServiceKeys, clock: Clock, nonces: Nonces, kind: NonceKind = "service"
+    ) -> None:
         self._keys = keys
         self._clock = clock
         self._nonces = nonces
+        self._kind: NonceKind = kind
 
     async def check(self, method: str, path: str, claim: Claim, body: bytes) -> str:
         """Return the key id of a request, whose nonce is then used up.
@@ -48,7 +54,7 @@ class Services:
             raise WrongTime(f"X-Timestamp is more than {SERVICE_CLOCK_S} s from {now_s}")
         # no key id has a line break, so no two pairs are one text
         once = f"{claim.key_id}\n{claim.nonce}"
-        if not await self._nonces.use("service", once, NONCE_LIFE_S):
+        if not await self._nonces.use(self._kind, once, NONCE_LIFE_S):
             raise NonceUsed("this nonce was used before")
         return claim.key_id
 

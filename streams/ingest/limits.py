@@ -104,6 +104,22 @@ SCHEDULE_ATTEMPTS: Final = 60
 FAILING_BACKOFF: Final = 8
 """The poll interval of a failing source grows at most by this factor."""
 
+# -- runners elsewhere -----------------------------------------------------------------
+RUNNERS_ASKING: Final = 32
+"""Runners that may ask for work at once."""
+RUNNER_ASK_S: Final = 20
+"""How long one that asks is kept waiting before it is told that there is nothing."""
+RUNNER_WAIT_S: Final = 30
+"""How long a job waits for a runner to ask, its turn at the host in hand;"""
+RUNNER_ABSENT_S: Final = 60
+"""then it goes back to the queue for so long."""
+RUNNER_ANSWER_S: Final = 60
+"""How long a runner may take for a job. Its own bounds end it before."""
+RUNNER_PAUSE_S: Final = 5
+"""How long a runner waits before it asks again after a failure. It doubles with each,"""
+RUNNER_MAX_PAUSE_S: Final = 60
+"""up to this."""
+
 # -- measuring -------------------------------------------------------------------------
 MIN_ARTICLE_CHARS: Final = 40
 """Length of title and excerpt together. Shorter articles are not measured."""
@@ -111,6 +127,8 @@ MEASURE_BATCH: Final = 16
 """Articles that are measured and appended together."""
 MAX_SENTENCE_CHARS: Final = 500
 """A longer sentence is measured in parts: VADER's cost grows with the square of its length."""
+SENTENCES_KEPT: Final = 64
+"""Sentences whose clauses are kept: tone and keywords both read an article's 2,000 characters."""
 MEASURE_LINGER_MS: Final = 50
 EMBEDDING_TOKENS: Final = 256
 MAX_NEIGHBOURS_PER_SOURCE: Final = 2

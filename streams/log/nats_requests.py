@@ -22,7 +22,7 @@ AnswerRequest = Callable[[bytes], Awaitable[bytes]]
 
 
 class Responder:
-    """Answers what is asked on `subject`, one question at a time.
+    """Answers what is asked on `subject`, so many questions `at_once`.
 
     At most `waiting` questions wait, each `wait_s` at most; others get the answer `busy` at
     once. An exception of `answer` leads to the answer `failed`.
@@ -36,6 +36,7 @@ class Responder:
         wait_s: float,
         busy: bytes,
         failed: bytes,
+        at_once: int = 1,
     ) -> None:
         self._answer = answer
         self._most = waiting
@@ -43,7 +44,7 @@ class Responder:
         self._busy = busy
         self._failed = failed
         self._waiting = 0
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(at_once)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, client: Client, subject: str) -> None:

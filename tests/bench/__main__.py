@@ -23,6 +23,7 @@ MODULES = (
     "travel",
     "book",
     "measuring",
+    "tone",
     "search",
     "reality",
 )

@@ -8,14 +8,19 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from schemas import subjects
 from schemas.articles import locator, snapshot_id
 from schemas.chain import digest
 from schemas.codec import encode
 from schemas.events import Event, pricing, reality
 from schemas.events import governance as gov
+from schemas.jobs import FetchPage
 from schemas.observations import (
     ArticleObserved,
+    JobGivenUp,
+    JobRetried,
     LlmAnswer,
     LlmAvailability,
     LlmCalled,
@@ -35,6 +40,8 @@ def subject_of(observation: Observation, shard: str = "main") -> str:
             return subjects.articles(shard)
         case SourceFetched():
             return subjects.fetches(shard, observation.source)
+        case JobGivenUp() | JobRetried():
+            return subjects.job_fates(shard, observation.source)
         case LlmCalled() | LlmAvailability():
             return subjects.llm(shard)
         case _:
@@ -56,6 +63,25 @@ def fetched(source: str, outcome: Any, at_ns: int, new: int = 0) -> SourceFetche
         source=source, url=f"https://{source}.test/feed", what="source", outcome=outcome,
         problem=problem, detail="", status=200, body_bytes=10, items=new, new_articles=new,
         robots_hash="", started_ns=at_ns, ended_ns=at_ns,
+    )  # fmt: skip
+
+
+def given_up(source: str, path: str, at_ns: int, reason: str = "unreachable") -> JobGivenUp:
+    url = f"https://{source}.test/{path}"
+    job = FetchPage(
+        source=source, url=url, title="It\0 rains", language="en", published_ns=None,
+        wanted_by="robot", asked_ns=at_ns,
+    )  # fmt: skip
+    return JobGivenUp(
+        source=source, url=url, job=job, queue="page", attempts=5, reason=reason,
+        detail="ConnectTimeout", status=0, given_up_ns=at_ns,
+    )  # fmt: skip
+
+
+def retried(letter: JobGivenUp, given_up: int, at_ns: int) -> JobRetried:
+    return JobRetried(
+        source=letter.source, url=letter.url, given_up=given_up, reason="the site is back",
+        key="KEY1", body="{}", signature="s", retried_ns=at_ns,
     )  # fmt: skip
 
 
@@ -161,6 +187,7 @@ class News:
         self.move("applied")
         self.odd()
         self.ask()
+        self.give_up()
         for one in [key for key, told in self.events.items() if told.requested][:1]:
             self.reply(one, "The LLM's words")
 
@@ -185,6 +212,23 @@ class News:
         tally[0] += 1
         tally[1] += kind in ("failed", "refused")
         tally[2] += len(titles)
+
+    def give_up(self) -> None:
+        """Leave a job of each status, all in one stretch of the log, and what cannot be read."""
+        name, now = self.sources[0], self.scribe.time_ns
+        letters = [given_up(name, path, now) for path in ("dead", "retried", "done", "again")]
+        first = self.observe(*letters) - len(letters) + 1
+        tried = [retried(one, first + 1 + at, now + 1) for at, one in enumerate(letters[1:])]
+        stranger = retried(given_up(UNKNOWN_SOURCE, "never", now), 7, now)
+        self.observe(stranger, *tried)
+        pages = [
+            msgspec.structs.replace(fetched(name, "fetched", now + 2, 1), what="page", url=one.url)
+            for one in (*letters[2:], given_up(name, "at-once", now))
+        ]
+        self.observe(*pages, given_up(name, "again", now + 3, "robots"))
+        self.scribe.server.store([(f"main.obs-job.{name}", b'{"type":"job_given_up/9"}')])
+        tally = self.fetches[name]
+        tally[0] += len(pages)
 
     # -- deciding ------------------------------------------------------------------
 

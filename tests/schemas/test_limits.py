@@ -166,6 +166,17 @@ COUNTS: Final = [
     ("FETCHES_AT_ONCE <= MAX_ACK_PENDING", "the server hands out as much as is fetched at once"),
     ("MEASURE_BATCH <= MAX_ACK_PENDING", "the server hands out a whole batch"),
     ("FETCHES_ASKED_PER_MINUTE < MAX_JOBS", "one program cannot fill the queue in a minute"),
+    ("RETRIES_PER_MINUTE < MAX_JOBS", "nor one person"),
+    (
+        "SERVICE_CLOCK_S * 2 < NONCE_LIFE_S",
+        "a signature is stale before its nonce is gone",
+    ),
+    ("MAX_REPORT_BYTES <= MAX_BODY_BYTES", "the gateway takes the largest report"),
+    ("MAX_FEED_ITEMS <= MAX_REPORT_ITEMS", "a runner reports as many items as are read here"),
+    (
+        "MAX_HELD_TURN_S + BROWSER_RENDER_S < RUNNER_ANSWER_S",
+        "a runner may wait for its turn and render",
+    ),
     ("MAX_NEIGHBOURS_PER_SOURCE < MAX_NEIGHBOURS", "one source cannot be all neighbours"),
     (
         "MAX_LLM_ARTICLES <= MAX_PROPOSAL_ARTICLES <= MAX_CLUSTER_ARTICLES",

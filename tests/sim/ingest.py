@@ -16,14 +16,13 @@ from schemas import subjects
 from schemas.codec import encode
 from schemas.decisions import AddSource
 from schemas.errors import AppendUnknown, OperatingError
-from schemas.jobs import Job
+from schemas.jobs import Job, QueueName
 from schemas.observations import OBSERVATIONS, ArticleObserved, SignalsMeasured
 from schemas.sources import Source
 from streams.ingest.fetching.fetcher import Downloader, Fetcher, FetcherDeps
 from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
-from streams.ingest.jobs.queue import QueueName
 from streams.ingest.jobs.registry import SourceRegistry
 from streams.ingest.jobs.scheduler import Scheduler
 from streams.ingest.jobs.services import Delivery, Later, Verdict

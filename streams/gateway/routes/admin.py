@@ -36,6 +36,7 @@ from streams.gateway.limits import MAX_FOUNDING_CODE_CHARS
 from streams.gateway.models import ActionIn, ActionOut
 from streams.gateway.outcomes import Outcome
 from streams.gateway.routes.common import reply
+from streams.gateway.signers import signer
 
 router: Final = APIRouter(prefix="/admin", tags=["decisions"])
 
@@ -73,7 +74,7 @@ async def act(context: Context, body: ActionIn, founding_code: FoundingCode = No
         _check_genesis(decision, body.key)
         sequence = await _found(context, body)
     else:
-        _check(decision, body.key, context.directory)
+        signer(body.key, decision.venue_id, context.directory)
         sequence = await context.appender.append(*_message(context, body))
     outcome = await context.outcomes.wait(GOVERNANCE, sequence)
     return await _answer(context, body, sequence, outcome)
@@ -88,18 +89,6 @@ def _read(body: ActionIn) -> AnyDecision | Genesis:
         raise Refused(Refusal.NOT_CANONICAL, "this is not the decision's canonical JSON")
     verify(body.key, text, body.signature)
     return decision
-
-
-def _check(decision: AnyDecision, key: str, directory: Directory) -> None:
-    if directory.venue is None:
-        raise Refused(Refusal.NO_GENESIS, "this venue has not been founded yet")
-    if decision.venue_id != directory.venue.venue_id:
-        raise Refused(Refusal.WRONG_VENUE, "this decision was signed for another venue")
-    holder = directory.keys.get(key)
-    if holder is None:
-        raise Refused(Refusal.UNKNOWN_KEY, "this key is not enrolled here")
-    if holder.revoked:
-        raise Refused(Refusal.KEY_REVOKED, "this key has been revoked")
 
 
 def _check_unfounded(directory: Directory) -> None:

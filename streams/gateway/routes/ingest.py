@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends, Header, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from schemas.articles import page
 from schemas.chain import digest
@@ -13,7 +13,6 @@ from schemas.jobs import FetchPage
 from schemas.limits import MAX_INGEST_BYTES
 from schemas.observations import Push
 from schemas.pushes import claim_problem
-from schemas.services import Claim
 from schemas.sources import is_on_site
 from schemas.subjects import articles
 from schemas.texts import is_text
@@ -23,7 +22,7 @@ from streams.gateway.directory import Directory
 from streams.gateway.errors import Busy, FieldInvalid, RefusedAt
 from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
-from streams.gateway.routes.common import reply
+from streams.gateway.routes.common import SignedClaim, reply
 
 router: Final = APIRouter(tags=["for programs"])
 
@@ -57,18 +56,10 @@ async def push_article(context: Context, body: PushIn) -> Response:
     return reply(202, PushOut(sequence=replied.sequence, snapshot_id=replied.snapshot_id))
 
 
-async def _key_id_of(
-    request: Request,
-    context: Context,
-    x_key_id: Annotated[str, Header(description="Which secret.")] = "",
-    x_timestamp: Annotated[str, Header(description="Seconds since 1970 UTC.")] = "",
-    x_nonce: Annotated[str, Header(description="Never used before.")] = "",
-    x_signature: Annotated[str, Header(description="HMAC-SHA256, in hex.")] = "",
-) -> str:
+async def _key_id_of(request: Request, context: Context, claim: SignedClaim) -> str:
     body = await request.body()
     if len(body) > MAX_INGEST_BYTES:
         raise TooLarge(f"a request to fetch has at most {MAX_INGEST_BYTES} bytes")
-    claim = Claim(x_key_id, x_timestamp, x_nonce, x_signature)
     return await context.services.check(request.method, request.url.path, claim, body)
 
 

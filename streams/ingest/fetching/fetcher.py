@@ -13,7 +13,8 @@ One fetch, from the queue to the log:
     articles, or links to pages     articles, listing, fetch    done
     nothing that is not known       fetch                       done
     unchanged document              fetch                       done
-    `Unfetched`, final              fetch, with the problem     done
+    `Unfetched`, a source           fetch, with the problem     done
+    `Unfetched`, a page, final      the same, and a dead letter done
     `Unfetched`, a page, passing    nothing                     later, JOB_ATTEMPTS times
     no text, and there's a browser  nothing                     done; a copy for the browser
     `HostBusy`                      nothing                     later; it is no attempt
@@ -21,8 +22,9 @@ One fetch, from the queue to the log:
 - The jobs for pages are in the queue before the listing says that they were seen, and the
   listing is appended in one batch with the articles: a crash in between repeats work and
   loses none.
-- A page's job is tried JOB_ATTEMPTS times; a SourceFetched with `given_up` ends it. A
-  source's own document is not tried again: its next poll comes anyway, later each time.
+- A page's job is tried JOB_ATTEMPTS times, as long as its queue would keep it; a JobGivenUp ends
+  it. A source's own document is not tried again: its next poll comes anyway, later each time.
+  Only one that killed the process that did it, or of a source that nobody knows, is given up.
 - The browser's process runs the same handler with another way to get a document.
 """
 
@@ -35,15 +37,22 @@ import structlog
 from schemas import subjects
 from schemas.chain import digest
 from schemas.errors import InputError
-from schemas.jobs import JOBS, FetchPage, FetchSource, Job
+from schemas.jobs import JOBS, FetchPage, FetchSource, Job, QueueName
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem, ListedItem, SourceListed, Via
 from schemas.sources import Source, is_on_site
+from schemas.units import SECOND_NS
 from streams.ingest.fetching import observing
 from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.identity import sort_out
 from streams.ingest.fetching.locks import Locks
-from streams.ingest.fetching.observing import Addressed, Attempt, FetchJournal, Provenance
+from streams.ingest.fetching.observing import (
+    Addressed,
+    Attempt,
+    FetchJournal,
+    Provenance,
+    Trial,
+)
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.queue import JobQueue
@@ -54,6 +63,7 @@ from streams.ingest.sources import KINDS
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line
 from streams.ingest.sources.reader import Read
+from streams.log.limits import JOB_LIFE_S
 
 _NOT_MODIFIED: Final = 304
 
@@ -118,9 +128,10 @@ class Fetcher:
             return DONE
         tried = delivery.attempt - self._postponed.get(delivery.sequence, 0)
         attempt = self._begin(job)
+        trial = Trial(job, _queue_of(delivery), tried)
         try:
             async with self._alone(job):
-                found = await self._fetch(job, attempt, tried, first=delivery.attempt == 1)
+                found = await self._fetch(trial, attempt, first=delivery.attempt == 1)
                 await self.deps.journal.append(attempt, found)
         except HostBusy as busy:
             self._postpone(delivery.sequence)
@@ -149,10 +160,9 @@ class Fetcher:
         if len(self._postponed) > MAX_ACK_PENDING:
             del self._postponed[next(iter(self._postponed))]
 
-    async def _fetch(
-        self, job: Job, attempt: Attempt, tried: int, *, first: bool
-    ) -> list[Addressed]:
+    async def _fetch(self, trial: Trial, attempt: Attempt, *, first: bool) -> list[Addressed]:
         """Do the job; return what is to be appended. Raises HostBusy or _TryAgain."""
+        job, tried = trial.job, trial.attempts
         source = self.deps.sources.get(job.source)
         try:
             if source is None:
@@ -167,21 +177,41 @@ class Fetcher:
             if isinstance(job, FetchSource):
                 return await self._document(source, job, attempt)
             return await self._page(source, job, attempt)
+        except HostBusy as busy:
+            if not self._lapses(job, busy.seconds):
+                raise
+            late = Unfetched(FetchProblem.GIVEN_UP, "its turn comes too late")
+            return self._noted(late, trial, attempt)
         except Unfetched as error:
-            return await self._unfetched(error, source, job, attempt, tried)
+            return await self._unfetched(error, source, trial, attempt)
 
     async def _unfetched(
-        self, error: Unfetched, source: Source | None, job: Job, attempt: Attempt, tried: int
+        self, error: Unfetched, source: Source | None, trial: Trial, attempt: Attempt
     ) -> list[Addressed]:
         """Return the note of a failure; none if a browser has the job now. Raises _TryAgain."""
         if source is not None and self._wants_browser(source, error):
-            await self.deps.jobs.put("browser", job)
+            await self.deps.jobs.put("browser", trial.job)
             return []
-        if isinstance(job, FetchPage) and error.passing:
-            if tried < JOB_ATTEMPTS:
-                raise _TryAgain
-            error = Unfetched(FetchProblem.GIVEN_UP, error.problem.value, error.status)
-        return [self.deps.journal.failed(attempt, error)]
+        if attempt.page and error.passing and trial.attempts < JOB_ATTEMPTS:
+            raise _TryAgain
+        return self._noted(error, trial, attempt)
+
+    def _noted(self, error: Unfetched, trial: Trial, attempt: Attempt) -> list[Addressed]:
+        """Return what a failure leaves on the log, which for a job given up is a dead letter."""
+        journal = self.deps.journal
+        if not attempt.page and error.problem is not FetchProblem.GIVEN_UP:
+            return [journal.failed(attempt, error)]
+        told = error
+        if attempt.page and error.passing:
+            told = Unfetched(FetchProblem.GIVEN_UP, error.problem.value, error.status)
+        return [journal.failed(attempt, told), journal.given_up(attempt, trial, error)]
+
+    def _lapses(self, job: Job, seconds: float) -> bool:
+        """Tell whether the queue will have dropped a page's job, silently, in `seconds`."""
+        if not isinstance(job, FetchPage):
+            return False
+        age_ns = self.deps.journal.clock.now_ns() - job.asked_ns
+        return age_ns / SECOND_NS + seconds >= JOB_LIFE_S
 
     def _wants_browser(self, source: Source, error: Unfetched) -> bool:
         """Tell whether a page that showed nothing may show something to a browser."""
@@ -290,6 +320,16 @@ def _job_in(delivery: Delivery) -> Job | None:
         log_.warning("job for no source dropped", seq=delivery.sequence)
         return None
     return job
+
+
+def _queue_of(delivery: Delivery) -> QueueName:
+    match subjects.last_token(delivery.subject):
+        case "source":
+            return "source"
+        case "browser":
+            return "browser"
+        case _:
+            return "page"
 
 
 def _name(job: Job, url: str) -> str:

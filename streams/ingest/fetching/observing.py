@@ -13,11 +13,12 @@ from schemas import articles, subjects
 from schemas.chain import digest
 from schemas.codec import Message, encode
 from schemas.errors import InputError, OperatingError
-from schemas.jobs import FetchSource
+from schemas.jobs import FetchSource, Job, QueueName
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import (
     OBSERVATIONS,
     ArticleObserved,
+    JobGivenUp,
     ListedItem,
     SourceFetched,
     SourceListed,
@@ -176,6 +177,14 @@ class Attempt(NamedTuple):
         )
 
 
+class Trial(NamedTuple):
+    """How often a job was tried, and from which queue it came."""
+
+    job: Job
+    queue: QueueName
+    attempts: int
+
+
 class FetchJournal:
     """Reads and appends what the log has of fetches. `raw` is None if no bytes are kept."""
 
@@ -245,6 +254,21 @@ class FetchJournal:
         """Return that a fetch brought nothing, and why."""
         seen = attempt.failed(self.clock.now_ns(), error)
         return subjects.fetches(self._log.shard, attempt.source), seen
+
+    def given_up(self, attempt: Attempt, trial: Trial, error: Unfetched) -> Addressed:
+        """Return that a job leaves its queue undone, and why."""
+        letter = JobGivenUp(
+            source=attempt.source,
+            url=attempt.url,
+            job=trial.job,
+            queue=trial.queue,
+            attempts=trial.attempts,
+            reason=error.problem.value,
+            detail=error.detail,
+            status=error.status,
+            given_up_ns=self.clock.now_ns(),
+        )
+        return subjects.job_fates(self._log.shard, attempt.source), letter
 
     # -- keeping and appending -----------------------------------------------------------
 

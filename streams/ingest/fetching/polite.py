@@ -70,9 +70,7 @@ class Polite:
                 # A redirect within a host is the same visit. A redirect to another host waits
                 # longer for its turn: HostBusy would mean asking the first host again.
                 if host not in visited:
-                    delay_s = self._delay_s(source, rules)
-                    goes = _precedence(source, url, is_document=is_document)
-                    turn = self.throttle.turn(host, delay_s, who, goes, held_s)
+                    turn = self.turn(source, url, rules, who, held_s, is_document=is_document)
                     await stack.enter_async_context(turn)
                 visited.add(host)
                 held_s = MAX_HELD_REDIRECT_S
@@ -100,8 +98,20 @@ class Polite:
             raise Unfetched(FetchProblem.ROBOTS, refusal)
         return rules
 
-    def _delay_s(self, source: Source, rules: RobotsRules) -> float:
-        return max(float(source.crawl_delay_s), rules.delay_s)
+    def turn(
+        self,
+        source: Source,
+        url: str,
+        rules: RobotsRules,
+        who: str,
+        held_s: float = MAX_HELD_TURN_S,
+        *,
+        is_document: bool,
+    ) -> contextlib.AbstractAsyncContextManager[None]:
+        """Wait for a turn at the host of `url` and hold it. See `Throttle.turn`."""
+        delay_s = max(float(source.crawl_delay_s), rules.delay_s)
+        goes = _precedence(source, url, is_document=is_document)
+        return self.throttle.turn(host_of(url), delay_s, who, goes, held_s)
 
     def _good(self, response: HttpResponse) -> HttpResponse:
         if 200 <= response.status < 300 or response.status == _NOT_MODIFIED:

@@ -4,17 +4,17 @@ Scheduler and fetcher put jobs into it, and so does the gateway for programs tha
 for pages. Bus (`jobs/services.py`) hands them out.
 """
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 from nats.aio.client import Client
+from nats.errors import Error as NatsError
 
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import LogUnavailable
-from schemas.jobs import Job
+from schemas.jobs import QUEUES, Job, QueueName
+from schemas.limits import LOG_REQUEST_TIMEOUT_S
 from streams.log.nats_client import store
-
-QueueName = Literal["source", "page", "browser"]
 
 
 class JobQueue(Protocol):
@@ -46,6 +46,17 @@ class NatsJobQueue:
             # With one id for all queues the browser's copy of a job would count as a repetition.
             f"{queue}:{job_id}" if job_id else "",
         )
+
+    async def waiting(self) -> dict[QueueName, int]:
+        """Return how many jobs wait in each queue or are being done. Raises LogUnavailable."""
+        stream = subjects.jobs_stream(self._shard)
+        try:
+            js = self._client.jetstream(timeout=LOG_REQUEST_TIMEOUT_S)
+            info = await js.stream_info(stream, subjects_filter=subjects.jobs(self._shard, "*"))
+        except (NatsError, TimeoutError) as error:
+            raise LogUnavailable(f"{stream}: {type(error).__name__}") from error
+        found = info.state.subjects or {}
+        return {queue: found.get(subjects.jobs(self._shard, queue), 0) for queue in QUEUES}
 
 
 class NoJobQueue:

@@ -14,22 +14,15 @@ from typing import Final, NamedTuple
 from schemas.chain import digest
 from schemas.units import WEIGHT_ONE_BP
 from streams.ingest.limits import MAX_KEYWORDS_LISTED
-from streams.ingest.measuring.tokens import words
+from streams.ingest.measuring.composition import compose
+from streams.ingest.measuring.shifters import shifters
+from streams.ingest.measuring.tokens import Phrases, words
 
 MAX_WEIGHT: Final = 100
-_NEGATIONS: Final = frozenset(
-    (
-        *("no", "not", "never", "neither", "nor", "without", "cannot"),
-        *("deny", "denies", "denied", "denying"),
-        *("avoid", "avoids", "avoided", "avert", "averts", "averted"),
-        *("prevent", "prevents", "prevented", "unlikely", "barely", "hardly"),
-    )
-)
-_REACH: Final = 3
-"""How many words after a negation it still holds, as in VADER."""
-_NEGATED_PERCENT: Final = -75
 _EVIDENCE: Final = 50
 """Added to the size of a sentence's keywords: one keyword of weight 50 scores a half."""
+_LEAST: Final = 30
+"""The weight of news for which the list has no word."""
 
 
 class Keyword(NamedTuple):
@@ -53,12 +46,12 @@ class Keywords:
     def __init__(self, text: str | None = None) -> None:
         if text is None:
             text = (files(__package__) / "keywords.tsv").read_text(encoding="utf-8")
-        self.name = f"keywords/{digest(text.encode())}"
+        self.name = f"keywords/2/{digest(text.encode())}/{shifters().digest}"
         self._terms: dict[tuple[str, ...], Keyword] = {}
         for line in text.splitlines():
             if not line.startswith("#"):
                 self._add(line)
-        self._longest = max(map(len, self._terms), default=0)
+        self._phrases = Phrases(self._terms)
 
     def _add(self, line: str) -> None:
         forms, weight, kind = line.split("\t")
@@ -87,36 +80,36 @@ class Keywords:
         terms: dict[str, None] = {}
         total_bp = 0
         for sentence in sentences:
-            weights = self._in_sentence(words(sentence))
+            weights = self._in_sentence(sentence)
             terms.update(dict.fromkeys(weights))
             total, size = sum(weights.values()), sum(map(abs, weights.values()))
             total_bp += round(total * WEIGHT_ONE_BP / (size + _EVIDENCE))
         score_bp = round(total_bp / max(1, len(sentences)))
         return Found(score_bp, list(terms)[:MAX_KEYWORDS_LISTED])
 
-    def _in_sentence(self, given: list[str]) -> dict[str, int]:
-        """Return the keywords of one sentence, by their listed names, with their weights there."""
+    def _in_sentence(self, sentence: str) -> dict[str, int]:
+        """Return the terms of one sentence with their weights there."""
         found: dict[str, int] = {}
-        position = 0
-        while position < len(given):
-            length, term = self._longest_at(given, position)
-            if term is None:
-                position += 1
-                continue
-            if any(map(_negates, given[max(0, position - _REACH) : position])):
-                found[f"not {term.name}"] = round(term.weight * _NEGATED_PERCENT / 100)
-            else:
-                found[term.name] = term.weight
-            position += length
+        for clause in shifters().clauses(sentence):
+            given = clause.given
+            terms, weights = self._listed(given)
+            for valence, places in compose(clause, weights, _LEAST):
+                term = terms[places[0]]
+                if term is None or len(places) > 1:
+                    name = " ".join(given[one] for one in places)
+                else:
+                    name = term.name if valence * term.weight > 0 else f"not {term.name}"
+                found[name] = round(clause.weight * valence)
         return found
 
-    def _longest_at(self, given: list[str], position: int) -> tuple[int, Keyword | None]:
-        for length in range(min(self._longest, len(given) - position), 0, -1):
-            term = self._terms.get(tuple(given[position : position + length]))
+    def _listed(self, given: Sequence[str]) -> tuple[list[Keyword | None], list[float]]:
+        """Return the keyword that begins at each word, and its weight."""
+        terms: list[Keyword | None] = [None] * len(given)
+        weights = [0.0] * len(given)
+        place = 0
+        while place < len(given):
+            length, term = self._phrases.at(given, place)
             if term is not None:
-                return length, term
-        return 0, None
-
-
-def _negates(word: str) -> bool:
-    return word in _NEGATIONS or word.endswith("n't")
+                terms[place], weights[place] = term, term.weight
+            place += max(1, length)
+        return terms, weights

@@ -21,6 +21,8 @@ from streams.ingest.measuring.sentiment import Sentiment
 from streams.ingest.measuring.tokens import sentences
 
 COLUMNS: Final = ("mean_rating", "text")
+CLEAR: Final = 1.0
+"""From which mean rating on, to either side, people agree on the sign."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,13 +30,15 @@ Floats = npt.NDArray[np.float64]
 class Agreement(NamedTuple):
     """Correlation of one measure with the ratings; 0 if either never varies.
 
-    `silent_bp` is how many of ten thousand texts the measure gives 0 for.
+    `silent_bp` is how many of ten thousand texts the measure gives 0 for; `right_bp`, of those
+    rated CLEAR or beyond, how many it gives the rating's sign.
     """
 
     measure: str
     pearson: float
     spearman: float
     silent_bp: int
+    right_bp: int
 
 
 class AgreementReport(NamedTuple):
@@ -53,12 +57,12 @@ def correlate(path: Path, scoring: Scoring | None = None) -> AgreementReport:
     rated = _read(path)
     ratings = np.array([rating for rating, _ in rated])
     sentiment, keywords, scoring = Sentiment(), Keywords(), scoring or Scoring()
-    tones, found = [], []
+    tones, found, quick = [], [], []
     for _, text in rated:
         said = sentences(text)
         tones.append(sentiment.of(said))
         found.append(keywords.of(said).score_bp)
-    quick = [_quick(tone, words, scoring) for tone, words in zip(tones, found, strict=True)]
+        quick.append(full_quick_bp(tones[-1], found[-1], scoring))
     measures = {"sentiment": tones, "keywords": found, "quick_score": quick}
     agreements = [_agreement(name, values, ratings) for name, values in measures.items()]
     return AgreementReport(len(rated), keywords.name, agreements)
@@ -78,7 +82,7 @@ def _read(path: Path) -> list[tuple[float, str]]:
     return rated
 
 
-def _quick(sentiment_bp: int, keywords_bp: int, scoring: Scoring) -> int:
+def full_quick_bp(sentiment_bp: int, keywords_bp: int, scoring: Scoring) -> int:
     """Return quick_score of a text whose subject is named in full."""
     said = scoring.quick_sentiment_bp * sentiment_bp + scoring.quick_keywords_bp * keywords_bp
     if said == 0:
@@ -90,8 +94,11 @@ def _quick(sentiment_bp: int, keywords_bp: int, scoring: Scoring) -> int:
 def _agreement(measure: str, values: Sequence[int], ratings: Floats) -> Agreement:
     given = np.array(values, np.float64)
     silent = int(np.count_nonzero(given == 0)) * WEIGHT_ONE_BP // len(given)
+    clear = np.abs(ratings) >= CLEAR
+    right = int(np.count_nonzero(np.sign(given[clear]) == np.sign(ratings[clear])))
+    right_bp = right * WEIGHT_ONE_BP // max(1, int(np.count_nonzero(clear)))
     spearman = pearson(_ranks(given), _ranks(ratings))
-    return Agreement(measure, pearson(given, ratings), spearman, silent)
+    return Agreement(measure, pearson(given, ratings), spearman, silent, right_bp)
 
 
 def pearson(one: Floats, other: Floats) -> float:

@@ -56,7 +56,7 @@ def test_each_command_has_help_and_json(words: tuple[str, ...]) -> None:
     done = CliRunner().invoke(app, [*words, "--help"])
     assert done.exit_code == 0
     assert "Usage:" in done.output
-    assert ("--json" in done.output) == (words != ("up",))
+    assert ("--json" in done.output) == (words not in (("up",), ("runner",)))
 
 
 @pytest.mark.parametrize("alias", ['"Fed', "“Fed” bank", "!!!"])

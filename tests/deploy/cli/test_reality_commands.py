@@ -21,11 +21,14 @@ from deploy.venue import keys
 from projections.api import reality_models as told
 from schemas import decisions
 from schemas.chain import digest
+from schemas.codec import encode
 from schemas.errors import EverythingError, InputError
-from schemas.observations import OBSERVATIONS, ArticleObserved
+from schemas.jobs import FetchPage, job_name
+from schemas.observations import OBSERVATIONS, ArticleObserved, JobGivenUp, JobRetried
 from schemas.sources import Source
 from tests.streams.gateway.house import SYMBOL, House, open_house
 from tests.streams.gateway.test_real import RealClock, served
+from tests.streams.gateway.test_services import ScriptedQueue
 
 WHEN = "2026-11-20T18:02:03.000000Z"
 PROPOSAL = '{"symbol":"RAIN-OSLO"}'
@@ -163,6 +166,45 @@ MODE = told.LlmModeOut(
 )
 
 
+LETTER = JobGivenUp(
+    source="feed",
+    url="https://feed.example/2",
+    job=FetchPage(
+        source="feed",
+        url="https://feed.example/2",
+        title=HOSTILE,
+        language="",
+        published_ns=None,
+        wanted_by="",
+        asked_ns=1,
+    ),
+    queue="page",
+    attempts=5,
+    reason="http_status",
+    detail="",
+    status=503,
+    given_up_ns=1,
+)
+JOB = told.JobRowOut(
+    job=job_name(LETTER.source, LETTER.url),
+    source=LETTER.source,
+    url=LETTER.url,
+    what="page",
+    title=HOSTILE,
+    wanted_by="",
+    status="dead",
+    queue="page",
+    attempts=5,
+    reason="http_status",
+    detail="",
+    http_status=503,
+    given_up=9,
+    given_up_at=WHEN,
+    retried_by=None,
+    retry_reason=None,
+    retried_at=None,
+    sequence=9,
+)
 DAY = told.LedgerDayOut(
     symbol=SYMBOL,
     day="2026-11-20",
@@ -184,6 +226,7 @@ class Tables:
     def __init__(self) -> None:
         self.sources: dict[str, told.SourceOut] = {}
         self.review: Callable[[], told.ReviewOut] = review_out
+        self.job = JOB
 
     def router(self) -> APIRouter:
         router = APIRouter()
@@ -198,6 +241,8 @@ class Tables:
         router.get("/market/{symbol}")(lambda: {"market": prices})
         router.get("/market/{symbol}/events")(lambda: {"events": [EVENT]})
         router.get("/articles")(lambda: {"articles": [ARTICLE]})
+        router.get("/jobs")(lambda: {"jobs": [self.job]})
+        router.get("/jobs/{job}")(lambda: {"job": self.job})
         router.get("/llm-calls")(lambda: {"mode": MODE, "calls": []})
         return router
 
@@ -352,6 +397,30 @@ async def test_a_source_pushes(person: Person) -> None:
     for wrong in (("--published", "soon"), ("--url", "nowhere"), ("--id", "a b")):
         with pytest.raises(InputError):
             await person.run(*article, *wrong)
+
+
+async def test_jobs_say_why_they_were_given_up(person: Person) -> None:
+    shown = (await person.run("jobs", "--status", "dead")).stdout
+    row = f"{JOB.job}  dead    2026-11-20 18:02  feed           5  http_status 503  {JOB.url}"
+    assert row in shown, shown
+    (job,) = await person.json("jobs", "--source", "feed", "--reason", "http_status")
+    assert job["job"] == JOB.job
+
+
+async def test_a_job_is_tried_again(person: Person) -> None:
+    queue = person.house.context.jobs = ScriptedQueue()
+    log = person.house.server.connect("fetcher")
+    given_up = await log.send("main.obs-job.feed", encode(LETTER))
+    person.tables.job = JOB.model_copy(update={"given_up": given_up})
+    command = ("admin", "retry-job", JOB.job, "--reason", "the site is back")
+    done = await person.json(*command)
+    stored = person.house.server.get(done["sequence"])
+    assert stored is not None
+    said = OBSERVATIONS.decode(stored.payload)
+    assert isinstance(said, JobRetried)
+    assert (said.given_up, said.reason) == (given_up, "the site is back")
+    assert list(queue.jobs) == [f"retry:{done['sequence']}"]
+    assert f"{JOB.job} is tried again" in (await person.run(*command)).stdout
 
 
 async def test_reviews_show_their_evidence(person: Person) -> None:

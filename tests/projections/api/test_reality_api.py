@@ -295,3 +295,42 @@ async def test_bad_input(
     api: httpx.AsyncClient, path: str, query: dict[str, Any], status: int, code: str
 ) -> None:
     assert await refused(api, path, **query) == (status, code)
+
+
+async def test_jobs_that_were_given_up(api: httpx.AsyncClient, news: News, story: Story) -> None:
+    found = await pages(api, "/jobs", "jobs")
+    assert {one["url"].rpartition("/")[2]: one["status"] for one in found} == {
+        "dead": "dead",
+        "retried": "retried",
+        "done": "done",
+        "again": "dead",
+    }
+    sequences = [one["sequence"] for one in found]
+    assert sequences == sorted(sequences, reverse=True)
+    dead = await pages(api, "/jobs", "jobs", status="dead")
+    assert [one for one in found if one["status"] == "dead"] == dead
+    robots = await pages(api, "/jobs", "jobs", status="dead", reason="robots")
+    assert [one["url"] for one in robots] == [f"https://{news.sources[0]}.test/again"]
+    assert await pages(api, "/jobs", "jobs", source=news.sources[0]) == found
+    assert await pages(api, "/jobs", "jobs", source=news.sources[1]) == []
+    one = dead[-1]
+    answer = await ok(api, f"/jobs/{one['job']}")
+    assert answer["job"] == one
+    assert (one["attempts"], one["reason"], one["detail"]) == (5, "unreachable", "ConnectTimeout")
+    assert (one["retried_by"], one["retried_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "status", "code"),
+    [
+        ("/jobs/0123456789abcdef", {}, 404, "not_found"),
+        ("/jobs/NOPE", {}, 422, "bad_input"),
+        ("/jobs", {"status": "asked"}, 422, "bad_input"),
+        ("/jobs", {"reason": "';--"}, 422, "bad_input"),
+        ("/jobs", {"limit": 0}, 422, "bad_input"),
+    ],
+)
+async def test_jobs_that_are_none(
+    api: httpx.AsyncClient, path: str, query: dict[str, Any], status: int, code: str
+) -> None:
+    assert await refused(api, path, **query) == (status, code)

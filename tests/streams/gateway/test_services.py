@@ -9,7 +9,7 @@ import pytest
 
 from schemas import articles, decisions
 from schemas.errors import AppendFailed, BadSignature, LogUnavailable
-from schemas.jobs import FetchPage, Job
+from schemas.jobs import FetchPage, Job, QueueName
 from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceSecret, sign_request
 from schemas.sources import Source
@@ -19,7 +19,6 @@ from streams.gateway.limits import NONCE_LIFE_S
 from streams.gateway.nonces import NoNonces
 from streams.gateway.routes import ingest
 from streams.gateway.services import Services
-from streams.ingest.jobs.queue import QueueName
 from tests.simulated.nonces import SimulatedNonces
 from tests.streams.gateway.house import START_NS, House, SetClock, open_house
 

@@ -24,7 +24,7 @@ from streams.ingest.fetching.fetcher import Fetcher
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.services import DONE, Delivery, Later
-from tests.simulated.virtual_time import simulate
+from tests.simulated.virtual_time import START_NS, simulate
 from tests.streams.ingest.fetching.web import Page, feed, html, source
 from tests.streams.ingest.fetching.world import FetchWorld
 
@@ -46,7 +46,7 @@ def page_job(url: str = "https://a.example/1", **told: Any) -> FetchPage:
         "language": "",
         "published_ns": None,
         "wanted_by": "",
-        "asked_ns": 0,
+        "asked_ns": START_NS,
         **told,
     }
     return FetchPage(source="wire", url=url, **fields)
@@ -381,7 +381,7 @@ def test_the_pages_of_a_paywalled_source_are_left_alone() -> None:
         await world.do(due())
         await world.do(page_job())
         assert world.queued.put_in == []
-        article, _, _, refused = await world.seen()
+        article, _, _, refused, _ = await world.seen()
         assert isinstance(article, ArticleObserved) and article.title == "One"
         assert isinstance(refused, SourceFetched) and refused.problem == "restricted"
 
@@ -418,7 +418,7 @@ def test_a_page_that_fails_comes_again_and_is_given_up() -> None:
         assert waits == [5, 10, 20, 40]
         assert await world.seen() == []
         assert await world.do(page_job(), limits.JOB_ATTEMPTS) == DONE
-        (fetched,) = await world.seen()
+        fetched, _ = await world.seen()
         assert isinstance(fetched, SourceFetched)
         assert (fetched.problem, fetched.detail, fetched.status) == ("given_up", "http_status", 503)
 
@@ -429,7 +429,7 @@ def test_a_page_that_is_gone_is_given_up_at_once() -> None:
     async def work() -> None:
         world = FetchWorld(source(FEED))
         assert await world.do(page_job()) == DONE
-        (fetched,) = await world.seen()
+        fetched, _ = await world.seen()
         assert isinstance(fetched, SourceFetched)
         assert (fetched.problem, fetched.status) == ("http_status", 404)
 
@@ -454,7 +454,7 @@ def test_a_job_that_kills_its_process_is_given_up() -> None:
     async def work() -> None:
         world = FetchWorld(source(FEED))
         assert await world.do(page_job(), limits.JOB_DELIVERIES + 1) == DONE
-        (fetched,) = await world.seen()
+        fetched, _ = await world.seen()
         assert isinstance(fetched, SourceFetched)
         assert (fetched.problem, world.asked) == ("given_up", [])
 
@@ -466,7 +466,7 @@ def test_a_job_for_an_unknown_source_waits_and_is_given_up() -> None:
         world = FetchWorld()
         assert await world.do(page_job()) == Later(5)
         assert await world.do(page_job(), limits.JOB_ATTEMPTS) == DONE
-        (fetched,) = await world.seen()
+        fetched, _ = await world.seen()
         assert isinstance(fetched, SourceFetched)
         assert (fetched.problem, fetched.detail) == ("given_up", "unknown source")
 
@@ -556,7 +556,7 @@ def test_a_page_that_shows_nothing_goes_to_the_browser_if_there_is_one(
         without = FetchWorld(source(FEED, kind="html"))
         without.web[FEED] = html("<div id=root></div>")
         await without.do(job)
-        (fetched,) = await without.seen()
+        fetched, *_ = await without.seen()
         assert isinstance(fetched, SourceFetched) and fetched.problem == "no_text"
 
     run(work())

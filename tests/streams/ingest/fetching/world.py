@@ -7,7 +7,7 @@ from schemas import subjects
 from schemas.codec import encode
 from schemas.events import Event
 from schemas.events.governance import SourceAdded, SourceQuarantineSet
-from schemas.jobs import Job
+from schemas.jobs import Job, QueueName
 from schemas.observations import OBSERVATIONS, FetchProblem, Observation, SourceFetched
 from schemas.records import Record, seal
 from schemas.sources import Source
@@ -17,7 +17,6 @@ from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.observing import FetchJournal
 from streams.ingest.fetching.polite import Fetched
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.jobs.queue import QueueName
 from streams.ingest.jobs.registry import KnownSources
 from streams.ingest.jobs.services import Delivery, Verdict
 from streams.ingest.sources.reader import read_here
@@ -145,9 +144,11 @@ class FetchWorld:
         told = {name.lower(): value for name, value in page.headers.items()}
         return Fetched(HttpResponse(url, page.status, told, page.body), "f" * 64)
 
-    async def do(self, job: Job, attempt: int = 1, sequence: int = 1) -> Verdict:
+    async def do(
+        self, job: Job, attempt: int = 1, sequence: int = 1, queue: QueueName = "source"
+    ) -> Verdict:
         """Have the fetcher do `job`."""
-        delivery = Delivery(sequence, "jobs.main.source", encode(job), attempt)
+        delivery = Delivery(sequence, subjects.jobs(SHARD, queue), encode(job), attempt)
         return await self.fetcher.handle(delivery)
 
     async def seen(self) -> list[Observation]:

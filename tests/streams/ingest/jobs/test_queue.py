@@ -38,9 +38,12 @@ async def test_the_real_queue(tmp_path: Path) -> None:
         await jobs.put("page", job(1), "a:1")
         await jobs.put("source", job(1), "a:1")
         assert (await client.jetstream().stream_info("JOBS_main")).state.messages == 2
+        assert await jobs.waiting() == {"source": 1, "page": 1, "browser": 0}
         with pytest.raises(AppendFailed):
             await jobs.put("page", job(3), "a:3")
         await server.kill9()
+        with pytest.raises(LogUnavailable):
+            await jobs.waiting()
         with pytest.raises((LogUnavailable, AppendUnknown)):
             async with asyncio.timeout(20):
                 await jobs.put("page", job(4), "a:4")

@@ -50,7 +50,7 @@ def test_a_fit_article(bench: Bench) -> None:
     assert signals.entities == ["Acme"]
     assert signals.sentiment_bp > 0
     assert signals.keywords_bp > 0
-    assert {"soar", "approve"} <= set(signals.keywords)
+    assert {"shares soar", "approve"} <= set(signals.keywords)
     assert signals.neighbours == []
     said = from_text(signals.embedding).tobytes()
     assert said == WordEmbedding().of(f"{TITLE}\n{TEXT}").tobytes()

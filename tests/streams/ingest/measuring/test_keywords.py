@@ -9,7 +9,7 @@ from tests.streams.ingest.measuring.world import KEYWORDS
 LINES = (
     "win|wins\t60\tgood",
     "loss\t-50\tbad",
-    "loss leader\t20\tgood",
+    "guilty pleasure\t20\tgood",
     "guilty\t-80\tbad",
     "not guilty\t70\tgood",
 )
@@ -43,12 +43,15 @@ def test_what_news_is_made_of_is_on_the_list(word: str) -> None:
         ("They WIN and wins follow.", 5_455, ["win"]),
         ("A loss.", -5_000, ["loss"]),
         ("A win and a loss.", 625, ["win", "loss"]),
-        ("It is no loss.", 4_318, ["not loss"]),
-        ("It wasn't a big loss.", 4_318, ["not loss"]),
+        ("It is no loss.", 5_000, ["no loss"]),
+        ("It wasn't a big loss.", 1_935, ["not loss"]),
+        ("They did not win.", -4_737, ["not win"]),
+        ("Its loss narrows.", 5_000, ["loss narrows"]),
+        ("Sales fall.", -3_750, ["sales fall"]),
         ("No one could ever call it a loss.", -5_000, ["loss"]),
         ("He is guilty.", -6_154, ["guilty"]),
         ("He is not guilty.", 5_833, ["not guilty"]),
-        ("A loss leader.", 2_857, ["loss leader"]),
+        ("A guilty pleasure.", 2_857, ["guilty pleasure"]),
         ("Winter is lossy.", 0, []),
     ],
 )
@@ -74,7 +77,7 @@ def test_bounds(texts: list[list[str]]) -> None:
     assert len(found.terms) <= MAX_KEYWORDS_LISTED
 
 
-@given(st.lists(st.sampled_from(["win", "loss", "not", "the", "guilty"]), max_size=20))
+@given(st.lists(st.sampled_from(["win", "the", "guilty"]), max_size=20))
 def test_the_opposite_list_gives_the_opposite_score(text: list[str]) -> None:
     lines = [line.split("\t") for line in LINES]
     opposite = Keywords("\n".join(f"{a}\t{-int(b)}\t{c}" for a, b, c in lines))
@@ -93,4 +96,4 @@ def test_a_wrong_list_is_refused(line: str) -> None:
 
 def test_the_name_changes_with_the_list() -> None:
     assert Keywords(LIST).name == SMALL.name != Keywords(LIST + "x\t1\ty").name
-    assert len(KEYWORDS.name) == len("keywords/") + 64
+    assert len(KEYWORDS.name) == len("keywords/2/") + 64 + len("/") + 64

@@ -36,6 +36,7 @@ def test_what_people_would_say_agrees(ratings: Path) -> None:
     assert all(one.pearson > 0.8 for one in report.agreements)
     assert found["quick_score"].spearman == pytest.approx(1)
     assert found["keywords"].silent_bp == 2_000
+    assert found["quick_score"].right_bp == 10_000
 
 
 def test_turned_round_it_disagrees(ratings: Path) -> None:
@@ -48,6 +49,7 @@ def test_turned_round_it_disagrees(ratings: Path) -> None:
     for one, other in pairs:
         assert other.pearson == pytest.approx(-one.pearson)
         assert other.spearman == pytest.approx(-one.spearman)
+        assert other.right_bp == 0 < one.right_bp
 
 
 @pytest.mark.parametrize(
