@@ -142,8 +142,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 def _publish(world: World) -> None:
     """Have the venue poll the feed three times, and follow a link to a page with a teaser."""
     web = world.web
-    web.serve("/strike.html?", Document(STRIKE.encode()))
-    row = LINKED.row("", _dates(), f"{web.url}/")
+    web.serve("/strike.html?page=1", Document(STRIKE.encode()))
+    row = LINKED.row("page=1", _dates(), f"{web.url}/")
     linking = f'<rss version="2.0"><channel><title>Links</title>{row}</channel></rss>'
     world.add(
         "linking",
