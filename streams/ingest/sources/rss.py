@@ -1,16 +1,15 @@
-"""RSS and Atom, read by feedparser.
+"""RSS and Atom, read by feedparser, and JSON Feed (`json_feed.py`).
 
-A feed must be well-formed XML without a DTD; there is no lenient reading. feedparser's
-fallback for broken feeds runs regular expressions over the whole text, and entities make a
-large feed out of a small one. The text is decoded here, so that the check and feedparser
-see the same characters.
+What feedparser gets is well-formed XML without a document type, bounded by `FeedCheck`. Its
+own fallback for broken feeds runs regular expressions over the whole text, so a broken feed
+is mended before (`mending.py`), and checked again. The text is decoded here, so that the
+check and feedparser see the same characters.
 """
 
 import calendar
 import io
 import re
 from typing import Any, Final
-from xml.parsers import expat
 
 import feedparser
 
@@ -19,71 +18,29 @@ from schemas.observations import FetchProblem
 from schemas.units import SECOND_NS
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.limits import MAX_FEED_ITEMS, MAX_XML_DEPTH
+from streams.ingest.limits import MAX_FEED_ITEMS
+from streams.ingest.sources import json_feed
 from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.feed_check import CAPTION, FeedCheck
+from streams.ingest.sources.mending import mended
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html
 
-_TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?xml|text/(html|plain)|")
+_TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?(xml|json)|text/(html|plain)|")
 """Types of feeds, and those that misconfigured servers send feeds as."""
-_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
-_FEED_ROOTS: Final = ("rss", "feed", "rdf")
-_ITEMS: Final = ("item", "entry")
-
-
-class _FeedCheck:
-    """Bounds the input of feedparser, which is slow for each item."""
-
-    def __init__(self) -> None:
-        self._parser = expat.ParserCreate("utf-8")
-        self._open: list[str] = []
-        self._items = 0
-        self._rest: tuple[int, list[str]] | None = None
-
-    def run(self, data: bytes) -> bytes:
-        """Return the feed cut after MAX_FEED_ITEMS items, with its elements closed.
-
-        Raises Unfetched unless `data` is a feed in well-formed XML without a DTD.
-        """
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        try:
-            self._parser.Parse(data, True)
-        except (expat.ExpatError, ValueError) as error:
-            raise Unfetched(FetchProblem.BAD_XML, "not well-formed") from error
-        if self._rest is None:
-            return data
-        at, still_open = self._rest
-        return data[:at] + "".join(f"</{name}>" for name in reversed(still_open)).encode()
-
-    def _doctype(self, *_: object) -> None:
-        # This comes before any entity in it is read.
-        raise Unfetched(FetchProblem.DTD, "the feed declares a document type")
-
-    def _start(self, name: str, _: object) -> None:
-        kind = name.rpartition(":")[2].lower()
-        if not self._open and kind not in _FEED_ROOTS:
-            raise Unfetched(FetchProblem.BAD_TYPE, "not a feed")
-        if len(self._open) == MAX_XML_DEPTH:
-            raise Unfetched(FetchProblem.BAD_XML, "nested too deeply")
-        self._items += kind in _ITEMS
-        if self._items > MAX_FEED_ITEMS and self._rest is None:
-            self._rest = (self._parser.CurrentByteIndex, list(self._open))
-        self._open.append(name)
-
-    def _end(self, _: str) -> None:
-        self._open.pop()
+_DECLARATION: Final = re.compile(r"^\s*(?:<\?xml[^>]*\?>)?\s*")
+_MENDABLE: Final = frozenset({FetchProblem.BAD_XML, FetchProblem.BAD_TYPE, FetchProblem.DTD})
 
 
 def read(document: Document) -> list[Item]:
     """Return the first MAX_FEED_ITEMS items of a feed. Raises Unfetched."""
     if _TYPES.fullmatch(document.media_type) is None:
         raise Unfetched(FetchProblem.BAD_TYPE, "not a feed's type")
-    text = _DECLARATION.sub("", decode(document.body, document.charset), count=1).strip()
-    data = text.encode("utf-8", "replace")
+    text = decode(document.body, document.charset)
+    if json_feed.begins_in(text):
+        return json_feed.read(text, document.url)
     parsed = feedparser.parse(
-        io.BytesIO(_FeedCheck().run(data)),
+        io.BytesIO(_checked(text)),
         response_headers={
             "content-type": "application/xml; charset=utf-8",
             "content-location": document.url,
@@ -96,8 +53,26 @@ def read(document: Document) -> list[Item]:
     return [item for item in items if item.title or item.text]
 
 
+def _checked(text: str) -> bytes:
+    """Return the feed as feedparser may have it. Raises Unfetched, with the fault and its line."""
+    start = _DECLARATION.match(text).end()  # type: ignore[union-attr]  # it matches nothing, too
+    feed = text[start:].strip()
+    first_line = text.count("\n", 0, start) + 1
+    try:
+        return FeedCheck(first_line).run(feed.encode("utf-8", "replace"))
+    except Unfetched as fault:
+        if fault.problem not in _MENDABLE:
+            raise
+        better = mended(feed, first_line)
+        if better is None and "<" in feed and fault.problem is not FetchProblem.BAD_TYPE:
+            raise Unfetched(FetchProblem.BAD_TYPE, "not a feed") from fault
+        if better is None:
+            raise
+    return FeedCheck().run(better.encode("utf-8", "replace"))
+
+
 def _item(entry: Any, base: str, spoken: str) -> Item:
-    text = of_html(_longest(entry))
+    text = of_html(_longest(entry)) or of_html(_text(entry.get(CAPTION)))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
     link = absolute(base, _text(entry.get("link")))
     return Item(
@@ -111,7 +86,7 @@ def _item(entry: Any, base: str, spoken: str) -> Item:
 
 
 def _longest(entry: Any) -> str:
-    """Return the content if there is one, else the summary."""
+    """Return the longest of contents and summary, as the item has them in any order."""
     contents = entry.get("content")
     bodies = [_text(one.get("value")) for one in contents] if isinstance(contents, list) else []
     return max([*bodies, _text(entry.get("summary"))], key=len)
