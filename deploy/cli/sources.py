@@ -233,6 +233,8 @@ def _fetched(last: dict[str, Any] | None) -> str:
     why = last["problem"] or last["outcome"]
     if last["status"] >= 400:
         why += f" {last['status']}"
+    if last["detail"]:
+        why += f": {last['detail']}"
     return f"{minute(last['at'])} {why}"
 
 

@@ -37,7 +37,7 @@ READ_WALL_S: Final = 30
 MAX_XML_DEPTH: Final = 100
 MAX_XML_ENTITY_CHARS: Final = 64
 """Length of what an entity of a feed may stand for. A longer one is refused."""
-MAX_MENDED_PARTS: Final = 500_000
+MAX_MENDED_PARTS: Final = 200_000
 """Tags, attributes and references in a broken feed. One with more is not mended."""
 MAX_JSON_LD_NODES: Final = 10_000
 MAX_READER_BYTES: Final = 1024 * 1024 * 1024

@@ -178,6 +178,8 @@ class Fetcher:
             if tried < JOB_ATTEMPTS:
                 raise _TryAgain
             error = Unfetched(FetchProblem.GIVEN_UP, error.problem.value, error.status)
+        told = {"source": job.source, "problem": error.problem.value, "detail": error.detail}
+        log_.warning("nothing fetched", **told, status=error.status)
         return [self.deps.journal.failed(attempt, error)]
 
     def _wants_browser(self, source: Source, error: Unfetched) -> bool:
