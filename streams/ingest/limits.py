@@ -5,6 +5,8 @@ from typing import Final
 # -- fetching --------------------------------------------------------------------------
 MAX_FEED_ITEMS: Final = 200
 """Items that are read of one document. A feed has its newest first."""
+MAX_SITEMAP_PARTS: Final = 3
+"""Sitemaps that are fetched of an index at each poll. Each takes a turn at the host."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 MAX_ROBOTS_BYTES: Final = 512 * 1024
@@ -29,7 +31,7 @@ MAX_THROTTLED_HOSTS: Final = 10_000
 MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
-"""The same for the host that a redirect leads to."""
+"""The same for the host that a redirect leads to, and for the parts of a document."""
 READ_DOCUMENT_S: Final = 5
 """Processor seconds that the reader may use for one document before it is killed."""
 READ_WALL_S: Final = 30

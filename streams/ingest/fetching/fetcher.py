@@ -25,7 +25,7 @@ One fetch, from the queue to the log:
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import structlog
@@ -46,11 +46,19 @@ from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import KnownSources
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict, backoff_s
-from streams.ingest.limits import JOB_ATTEMPTS, JOB_DELIVERIES, MAX_ACK_PENDING
+from streams.ingest.limits import (
+    JOB_ATTEMPTS,
+    JOB_DELIVERIES,
+    MAX_ACK_PENDING,
+    MAX_FEED_ITEMS,
+    MAX_HELD_REDIRECT_S,
+)
 from streams.ingest.sources import KINDS
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line
 from streams.ingest.sources.reader import Read
+from streams.ingest.sources.sitemap import newest
+from streams.log.ports import Clock
 
 _NOT_MODIFIED: Final = 304
 
@@ -82,6 +90,42 @@ class Downloader(NamedTuple):
             selector=source.link_selector,
         )
         return await self.read(reading, document)
+
+    async def parts(self, kind: Kind, response: HttpResponse, source: Source) -> list[Item]:
+        """Return the links to the parts of a document that only lists them. Raises Unfetched."""
+        if not kind.parts or response.status == _NOT_MODIFIED:
+            return []
+        return await self.items(kind.parts, response, source)
+
+    async def items_of(
+        self, kind: Kind, parts: Sequence[Item], source: Source, clock: Clock
+    ) -> list[Item]:
+        """Return the items of all parts that can be had, newest first. Raises Unfetched if none."""
+        found: list[Item] = []
+        failures: list[Unfetched] = []
+        for part in parts:
+            try:
+                response = await self._part(part.link, source, clock)
+                found += await self.items(kind.reading, response, source)
+            except Unfetched as error:
+                failures.append(error)
+        if len(failures) == len(parts):
+            raise failures[0]
+        return newest(found)[:MAX_FEED_ITEMS]
+
+    async def _part(self, url: str, source: Source, clock: Clock) -> HttpResponse:
+        """Wait for a turn here: a job that came again would ask for the whole anew."""
+        who = f"{source.source}@{url}"
+        try:
+            return (await self.get(source, url, who, {})).response
+        except HostBusy as busy:
+            if busy.seconds > MAX_HELD_REDIRECT_S:
+                raise Unfetched(FetchProblem.TOO_SLOW, "the next turn is too far off") from busy
+            await clock.sleep(busy.seconds)
+        try:
+            return (await self.get(source, url, who, {})).response
+        except HostBusy as busy:
+            raise Unfetched(FetchProblem.TOO_SLOW, "the turn passed") from busy
 
 
 class FetcherDeps(NamedTuple):
@@ -186,7 +230,7 @@ class Fetcher:
         """Tell whether a page that showed nothing may show something to a browser."""
         return (
             error.problem is FetchProblem.NO_TEXT
-            and source.kind == "html"
+            and source.kind in ("html", "sitemap")
             and self.deps.has_browser
             and not self.deps.downloader.renders
         )
@@ -205,9 +249,11 @@ class Fetcher:
         fetched = await downloader.get(
             source, source.url, _name(job, source.url), observing.conditions(last)
         )
-        if last is not None and _is_unchanged(fetched.response, last):
+        parts = await downloader.parts(kind, fetched.response, source)
+        are_dated = all(part.published_ns is not None for part in parts)
+        if last is not None and are_dated and _is_unchanged(fetched.response, last):
             return [journal.ended(attempt, fetched, outcome="unchanged", items=len(last.items))]
-        items = await downloader.items(kind.reading, fetched.response, source)
+        items = await self._items(source, kind, fetched.response, parts)
         fresh = observing.unseen(items, last)
         follows = kind.follows(source)
         for item in fresh:
@@ -215,11 +261,25 @@ class Fetcher:
                 await self._ask_for(source, kind, item)
         texts = [item for item in fresh if not (follows and item.link)]
         how = await self._provenance(source, kind.via, fetched, wanted=bool(texts))
+        # An index without dates may stay as it is while its parts change: it is asked for in full.
+        remembered = fetched.response if are_dated else fetched.response._replace(headers={})
         return [
             *(journal.article(source, item, how) for item in texts),
-            journal.listing(source, items, fetched.response, how.observed_ns),
+            journal.listing(source, items, remembered, how.observed_ns),
             journal.ended(attempt, fetched, items=len(items), new_articles=len(fresh)),
         ]
+
+    async def _items(
+        self, source: Source, kind: Kind, response: HttpResponse, parts: Sequence[Item]
+    ) -> list[Item]:
+        """Return the items of a document or of its parts that say anything. Raises Unfetched."""
+        if parts:
+            clock = self.deps.journal.clock
+            items = await self.deps.downloader.items_of(kind, parts, source, clock)
+        else:
+            items = await self.deps.downloader.items(kind.reading, response, source)
+        follows = kind.follows(source)
+        return [item for item in items if follows or item.title or item.text]
 
     async def _ask_for(self, source: Source, kind: Kind, item: Item) -> None:
         job = FetchPage(

@@ -31,6 +31,7 @@ _CAPTION_NAMESPACES: Final = {
     "http://www.itunes.com/dtds/podcast-1.0.dtd": "itunes",
 }
 """Namespaces with captions by their usual prefix: lower case, without a slash at the end."""
+_DECLARATION: Final = re.compile(r"^\s*(?:<\?xml[^>]*\?>)?\s*")
 _START_TAG: Final = re.compile(rb"""<(?:[^>"']|"[^"]*+"|'[^']*+')*+>""")
 _END_TAG: Final = re.compile(rb"</[^>]*+>")
 
@@ -38,6 +39,12 @@ _END_TAG: Final = re.compile(rb"</[^>]*+>")
 def local_name(name: str) -> str:
     """Return an element's name without its prefix, in lower case."""
     return name.rpartition(":")[2].lower()
+
+
+def behind_declaration(text: str) -> tuple[str, int]:
+    """Return the XML in `text` without its declaration, and the line in which it begins."""
+    start = _DECLARATION.match(text).end()  # type: ignore[union-attr]  # it matches nothing, too
+    return text[start:].strip(), text.count("\n", 0, start) + 1
 
 
 def fault_at(problem: FetchProblem, line: int, items: int, kind: str) -> Unfetched:

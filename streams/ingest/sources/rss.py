@@ -21,14 +21,13 @@ from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS
 from streams.ingest.sources import json_feed
 from streams.ingest.sources.charsets import decode
-from streams.ingest.sources.feed_check import CAPTION, FeedCheck
+from streams.ingest.sources.feed_check import CAPTION, FeedCheck, behind_declaration
 from streams.ingest.sources.mending import mended
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html
 
 _TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?(xml|json)|text/(html|plain)|")
 """Types of feeds, and those that misconfigured servers send feeds as."""
-_DECLARATION: Final = re.compile(r"^\s*(?:<\?xml[^>]*\?>)?\s*")
 _MENDABLE: Final = frozenset({FetchProblem.BAD_XML, FetchProblem.BAD_TYPE, FetchProblem.DTD})
 
 
@@ -55,9 +54,7 @@ def read(document: Document) -> list[Item]:
 
 def _checked(text: str) -> bytes:
     """Return the feed as feedparser may have it. Raises Unfetched, with the fault and its line."""
-    start = _DECLARATION.match(text).end()  # type: ignore[union-attr]  # it matches nothing, too
-    feed = text[start:].strip()
-    first_line = text.count("\n", 0, start) + 1
+    feed, first_line = behind_declaration(text)
     try:
         return FeedCheck(first_line).run(feed.encode("utf-8", "replace"))
     except Unfetched as fault:
