@@ -6,12 +6,16 @@ address, as many people may sit behind neighbouring ones.
 """
 
 import ipaddress
+from functools import lru_cache
 from typing import Final
 
 _IPV4_BITS: Final = 24
 _IPV6_BITS: Final = 64
+_MAX_KNOWN: Final = 1_024
+"""The networks used last are remembered: parsing costs more than the rest of an admission."""
 
 
+@lru_cache(_MAX_KNOWN)
 def client_network(address: str) -> str:
     """Return the network of an address: /24 of IPv4, /64 of IPv6; "" for what is no address.
 
@@ -27,6 +31,7 @@ def client_network(address: str) -> str:
     return str(ipaddress.ip_network((parsed, bits), strict=False))
 
 
+@lru_cache(_MAX_KNOWN)
 def client_share(address: str) -> str:
     """Return by what the connections of an address are counted: itself, or its IPv6 /64.
 

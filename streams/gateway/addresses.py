@@ -3,11 +3,15 @@
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 _LOOPBACK_NAMES: Final = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 _HOST: Final = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+)(?::[0-9]{0,5})?")
 _MAX_SEEN: Final = 64
+_MAX_KNOWN: Final = 1_024
+_MAX_ADDRESS_CHARS: Final = 64
+"""More is no address, and is not remembered."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -51,11 +55,14 @@ class TrustedProxies:
 
     def __init__(self, networks: Iterable[str] = ()) -> None:
         self._networks = [ipaddress.ip_network(network, strict=False) for network in networks]
+        # parsing an address costs a request 2 percent
+        self._is_proxy = lru_cache(_MAX_KNOWN)(self._parsed_is_proxy)
 
     def trusts(self, address: str) -> bool:
         """Tell whether `address` is a proxy's."""
-        if not self._networks:
-            return False
+        return bool(self._networks) and self._is_proxy(address)
+
+    def _parsed_is_proxy(self, address: str) -> bool:
         try:
             parsed = ipaddress.ip_address(address)
         except ValueError:
@@ -65,13 +72,18 @@ class TrustedProxies:
     def client(self, headers: Headers) -> str | None:
         """Return whom a proxy's request is from, None when it is the proxy's own."""
         forwarded = b",".join([value for name, value in headers if name == b"x-forwarded-for"])
+        if not forwarded:
+            return None
         for part in reversed(forwarded.decode("latin-1").split(",")):
             address = part.strip()
+            if len(address) > _MAX_ADDRESS_CHARS:
+                return None
             if not self.trusts(address):
                 return _address(address)
         return None
 
 
+@lru_cache(_MAX_KNOWN)
 def _address(text: str) -> str | None:
     try:
         return str(ipaddress.ip_address(text))

@@ -20,7 +20,6 @@ from schemas.decisions import (
     Mint,
     SignedDecision,
 )
-from schemas.limits import MAX_ATOMIC_BATCH
 from schemas.policy import SEED_PLAN, Policy
 from schemas.sources import Source
 from schemas.units import HOUR_NS
@@ -87,9 +86,10 @@ class Founder:
         return await self._append([self._decision(kind, **given) for given in fields])
 
     async def _append(self, messages: list[tuple[str, bytes]]) -> int:
+        # one by one: the log may have no room for another batch while others hold theirs open
         last = 0
-        for start in range(0, len(messages), MAX_ATOMIC_BATCH):
-            last = await self._log.append_batch(messages[start : start + MAX_ATOMIC_BATCH])
+        for subject, payload in messages:
+            last = await self._log.send(subject, payload)
         return last
 
     async def _until_known(self) -> None:

@@ -20,7 +20,7 @@ from tests.siege.attacks import BY_NAME
 from tests.siege.ground import Acting, Deed, Ground, Tally
 
 NICENESS: Final = 19
-_GRACE_S: Final = 30
+_GRACE_S: Final = 75
 _FILES: Final = 8_192
 
 
