@@ -114,7 +114,7 @@ class Downloader(NamedTuple):
         return newest(found)[:MAX_FEED_ITEMS]
 
     async def _part(self, url: str, source: Source, clock: Clock) -> HttpResponse:
-        """Wait for a turn here: a job that came again would ask for the whole anew."""
+        """Wait for a turn here: a job that came again would ask for the index each time."""
         who = f"{source.source}@{url}"
         try:
             return (await self.get(source, url, who, {})).response

@@ -78,11 +78,19 @@ class FeedCheck:
             self._parser.Parse(data, True)
         except expat.ExpatError as error:
             raise self._fault(FetchProblem.BAD_XML, expat.ErrorString(error.code)) from error
-        except ValueError as error:
-            raise self._fault(FetchProblem.BAD_XML, "not well-formed") from error
+        self._check_prefixes(data)
         at, still_open = self._rest or (len(data), [])
         end_tags = "".join(f"</{name}>" for name in reversed(still_open)).encode()
         return self._with_captions_named(data[:at]) + end_tags
+
+    def _check_prefixes(self, data: bytes) -> None:
+        """Check the namespaces, without which feedparser falls back on its own way."""
+        try:
+            expat.ParserCreate("utf-8", namespace_separator=" ").Parse(data, True)
+        except expat.ExpatError as error:
+            line = self._first_line + error.lineno - 1
+            kind = expat.ErrorString(error.code)
+            raise fault_at(FetchProblem.BAD_XML, line, 0, kind) from error
 
     def _with_captions_named(self, data: bytes) -> bytes:
         pieces, done = [], 0
@@ -113,12 +121,15 @@ class FeedCheck:
         self._items += kind in ITEMS
         if self._items > MAX_FEED_ITEMS and self._rest is None:
             self._rest = (self._parser.CurrentByteIndex, list(self._open))
+        self._declare(attributes)
+        self._note_caption(name, starts=True)
+        self._open.append(name)
+
+    def _declare(self, attributes: Mapping[str, str]) -> None:
         for attribute, uri in attributes.items():
             usual = _CAPTION_NAMESPACES.get(uri.strip().rstrip("/").lower())
             if usual is not None and attribute.startswith("xmlns:"):
                 self._prefixes[attribute.removeprefix("xmlns:")] = usual
-        self._note_caption(name, starts=True)
-        self._open.append(name)
 
     def _end(self, name: str) -> None:
         self._open.pop()

@@ -75,7 +75,7 @@ _USUAL_PREFIXES: Final = {
 _XML_OWN: Final = ("http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/")
 
 
-class _Tag(NamedTuple):
+class _StartTag(NamedTuple):
     name: str
     attributes: dict[str, str]
     empty: bool
@@ -101,7 +101,7 @@ class _Mending:
         self._at = 0
         self._written: list[str] = []
         self._open: list[str] = []
-        self._root: _Tag | None = None
+        self._root: _StartTag | None = None
         self._ended = False
         self._items = 0
         self._item_at = 0
@@ -176,7 +176,7 @@ class _Mending:
         if not self._doctype.harmless:
             raise self._fault(FetchProblem.DTD, "the feed declares a document type")
 
-    def _tag(self, start: re.Match[str]) -> _Tag:
+    def _tag(self, start: re.Match[str]) -> _StartTag:
         text, at = self._text, start.end()
         attributes: dict[str, str] = {}
         while True:
@@ -191,8 +191,8 @@ class _Mending:
                 attributes.setdefault(found[1], value)
         ended = text.startswith(">", at)
         if not ended and at == len(text):
-            return _Tag("", {}, True, at)  # broken off within the tag
-        return _Tag(start[1], attributes, "/" in text[before:at], at + ended)
+            return _StartTag("", {}, True, at)  # broken off within the tag
+        return _StartTag(start[1], attributes, "/" in text[before:at], at + ended)
 
     def _cdata(self, at: int) -> int:
         """Take a CDATA section. One that goes on behind the end of its item was left open."""
@@ -237,7 +237,7 @@ class _Mending:
 
     # -- the tree ---------------------------------------------------------------------
 
-    def _begin(self, tag: _Tag) -> None:
+    def _begin(self, tag: _StartTag) -> None:
         name = local_name(tag.name)
         if not name:
             return
@@ -261,7 +261,7 @@ class _Mending:
         if not empty:
             self._open.append(tag.name)
 
-    def _begin_feed(self, tag: _Tag, name: str) -> None:
+    def _begin_feed(self, tag: _StartTag, name: str) -> None:
         if name == _PAGE:
             raise self._fault(FetchProblem.BAD_TYPE, "a page of HTML, not a feed")
         if name not in FEED_ROOTS:
@@ -311,13 +311,14 @@ class _Mending:
             plain = text.replace(_SECTION, "")  # one within another
             self._written.append(f"{_SECTION}{plain}{_SECTION_END}")
 
-    def _attributes(self, tag: _Tag) -> str:
+    def _attributes(self, tag: _StartTag) -> str:
         self._use(tag.name)
         said = []
         for name, value in tag.attributes.items():
             prefix, _, declared = name.partition(":")
             if prefix == "xmlns":
-                if not self._may_declare(declared, html.unescape(value).strip()):
+                value = "".join(html.unescape(value).split())  # a blank ends the name in a parser
+                if not self._may_declare(declared, value):
                     continue
             else:
                 self._use(name)

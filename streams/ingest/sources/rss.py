@@ -71,7 +71,7 @@ def _checked(text: str) -> bytes:
 def _item(entry: Any, base: str, spoken: str) -> Item:
     text = of_html(_longest(entry)) or of_html(_text(entry.get(CAPTION)))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
-    link = absolute(base, _text(entry.get("link")))
+    link = absolute(base, _link(entry))
     return Item(
         guid=line(_text(entry.get("id"))),
         link=link,
@@ -80,6 +80,14 @@ def _item(entry: Any, base: str, spoken: str) -> Item:
         language=language(_text(entry.get("language"))) or spoken,
         published_ns=_published(entry),
     )
+
+
+def _link(entry: Any) -> str:
+    """Return the link to the page; feedparser only takes those that say they lead to HTML."""
+    links = entry.get("links")
+    others = links if isinstance(links, list) else []
+    alternates = (_text(one.get("href")) for one in others if one.get("rel") == "alternate")
+    return _text(entry.get("link")) or next(alternates, "")
 
 
 def _longest(entry: Any) -> str:

@@ -114,6 +114,8 @@ KINDS: Final[dict[str, Broken]] = {
     "undeclared prefix of the text": Broken(
         around(item(2, text="&nbsp;", more="<content:encoded>Long text.</content:encoded>")),
         THREE, says("Long text.")),
+    "blank in a namespace": Broken(around(item(2), ' xmlns:itunes=" http://www.itunes.com/x "'),
+                                   THREE, TEXTS),
     "prefix of an attribute": Broken(around(item(2, more='<x y:z="1" u="&nbsp;"/>')), THREE, TEXTS),
     # -- sections
     "end of a section too many": Broken(around(item(2, text="Text]]> 2.")), THREE, TEXTS),
