@@ -9,6 +9,10 @@ MAX_SITEMAP_PARTS: Final = 3
 """Sitemaps that are fetched of an index at each poll. Each takes a turn at the host."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
+UNPACK_STEP_BYTES: Final = 64 * 1024
+"""How much of a packed body is unpacked at once."""
+MAX_GZIP_MEMBERS: Final = 1_000
+"""Parts that a packed body may consist of. In blocks of 64 KiB the largest document has 80."""
 MAX_ROBOTS_BYTES: Final = 512 * 1024
 """Size of a robots.txt. RFC 9309 asks for at least 500 KiB; what is beyond is ignored."""
 MAX_ROBOTS_RULES: Final = 10_000
@@ -28,6 +32,8 @@ MAX_REMEMBERED_ROBOTS_RULES: Final = 200_000
 ROBOTS_RETRY_S: Final = 300
 """How long an unreadable robots.txt forbids everything before it is fetched again."""
 MAX_THROTTLED_HOSTS: Final = 10_000
+MAX_TURNS_AHEAD: Final = 4
+"""Turns in a row at a host that sources' documents and own pages may take from those who wait."""
 MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120

@@ -41,7 +41,7 @@ from streams.ingest.fetching import observing
 from streams.ingest.fetching.http import HttpResponse
 from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.observing import Addressed, Attempt, FetchJournal, Provenance
-from streams.ingest.fetching.polite import Fetched
+from streams.ingest.fetching.polite import Fetched, job_name
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import KnownSources
@@ -115,17 +115,16 @@ class Downloader(NamedTuple):
 
     async def _part(self, url: str, source: Source, clock: Clock) -> HttpResponse:
         """Wait for a turn here: a job that came again would ask for the index each time."""
-        who = f"{source.source}@{url}"
-        try:
-            return (await self.get(source, url, who, {})).response
-        except HostBusy as busy:
-            if busy.seconds > MAX_HELD_REDIRECT_S:
-                raise Unfetched(FetchProblem.TOO_SLOW, "the next turn is too far off") from busy
-            await clock.sleep(busy.seconds)
-        try:
-            return (await self.get(source, url, who, {})).response
-        except HostBusy as busy:
-            raise Unfetched(FetchProblem.TOO_SLOW, "the turn passed") from busy
+        who = job_name(source.source, source.url)
+        left_s = float(MAX_HELD_REDIRECT_S)
+        while True:
+            try:
+                return (await self.get(source, url, who, {})).response
+            except HostBusy as busy:
+                left_s -= busy.seconds
+                if left_s < 0:
+                    raise Unfetched(FetchProblem.TOO_SLOW, "its turn is too far off") from busy
+                await clock.sleep(busy.seconds)
 
 
 class FetcherDeps(NamedTuple):
@@ -247,7 +246,7 @@ class Fetcher:
         last = await journal.last_listing(source)
         _check_allowed(source)
         fetched = await downloader.get(
-            source, source.url, _name(job, source.url), observing.conditions(last)
+            source, source.url, job_name(job.source, source.url), observing.conditions(last)
         )
         parts = await downloader.parts(kind, fetched.response, source)
         are_dated = all(part.published_ns is not None for part in parts)
@@ -303,7 +302,7 @@ class Fetcher:
             raise Unfetched(FetchProblem.RESTRICTED, "behind a paywall")
         if job.wanted_by and not is_on_site(source, job.url):
             raise Unfetched(FetchProblem.BAD_URL, "not of the source's host")
-        fetched = await downloader.get(source, job.url, _name(job, job.url), {})
+        fetched = await downloader.get(source, job.url, job_name(job.source, job.url), {})
         (item,) = await downloader.items("page", fetched.response, source)
         how = await self._provenance(source, "html", fetched, wanted=True)
         return [
@@ -336,11 +335,6 @@ def _job_in(delivery: Delivery) -> Job | None:
         log_.warning("job for no source dropped", seq=delivery.sequence)
         return None
     return job
-
-
-def _name(job: Job, url: str) -> str:
-    """Return the name by which a job finds its turn at a host again."""
-    return f"{job.source}@{url}"
 
 
 def _check_allowed(source: Source) -> None:

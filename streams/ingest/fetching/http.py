@@ -1,14 +1,14 @@
 """One HTTP exchange through the guard, within bounds of bytes and time.
 
 An exchange follows no redirect and remembers nothing: no cookies, no cache, no proxy from
-the environment. The bound on a body holds after decompression, which goes in bounded
-steps, so a small body cannot become gigabytes. Two encodings on top of each other are
-refused.
+the environment. The bound on a body holds after decompression; `unpacking.py` says which
+encodings there are. Types are taken as browsers take them (decision 0076): of several the last that
+is one counts.
 """
 
 import asyncio
+import re
 import ssl
-import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.message import Message
@@ -28,14 +28,13 @@ from streams.ingest.fetching.guard import (
     dial,
 )
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.unpacking import Unpacking
 from streams.ingest.limits import FETCH_TOTAL_S, MAX_FETCH_BYTES, MAX_OBEYED_DELAY_S
 
 DEFAULT_USER_AGENT: Final = "EverythingMarketBot/0.1 (+mailto:ops@yourdomain.com)"
 DEFAULT_FROM: Final = "ops@yourdomain.com"
 _ACCEPT: Final = "text/html, application/rss+xml, application/atom+xml, application/xml;q=0.9"
-_GZIP: Final = 16 + zlib.MAX_WBITS
-"""zlib's word for a gzip header and trailer."""
-_INFLATE_STEP: Final = 64 * 1024
+_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +69,12 @@ class HttpResponse(NamedTuple):
 
     @property
     def media_type(self) -> str:
-        """The type without parameters, in lower case; empty if the header is absent."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        """The type without parameters, in lower case; empty if the header names none."""
+        for part in reversed(self.headers.get("content-type", "").lower().split(",")):
+            essence = part.partition(";")[0].strip()
+            if _TYPE.fullmatch(essence):
+                return essence
+        return ""
 
     @property
     def charset(self) -> str:
@@ -134,11 +137,17 @@ class Http:
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return the headers with lower-case names. Of two with the same name the first counts."""
-    found: dict[str, str] = {}
+    """Return the headers with lower-case names. Of two with the same name the first counts.
+
+    Two types are one header with both, as browsers have it.
+    """
+    found: dict[str, list[str]] = {}
     for name, value in raw:
-        found.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-    return found
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    return {
+        name: ", ".join(values) if name == "content-type" else values[0]
+        for name, values in found.items()
+    }
 
 
 async def _body(
@@ -146,7 +155,7 @@ async def _body(
 ) -> bytes:
     parts: list[bytes] = []
     left = max_bytes
-    async for part in _inflated(response, headers):
+    async for part in _unpacked(response, headers):
         left -= len(part)
         parts.append(part)
         if left < 0:
@@ -156,28 +165,18 @@ async def _body(
     return b"".join(parts)[:max_bytes]
 
 
-async def _inflated(
+async def _unpacked(
     response: httpcore.Response, headers: Mapping[str, str]
 ) -> AsyncIterator[bytes]:
     """Yield the body in bounded steps, decompressed."""
-    encoding = headers.get("content-encoding", "").strip().lower()
-    if encoding in ("", "identity"):
-        async for chunk in response.aiter_stream():
-            yield chunk
-        return
-    if encoding not in ("gzip", "x-gzip"):
-        raise Unfetched(FetchProblem.BAD_TYPE, "an encoding not asked for", response.status)
-    inflate = zlib.decompressobj(_GZIP)
-    try:
-        async for chunk in response.aiter_stream():
-            rest = chunk
-            while rest:
-                yield inflate.decompress(rest, _INFLATE_STEP)
-                rest = b"" if inflate.eof else inflate.unconsumed_tail
-    except zlib.error as error:
-        raise Unfetched(FetchProblem.BAD_TYPE, "not what its encoding says") from error
-    if not inflate.eof:
-        raise Unfetched(FetchProblem.UNREACHABLE, "the body ends too soon", response.status)
+    unpacking = Unpacking(headers.get("content-encoding", ""), response.status)
+    async for chunk in response.aiter_stream():
+        for part in unpacking.take(chunk):
+            yield part
+        if unpacking.is_over:
+            break
+    for part in unpacking.end():
+        yield part
 
 
 def retry_after_s(response: HttpResponse, now_ns: int) -> float:

@@ -2,7 +2,7 @@
 
 - Every hop obeys robots.txt.
 - A host gets one request at a time. Two requests are apart by the source's delay or by
-  that of robots.txt, whichever is larger.
+  that of robots.txt, whichever is larger. A source's own document goes before pages.
 - The sub-resources of a page and a redirect within a host belong to one visit: they wait
   for no turn of their own.
 """
@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from schemas.observations import FetchProblem
-from schemas.sources import Source, host_of
+from schemas.sources import Source, host_of, is_on_site
 from streams.ingest.fetching.guard import Dial, Resolve, dial, own_endpoint
 from streams.ingest.fetching.http import Agent, Http, HttpResponse, retry_after_s
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.fetching.robots import ReadRobots, Robots, RobotsRules
-from streams.ingest.fetching.throttle import Throttle
+from streams.ingest.fetching.throttle import Precedence, Throttle
 from streams.ingest.limits import FETCH_TOTAL_S, MAX_HELD_REDIRECT_S, MAX_HELD_TURN_S, MAX_REDIRECTS
 from streams.log.ports import Clock
 
@@ -33,6 +33,14 @@ class Fetched(NamedTuple):
 
     response: HttpResponse
     robots_hash: str
+
+
+def job_name(source: str, url: str) -> str:
+    """Return the name by which a job finds its turn at a host again.
+
+    That of the source's own url names the job for its document, with all its parts.
+    """
+    return f"{source}@{url}"
 
 
 class Polite:
@@ -61,6 +69,7 @@ class Polite:
         """
         left_s = float(FETCH_TOTAL_S)
         held_s: float = MAX_HELD_TURN_S
+        is_document = url == source.url or who == job_name(source.source, source.url)
         visited: set[str] = set()
         for _ in range(MAX_REDIRECTS + 1):
             rules = await self.allowed(source, url)
@@ -70,7 +79,8 @@ class Polite:
                 # longer for its turn: HostBusy would mean asking the first host again.
                 if host not in visited:
                     delay_s = self._delay_s(source, rules)
-                    turn = self.throttle.turn(host, delay_s, who, held_s)
+                    goes = _precedence(source, url, is_document=is_document)
+                    turn = self.throttle.turn(host, delay_s, who, goes, held_s)
                     await stack.enter_async_context(turn)
                 visited.add(host)
                 held_s = MAX_HELD_REDIRECT_S
@@ -109,6 +119,12 @@ class Polite:
             if pause_s:
                 self.throttle.hold(host_of(response.url), pause_s)
         raise Unfetched(FetchProblem.HTTP_STATUS, "", response.status)
+
+
+def _precedence(source: Source, url: str, *, is_document: bool) -> Precedence:
+    if is_document:
+        return Precedence.DOCUMENT
+    return Precedence.OWN_PAGE if is_on_site(source, url) else Precedence.LINKED_PAGE
 
 
 def _target(response: HttpResponse) -> str:

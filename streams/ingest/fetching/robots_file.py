@@ -2,16 +2,19 @@
 
 A group is a run of user-agent lines and the rules below it; only allow and disallow end the run.
 All groups that name a robot count together; those of `*` count where none does. Of the rules that
-match, the one of most octets decides, and allow decides a tie. The RFC is silent where people
-err, so there we read as google/robotstxt does: a byte order mark, a missing colon, known typos.
+match, the one of most octets decides, percent-encoded as the RFC has it, and allow decides a tie.
+The RFC is silent where people err, so there we read as google/robotstxt does: a byte order mark, a
+missing colon, known typos. Decision 0075 says in what we do not.
 
 Who wrote the file also chooses the urls that are asked about, so both steps are bounded.
 Reading keeps nothing of groups for others. Plain rules stand in a table by their octets; the
 octets of all wildcard rules together are bounded, and so is what one url can cost.
 """
 
+import codecs
 import math
 import re
+import string
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -28,7 +31,9 @@ from streams.ingest.limits import (
     MAX_ROBOTS_WILDCARD_OCTETS,
 )
 
-_MARK: Final = b"\xef\xbb\xbf"
+_UTF_16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UNESCAPED: Final = (string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=").encode()
+"""Octets that an address may have unescaped by RFC 3986; the others are three in it."""
 _TOKEN: Final = re.compile(rb"[A-Za-z_-]*")
 _USER_AGENT: Final = frozenset({b"user-agent", b"useragent", b"user agent"})
 _ALLOW: Final = frozenset({b"allow"})
@@ -46,7 +51,7 @@ class WildcardRule(msgspec.Struct, frozen=True, array_like=True):
     """A rule with `*` or a final `$`: the octets between its wildcards, percent-decoded."""
 
     octets: int
-    """Length of the whole rule, by which rules that match are compared."""
+    """Length of the whole rule, percent-encoded, by which rules that match are compared."""
     allows: bool
     parts: list[bytes]
     whole: bool
@@ -96,7 +101,7 @@ class Allowance(msgspec.Struct, frozen=True):
         for length in range(len(path), 0, -1):
             allowed = self.prefixes.get(path[:length])
             if allowed is not None:
-                return length, allowed
+                return _octets(path[:length]), allowed
         return 0, True
 
 
@@ -110,7 +115,7 @@ def read_robots(body: bytes, product: str) -> Allowance:
     current: list[_Collected] = []
     is_naming = False
     is_named = False
-    for field, value in _lines(_within_bound(body).lstrip(_MARK)):
+    for field, value in _lines(_within_bound(body).lstrip(codecs.BOM_UTF8)):
         if field in _USER_AGENT:
             if not is_naming:
                 current, is_naming = [], True
@@ -152,7 +157,7 @@ class _Collected:
         if len(parts) == 1 and not whole:
             self._prefixes[parts[0]] = allows or self._prefixes.get(parts[0], False)
         else:
-            octets = literal + pattern.count(b"*") + whole
+            octets = sum(map(_octets, parts)) + pattern.count(b"*") + whole
             self._wildcards.append(WildcardRule(octets, allows, parts, whole))
             self._octets += literal + len(parts)
         if len(self._prefixes) + len(self._wildcards) > MAX_ROBOTS_RULES:
@@ -169,10 +174,15 @@ class _Collected:
 
 
 def _within_bound(body: bytes) -> bytes:
-    """Return the whole lines within MAX_ROBOTS_BYTES: half an allow would allow too much."""
-    if len(body) < MAX_ROBOTS_BYTES:
-        return body
+    """Return the whole lines within MAX_ROBOTS_BYTES: half an allow would allow too much.
+
+    What begins with a mark of UTF-16 is returned in UTF-8.
+    """
     kept = body[:MAX_ROBOTS_BYTES]
+    if kept.startswith(_UTF_16_MARKS):
+        kept = kept.decode("utf-16", "replace").encode()
+    if len(body) < MAX_ROBOTS_BYTES:
+        return kept
     return kept[: max(kept.rfind(b"\n"), kept.rfind(b"\r")) + 1]
 
 
@@ -213,6 +223,11 @@ def _rate_s(value: bytes) -> float:
     if rate is None or not int(rate[1]):
         return 0.0
     return int(rate[2]) * _UNIT_S[rate[3].lower()] / int(rate[1])
+
+
+def _octets(decoded: bytes) -> int:
+    """Return the length of `decoded` when it is percent-encoded (RFC 9309, 2.2.2)."""
+    return len(decoded) + 2 * len(decoded.translate(None, _UNESCAPED))
 
 
 def _path(url: str) -> bytes:

@@ -15,6 +15,7 @@ from xml.parsers import expat
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS, MAX_XML_DEPTH
+from streams.ingest.sources.model import Document
 
 FEED_ROOTS: Final = ("rss", "feed", "rdf", "channel")
 """Root elements without prefix, in lower case. `channel` is that of CDF, and of cut RSS."""
@@ -22,6 +23,12 @@ ITEMS: Final = ("item", "entry")
 CAPTION: Final = "caption"
 """What captions are called behind the check."""
 
+_TYPES: Final = re.compile(
+    r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml|([a-z0-9.+-]+\+)?json|(x-)?(rss|atom|rdf|feed))"
+    r"|text/(html|plain)|application/((x-)?(octet-stream|gzip|download|unknown)|force-download)"
+    r"|binary/octet-stream|unknown/unknown|"
+)
+"""Types of feeds, and those that misconfigured servers send feeds as. What comes is looked at."""
 _CAPTIONS: Final = {
     "media": frozenset({"description"}),
     "itunes": frozenset({"summary", "subtitle"}),
@@ -39,6 +46,12 @@ _END_TAG: Final = re.compile(rb"</[^>]*+>")
 def local_name(name: str) -> str:
     """Return an element's name without its prefix, in lower case."""
     return name.rpartition(":")[2].lower()
+
+
+def check_type(document: Document) -> None:
+    """Raise Unfetched(BAD_TYPE) for a document whose type no feed or sitemap has."""
+    if _TYPES.fullmatch(document.media_type) is None:
+        raise Unfetched(FetchProblem.BAD_TYPE, "not a feed's type")
 
 
 def behind_declaration(text: str) -> tuple[str, int]:

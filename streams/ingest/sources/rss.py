@@ -8,7 +8,6 @@ check and feedparser see the same characters.
 
 import calendar
 import io
-import re
 from typing import Any, Final
 
 import feedparser
@@ -21,20 +20,17 @@ from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS
 from streams.ingest.sources import json_feed
 from streams.ingest.sources.charsets import decode
-from streams.ingest.sources.feed_check import CAPTION, FeedCheck, behind_declaration
+from streams.ingest.sources.feed_check import CAPTION, FeedCheck, behind_declaration, check_type
 from streams.ingest.sources.mending import mended
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import in_range, language, line, of_html
 
-_TYPES: Final = re.compile(r"(application|text)/([a-z0-9.+-]+\+)?(xml|json)|text/(html|plain)|")
-"""Types of feeds, and those that misconfigured servers send feeds as."""
 _MENDABLE: Final = frozenset({FetchProblem.BAD_XML, FetchProblem.BAD_TYPE, FetchProblem.DTD})
 
 
 def read(document: Document) -> list[Item]:
     """Return the first MAX_FEED_ITEMS items of a feed. Raises Unfetched."""
-    if _TYPES.fullmatch(document.media_type) is None:
-        raise Unfetched(FetchProblem.BAD_TYPE, "not a feed's type")
+    check_type(document)
     text = decode(document.body, document.charset)
     if json_feed.begins_in(text):
         return json_feed.read(text, document.url)

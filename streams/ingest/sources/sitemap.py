@@ -5,8 +5,7 @@ https://www.google.com/schemas/sitemap-news/0.9 with title, date and language. A
 sitemaps; of those, the newest are read (`Kind.parts`). Files may be gzipped.
 """
 
-import re
-import zlib
+from itertools import chain
 from typing import Final
 from xml.parsers import expat
 
@@ -14,6 +13,7 @@ from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
+from streams.ingest.fetching.unpacking import Unpacking
 from streams.ingest.limits import (
     MAX_FEED_ITEMS,
     MAX_FETCH_BYTES,
@@ -21,16 +21,15 @@ from streams.ingest.limits import (
     MAX_XML_DEPTH,
 )
 from streams.ingest.sources.charsets import decode
-from streams.ingest.sources.feed_check import behind_declaration, fault_at, local_name
+from streams.ingest.sources.feed_check import (
+    behind_declaration,
+    check_type,
+    fault_at,
+    local_name,
+)
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line, moment
 
-_TYPES: Final = re.compile(
-    r"(application|text)/([a-z0-9.+-]+\+)?xml|text/(html|plain)"
-    r"|application/(x-)?gzip|(application|binary)/octet-stream|"
-)
-_GZIP_MARK: Final = b"\x1f\x8b"
-_GZIP_WBITS: Final = 31
 _SITEMAP: Final = "urlset"
 _INDEX: Final = "sitemapindex"
 _ENTRIES: Final = {_SITEMAP: "url", _INDEX: "sitemap"}
@@ -65,8 +64,7 @@ class _Entries:
     """Reads a document at once: its root, and its entries that can be followed."""
 
     def __init__(self, document: Document) -> None:
-        if _TYPES.fullmatch(document.media_type) is None:
-            raise Unfetched(FetchProblem.BAD_TYPE, "not a sitemap's type")
+        check_type(document)
         self.root = ""
         self.items: list[Item] = []
         self._base = document.url
@@ -80,7 +78,7 @@ class _Entries:
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
         self._parser.CharacterDataHandler = self._say
-        self._run(decode(_unzipped(document.body), document.charset))
+        self._run(decode(_unpacked(document.body), document.charset))
 
     def _run(self, text: str) -> None:
         entries, self._first_line = behind_declaration(text)
@@ -135,19 +133,19 @@ def _item(fields: dict[str, str], base: str) -> Item:
     )
 
 
-def _unzipped(body: bytes) -> bytes:
-    """Return `body` without gzip, of up to MAX_FETCH_BYTES. Raises Unfetched."""
-    plain = b""
-    while body.startswith(_GZIP_MARK):
-        inflate = zlib.decompressobj(_GZIP_WBITS)
-        try:
-            plain += inflate.decompress(body, MAX_FETCH_BYTES + 1 - len(plain))
-        except zlib.error as error:
-            raise Unfetched(FetchProblem.BAD_TYPE, "not what its gzip header says") from error
-        if len(plain) > MAX_FETCH_BYTES:
+def _unpacked(body: bytes) -> bytes:
+    """Return `body` without gzip, of up to MAX_FETCH_BYTES. Raises Unfetched.
+
+    Fetching unpacks once; some servers pack a packed file again.
+    """
+    unpacking = Unpacking("")
+    parts, left = [], MAX_FETCH_BYTES
+    for part in chain(unpacking.take(body), unpacking.end()):
+        left -= len(part)
+        if left < 0:
             raise Unfetched(FetchProblem.TOO_LARGE, f"more than {MAX_FETCH_BYTES} bytes")
-        body = inflate.unused_data  # the next member
-    return plain or body
+        parts.append(part)
+    return b"".join(parts)
 
 
 KIND: Final = Kind(

@@ -51,6 +51,24 @@ async def test_a_bomb_does_not_go_off() -> None:
     assert most < 10_000_000
 
 
+@pytest.mark.parametrize(
+    "encoding",
+    ["UTF-8", "utf8", "identity", "none", "", "binary", "8bit", "iso-8859-1", "UTF-8, none"],
+)
+async def test_an_encoding_that_is_none_counts_as_none(encoding: str) -> None:
+    assert (await got(Page(b"<rss/>", 200, {"Content-Encoding": encoding}))).body == b"<rss/>"
+
+
+async def test_an_answer_without_a_body_is_not_cut_off() -> None:
+    page = Page(b"", 304, {"Content-Encoding": "gzip"})
+    assert (await got(page)).body == b""
+
+
+async def test_what_follows_the_last_member_is_not_waited_for() -> None:
+    page = Page(gzip.compress(b"x") + b"junk" * 500_000, 200, {"Content-Encoding": "gzip"})
+    assert (await got(page, max_bytes=10)).body == b"x"
+
+
 async def test_bombs_within_bombs_are_not_taken() -> None:
     page = Page(gzip.compress(gzip.compress(b"x")), 200, {"Content-Encoding": "gzip, gzip"})
     with fails("bad_type"):
@@ -73,6 +91,7 @@ async def test_a_body_beyond_the_bound() -> None:
     [
         Page(b"not gzip at all", 200, {"Content-Encoding": "gzip"}),
         Page(zlib.compress(b"x" * 99), 200, {"Content-Encoding": "gzip"}),
+        Page(gzip.compress(b"x" * 99), 200, {"Content-Encoding": "deflate"}),
         Page(b"x", 200, {"Content-Encoding": "br"}),
     ],
 )
@@ -130,3 +149,25 @@ def test_types_and_charsets() -> None:
     one = answer(content_type='Text/HTML; charset="ISO-8859-1"')
     assert (one.media_type, one.charset) == ("text/html", "ISO-8859-1")
     assert (answer().media_type, answer().charset) == ("", "")
+    assert answer(content_type="text/xml; charset=UTF-8,UTF-8").charset == "UTF-8,UTF-8"
+
+
+@pytest.mark.parametrize(
+    ("text", "media_type"),
+    [("text/html, application/rss+xml", "application/rss+xml"), ("text/xml, nonsense", "text/xml"),
+     ("text/html; charset=utf-8, text/html; charset=utf-8", "text/html"), ("nonsense", ""),
+     ("*/*", ""), ("text/xml;", "text/xml"), ("text/xml; a=b; c", "text/xml"), ("text/", ""),
+     (";charset=utf-8", ""), ("application/octet-stream", "application/octet-stream")],
+)  # fmt: skip
+def test_the_last_of_several_types_counts(text: str, media_type: str) -> None:
+    assert answer(content_type=text).media_type == media_type
+
+
+async def test_two_headers_of_a_type_are_one_with_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\n"
+    told = f"{head}Content-Type: application/rss+xml\r\nETag: 1\r\nETag: 2\r\n\r\n"
+    monkeypatch.setattr(Page, "encoded", lambda self: told.encode())
+    response = await got(Page())
+    assert response.media_type == "application/rss+xml"
+    assert response.charset.startswith("UTF-8")
+    assert response.headers["etag"] == "1"

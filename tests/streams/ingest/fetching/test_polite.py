@@ -2,12 +2,9 @@
 
 import asyncio
 from collections.abc import Coroutine
-from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from schemas.chain import digest
 from schemas.observations import FetchProblem
@@ -17,7 +14,6 @@ from streams.ingest.fetching.locks import Locks
 from streams.ingest.fetching.polite import Fetched, Polite
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.fetching.robots_file import Allowance, read_robots
-from streams.ingest.fetching.throttle import Throttle
 from tests.simulated.virtual_time import VirtualClock, simulate
 from tests.streams.ingest.fetching.web import (
     Page,
@@ -29,7 +25,6 @@ from tests.streams.ingest.fetching.web import (
     site,
     source,
 )
-from tests.support.drawing import drawn
 
 A = "http://a.example"
 
@@ -296,31 +291,31 @@ def test_a_host_that_asks_to_be_left_alone_is() -> None:
     run(work())
 
 
-@drawn(50)
-@given(st.lists(st.tuples(st.integers(0, 100), st.integers(0, 3)), min_size=1, max_size=15))
-def test_no_two_turns_at_a_host_are_nearer_than_its_delay(asks: list[tuple[int, int]]) -> None:
-    delay_s = 7.0
+def test_a_sources_own_document_goes_before_what_another_feed_links_to() -> None:
+    """200 links to another host would otherwise hold it up for 6,000 s."""
 
     async def work() -> None:
-        throttle, loop = Throttle(VirtualClock()), asyncio.get_running_loop()
-        turns: dict[str, list[float]] = {}
+        pages = {f"b.example/{name}": html("x") for name in ("feed", "own", *range(200))}
+        world = PoliteWorld(pages)
+        feeds = {host: source(f"http://{host}.example/feed", source=host) for host in "ab"}
 
-        async def ask(number: int, after_s: int, host: str) -> None:
+        async def job(name: object, of: str, after_s: float = 0) -> None:
             await asyncio.sleep(after_s)
+            url = f"http://b.example/{name}"
             while True:
                 try:
-                    async with throttle.turn(host, delay_s, str(number)):
-                        turns.setdefault(host, []).append(loop.time())
-                        await asyncio.sleep(1)
-                        return
+                    await world.polite.get(feeds[of], url, who=f"{of}@{url}")
                 except HostBusy as busy:
                     await asyncio.sleep(busy.seconds)
+                else:
+                    return
 
-        await asyncio.gather(*[ask(n, s, f"h{h}") for n, (s, h) in enumerate(asks)])
-        assert sum(map(len, turns.values())) == len(asks)
-        for times in turns.values():
-            gaps = [b - a for a, b in pairwise(times)]
-            assert all(gap >= delay_s - 1e-6 for gap in gaps), times
+        links = [job(number, "a") for number in range(200)]
+        await asyncio.gather(*links, job("own", "b", 95), job("feed", "b", 100))
+        assert world.times("b.example/feed") == [120]
+        assert world.times("b.example/own") == [150]
+        asked = [round(at) for name, at in world.wires.asked if "robots" not in name]
+        assert asked == [30 * number for number in range(202)]
 
     run(work())
 

@@ -35,9 +35,22 @@ class Case(NamedTuple):
 GROUPS: Final = (
     Case("a byte order mark", b"\xef\xbb\xbfUser-agent: *\nDisallow: /\n", "", "/ /feed"),
     Case("half of one", b"\xef\xbbUser-agent: *\nDisallow: /\n", "", "/feed"),
+    Case("a mark, then our name", f"\ufeffUser-agent: {US}\nDisallow: /\n", "", "/feed"),
+    Case("a mark of UTF-16", "\ufeffUser-agent: *\r\nDisallow: /a\r\n".encode("utf-16-le"),
+         "/b", "/a"),
+    Case("the other one", "\ufeffUser-agent: *\nDisallow: /é\n".encode("utf-16-be"),
+         "/e", "/%C3%A9"),
+    Case("a mark that is none", b"\xef\x11\xbfUser-agent: *\nDisallow: /\n", "/feed"),
     Case("a mark further down", b"User-agent: *\n\xef\xbb\xbfDisallow: /\n", "/feed"),
     Case("our version and address",
          "User-agent: EverythingMarketBot/1.0 (+http://a.example/bot)\nDisallow: /\n", "", "/feed"),
+    Case("our version alone", f"User-agent: {US}/2\nDisallow: /\n", "", "/feed"),
+    Case("our name and more words", f"User-agent: {US} and friends\nDisallow: /\n", "", "/feed"),
+    Case("our name, the second of two on a line",
+         f"User-agent: Other, {US}\nDisallow: /\n", "/feed"),
+    Case("our name within a browser's",
+         f"User-agent: Mozilla/5.0 (compatible; {US}/1)\nDisallow: /\n", "/feed"),
+    Case("a name beyond ASCII", "User-agent: ツ\nDisallow: /\n", "/feed"),
     Case("our name in another case", "USER-AGENT: everythingMARKETbot\nDISALLOW: /\n", "", "/feed"),
     Case("a name that begins like ours", "User-agent: EverythingMarketBotNews\nDisallow: /\n",
          "/feed"),
@@ -45,6 +58,15 @@ GROUPS: Final = (
          "/feed"),
     Case("a delay between two names",
          f"User-agent: {US}\nCrawl-delay: 5\nUser-agent: Other\nDisallow: /\n", "", "/feed"),
+    Case("a delay before the first name and behind the last",
+         f"Crawl-delay: 5\nUser-agent: Other\nUser-agent: {US}\nCrawl-delay: 9\nDisallow: /\n", "",
+         "/feed"),
+    Case("a pace between everyone and us",
+         f"User-agent: *\nRequest-rate: 1/5\nUser-agent: {US}\nDisallow: /\n", "", "/feed"),
+    Case("what is no line at all between two names",
+         f"User-agent: {US}\nthis is no rule\n<br>\nUser-agent: Other\nDisallow: /\n", "", "/feed"),
+    Case("an empty rule ends the names",
+         f"User-agent: {US}\nDisallow:\nUser-agent: Other\nDisallow: /\n", "/feed"),
     Case("a sitemap between two names",
          f"User-agent: {US}\nSitemap: https://pub.example/s\nUser-agent: Other\nDisallow: /\n",
          "", "/feed"),
@@ -75,6 +97,13 @@ LINES: Final = (
     Case("words without a colon are no rule", "User-agent: *\nDisallow /a /b\n", "/a /b"),
     Case("blanks and tabs", "  User-agent\t:\t*  \n\tDisallow :  /a \n", "/b", "/a"),
     Case("known typos", "Useragent: *\nDisalow: /a\nDissallow: /b\n", "/c", "/a /b"),
+    Case("each typo", "User agent: *\nDissalow: /a\nDiasllow: /b\nDisallaw: /c\n", "/d",
+         "/a /b /c"),
+    Case("no typo of allow", "User-agent: *\nDisallow: /\nAlow: /a\n", "", "/a"),
+    Case("longer words are no rule", "User-agent: *\nDisallowed: /\nUser-agents: *\n", "/a"),
+    Case("no end at the end", "User-agent: *\nDisallow: /a", "/b", "/a"),
+    Case("empty lines within a group", f"User-agent: {US}\n\n\nDisallow: /a\n\nDisallow: /b", "/c",
+         "/a /b"),
     Case("other words are no rule", "User-agent: *\nNot-allowed: /\n", "/a"),
     Case("a page instead of a file", "<!doctype html><p>User-agent: *</p><p>Disallow: /</p>", "/"),
     Case("nothing", "", "/"),
@@ -95,6 +124,11 @@ PRECEDENCE: Final = (
          "/page.htm"),
     Case("a tie of a plain rule and one with a wildcard",
          "User-agent: *\nAllow: /ab\nDisallow: /a*\n", "/ab", "/ac"),
+    Case("a letter beyond ASCII is as many octets as its escapes",
+         "User-agent: *\nDisallow: /ツ/\nAllow: /*/aaaa\n", "/b/aaaa", "/ツ/aaaa /%E3%83%84/aaaa"),
+    Case("an escaped letter is one", "User-agent: *\nDisallow: /%62%62\nAllow: /*bb\n", "/bb"),
+    Case("an index is not its folder", "User-agent: *\nAllow: /a/index.html\nDisallow: /\n",
+         "/a/index.html", "/a/ /a/index.htm"),
     Case("empty rules match nothing", "User-agent: *\nDisallow:\nAllow:\n", "/"),
     Case("paths have a case", "User-agent: *\nDisallow: /A\n", "/a", "/A"),
     Case("robots.txt itself", "User-agent: *\nDisallow: /\n", "/robots.txt", "/robots.txt?a"),
@@ -125,6 +159,7 @@ PATTERNS: Final = (
     Case("a query that holds an address",
          "User-agent: *\nDisallow: /a?b=http://c.example\n", "/a",
          "/a?b=http%3A%2F%2Fc.example /a?b=http://c.example"),
+    Case("parameters and a fragment", "User-agent: *\nDisallow: /a;b\n", "/a /#/a;b", "/a;b#c"),
 )  # fmt: skip
 
 CASES: Final = (*GROUPS, *LINES, *PRECEDENCE, *PATTERNS)
@@ -178,6 +213,14 @@ def test_what_is_beyond_the_bound_is_ignored() -> None:
 
     assert not allows(padded(b"User-agent: *\nDisallow: /news\n") + b"Allow: /news\n" * 9)
     assert allows(padded(b"User-agent: *\n") + b"#" * 9 + b"\nDisallow: /news\n")
+
+
+def test_half_a_line_at_the_bound_is_no_rule_in_utf_16_either() -> None:
+    text = "\ufeffUser-agent: *\nDisallow: /\n"
+    padded = text + "#" * (limits.MAX_ROBOTS_BYTES // 2 - len(text) - 9) + "\n"
+    cut = (padded + "Allow: /public/alone\n").encode("utf-16-le")[: limits.MAX_ROBOTS_BYTES]
+    assert cut.decode("utf-16-le").endswith("\nAllow: /")
+    assert not allows(cut)
 
 
 def test_half_a_line_at_the_bound_is_no_rule() -> None:

@@ -14,7 +14,6 @@ from streams.ingest import limits
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.sources import KINDS, READINGS, html, rss
-from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item
 from streams.ingest.sources.plain import language, moment, of_html
 from tests.streams.ingest.fetching.web import fails
@@ -178,55 +177,42 @@ def test_a_feed_of_no_items_is_read_whether_it_is_well_formed_or_not(text: str) 
     assert read(text) == []
 
 
-@pytest.mark.parametrize("text", ["<html><body/></html>", "<svg/>"])
-def test_what_is_no_feed(text: str) -> None:
-    with fails("bad_type"):
-        read(text)
-    with fails("bad_type"):
-        read(channel(""), media_type="image/png")
-
-
-# -- charsets ------------------------------------------------------------------------------------
+BLOCKED = "<html><head><title>Wait</title></head><body>Prove that you are a person.</body></html>"
 
 
 @pytest.mark.parametrize(
-    ("body", "claimed"),
-    [
-        ("é€".encode(), ""),
-        ("é€".encode(), "utf-8"),
-        ("é€".encode("utf-8-sig"), "iso-8859-1"),  # the mark knows better
-        ("é€".encode("utf-16"), "utf-8"),
-        ("é€".encode("cp1252"), "iso-8859-1"),
-        ("é€".encode("cp1252"), "windows-1252"),
-        ('<?xml version="1.0" encoding="iso-8859-15"?>é€'.encode("iso-8859-15"), ""),
-        ('<meta charset="windows-1252">é€'.encode("cp1252"), ""),
-        ('<meta http-equiv=a content="text/html; charset=gb18030">é€'.encode("gb18030"), ""),
-    ],
-)
-def test_charsets(body: bytes, claimed: str) -> None:
-    assert decode(body, claimed).endswith("é€")
+    "text",
+    ["<html><body/></html>", "<svg/>", f"<!DOCTYPE html>{BLOCKED}", f"<!doctype html>\n{BLOCKED}",
+     f"  <!DOCTYPE HTML PUBLIC '-//W3C//DTD HTML 4.01//EN'>{BLOCKED}", f"<HTML lang=en>{BLOCKED}",
+     f'<?xml version="1.0"?><!DOCTYPE html PUBLIC "-//W3C//DTD XHTML 1.0" "x">{BLOCKED}'],
+)  # fmt: skip
+@pytest.mark.parametrize("media_type", ["", "text/html", "application/rss+xml"])
+def test_what_is_no_feed(text: str, media_type: str) -> None:
+    with fails("bad_type"):
+        read(text, media_type=media_type)
+
+
+TOLD = "<item><title>T</title></item>"
 
 
 @pytest.mark.parametrize(
-    ("body", "claimed"),
-    [
-        (bytes(range(128, 256)), "utf-8"),
-        (b"x", "utf-7"),
-        (b"x", "unicode_escape"),
-        (b"x", "rot13"),
-        (b"x", "zlib"),
-        (b"x", "no-such"),
-        (b"x", "idna"),
-        (b'<?xml version="1.0" encoding="hz"?>', ""),
-    ],
+    "media_type",
+    ["application/rss+xml", "application/xml", "text/xml", "text/x-xml", "text/rss",
+     "application/x-rss+xml", "application/x-rss", "application/atom", "application/rdf+xml",
+     "text/html", "text/plain", "application/octet-stream", "binary/octet-stream",
+     "application/x-gzip", "application/force-download", "unknown/unknown", ""],
+)  # fmt: skip
+def test_types_that_feeds_are_sent_as(media_type: str) -> None:
+    (item,) = read(channel(TOLD), media_type=media_type)
+    assert item.title == "T"
+
+
+@pytest.mark.parametrize(
+    "media_type", ["image/png", "application/pdf", "audio/mpeg", "video/mp4", "application/zip"]
 )
-def test_charsets_that_are_none(body: bytes, claimed: str) -> None:
-    with fails("bad_charset"):
-        decode(body, claimed)
-
-
-def test_a_few_wrong_bytes_are_borne() -> None:
-    assert decode(b"x" * 1_000 + b"\xff", "utf-8") == "x" * 1_000 + "\ufffd"
+def test_types_that_no_feed_is_sent_as(media_type: str) -> None:
+    with fails("bad_type"):
+        read(channel(TOLD), media_type=media_type)
 
 
 # -- pages -----------------------------------------------------------------------------------------

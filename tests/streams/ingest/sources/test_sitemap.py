@@ -139,7 +139,7 @@ def test_gzip_that_is_none_or_too_large() -> None:
     with fails("too_large"):
         sitemap.read(document(gzip.compress(bytes(limits.MAX_FETCH_BYTES // 2)) * 3))
     with fails("bad_type"):
-        sitemap.read(document(b"\x1f\x8bnothing"))
+        sitemap.read(document(b"\x1f\x8b\x08nothing"))
 
 
 @pytest.mark.parametrize(
