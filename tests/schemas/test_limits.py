@@ -63,6 +63,11 @@ SIZES: Final = [
         "10 * MAX_FETCH_BYTES <= MAX_READER_BYTES",
         "the reader has memory for the tree of the largest document",
     ),
+    (
+        "MAX_READER_KEPT_BYTES < MAX_READER_BYTES / 2",
+        "a reader that kept the most has room for as much again",
+    ),
+    ("MAX_EXTRACTED_CHARS < MAX_FETCH_BYTES", "what trafilatura gets is less than the most"),
     ("MAX_FETCH_BYTES < MAX_RAW_BYTES", "the bucket can hold the largest document"),
     (
         "MAX_GROUP_INPUTS * MAX_COMMAND_BYTES <= MAX_VERIFY_WAITING_BYTES",
@@ -274,7 +279,7 @@ TIMES: Final = [
         "a read that waits for the historian looks often, and outlasts its idle pause",
     ),
     (
-        "FETCH_CONNECT_S < FETCH_TOTAL_S and READ_DOCUMENT_S < READ_WALL_S",
+        "FETCH_CONNECT_S < FETCH_TOTAL_S and READ_S < READ_WALL_S",
         "the part is shorter than the whole",
     ),
     (

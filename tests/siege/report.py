@@ -8,7 +8,7 @@ from schemas.policy import QuotasPolicy, UnsignedMoves
 from schemas.units import PAR_TICKS
 from streams.broker.limits import ACCOUNT_READERS, MAX_PENDING_BYTES
 from streams.gateway.limits import ACCOUNTS_PER_MINUTE
-from streams.ingest.limits import ROBOTS_MEMORY_BYTES
+from streams.ingest.limits import MAX_READER_BYTES
 from tests.siege.attacks import ATTACKS
 from tests.siege.bounds import PRICE_MOVE_E2, whispered_e2
 from tests.siege.ground import Side
@@ -21,7 +21,7 @@ MEMORY_RATIO: Final = 1.5
 MEMORY_ROOM: Final = 64 * 1024 * 1024
 """What those who do not read may hold at the gateway, and what a state grows by meanwhile."""
 ROOM_OF: Final = {
-    "fetcher": ROBOTS_MEMORY_BYTES,
+    "fetcher": MAX_READER_BYTES,
     # Go's heap holds as much again as is in use, before it is swept
     "nats-server": 2 * ACCOUNT_READERS * MAX_PENDING_BYTES,
 }

@@ -1,33 +1,26 @@
 """HTML: a page that is an article, or one that links to some. Read by lexbor."""
 
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import msgspec
-from selectolax.lexbor import LexborHTMLParser, LexborNode, SelectolaxError
+from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
 from schemas.articles import snapshot_id
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.limits import MAX_FEED_ITEMS, MAX_JSON_LD_NODES, MIN_ARTICLE_CHARS
+from streams.ingest.limits import MAX_FEED_ITEMS, MIN_ARTICLE_CHARS
+from streams.ingest.sources import json_ld
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.model import Document, Item, Kind
-from streams.ingest.sources.plain import UNREAD_TAGS, language, line, moment
+from streams.ingest.sources.no_articles import check_article
+from streams.ingest.sources.page_dates import published
+from streams.ingest.sources.page_text import article_text
+from streams.ingest.sources.plain import UNREAD_TAGS, blocks_apart, language, line
 
 _TYPES: Final = re.compile(r"text/html|application/xhtml\+xml|")
-_AROUND_TAGS: Final = ["nav", "header", "footer", "aside", "form", "button", "dialog"]
-"""Elements around an article that are not part of it."""
-_ARTICLE_ELEMENTS: Final = ("article", "main", "[role=main]", "body")
-_DATES: Final = (
-    ("meta[property='article:published_time']", "content"),
-    ("meta[itemprop=datePublished]", "content"),
-    ("meta[name=date]", "content"),
-    ("article time[datetime]", "datetime"),
-    ("time[datetime]", "datetime"),
-)
+_LINKED_DATA: Final = "script[type='application/ld+json' i]"
 _FEW: Final = 20
 
 
@@ -38,20 +31,25 @@ def read(document: Document) -> list[Item]:
 
 def read_page(document: Document) -> Item:
     """Return a page as an article. Raises Unfetched(NO_TEXT) if it shows no text."""
-    tree = _tree(document)
-    published_ns = _published(tree)
-    title = _title(tree)
+    tree = _tree(document, apart=True)
+    title, spoken = _title(tree), _language(tree)
+    nodes = json_ld.nodes(one.text() for one in tree.css(_LINKED_DATA)[:_FEW])
+    urls = (document.url, _attribute(tree, "link[rel=canonical]", "href"))
+    article = json_ld.the_article(nodes, urls, title)
+    is_declared = bool(article) or _is_declared(tree)
+    published_ns = published(tree, article, nodes)
     tree.strip_tags(UNREAD_TAGS)
-    text = _article(tree)
+    text = article_text(tree, article)
     if len(text) < MIN_ARTICLE_CHARS:
         raise Unfetched(FetchProblem.NO_TEXT, "no text to speak of")
+    check_article(title, text, declared=is_declared)
     return Item(
         # A page keeps its url while its text changes, and each text is an article.
         guid=snapshot_id(title, text),
         link=document.url,
         title=title,
         text=text,
-        language=_language(tree),
+        language=spoken,
         published_ns=published_ns,
     )
 
@@ -79,10 +77,11 @@ def _linked(document: Document) -> list[Item]:
     return list(found.values())
 
 
-def _tree(document: Document) -> LexborHTMLParser:
+def _tree(document: Document, *, apart: bool = False) -> LexborHTMLParser:
     if _TYPES.fullmatch(document.media_type) is None:
         raise Unfetched(FetchProblem.BAD_TYPE, "not a page's type")
-    return LexborHTMLParser(decode(document.body, document.charset))
+    text = decode(document.body, document.charset)
+    return LexborHTMLParser(blocks_apart(text) if apart else text)
 
 
 def _title(tree: LexborHTMLParser) -> str:
@@ -94,53 +93,8 @@ def _title(tree: LexborHTMLParser) -> str:
     return title
 
 
-def _article(tree: LexborHTMLParser) -> str:
-    """Return the text of the narrowest element that has enough; of equals, the longest."""
-    for selector in _ARTICLE_ELEMENTS:
-        texts = [_paragraphs(node) for node in tree.css(selector)[:_FEW]]
-        text = max(texts, key=len, default="")
-        if len(text) >= MIN_ARTICLE_CHARS:
-            return text
-    return ""
-
-
-def _paragraphs(node: LexborNode) -> str:
-    text = line(" ".join(one.text(separator=" ") for one in node.css("p")))
-    if len(text) >= MIN_ARTICLE_CHARS:
-        return text
-    node.strip_tags(_AROUND_TAGS)
-    return line(node.text(separator=" "))
-
-
-def _published(tree: LexborHTMLParser) -> int | None:
-    for selector, attribute in _DATES:
-        found = moment(_attribute(tree, selector, attribute))
-        if found is not None:
-            return found
-    for node in tree.css("script[type='application/ld+json']")[:_FEW]:
-        for text in _dates(node.text()):
-            found = moment(text)
-            if found is not None:
-                return found
-    return None
-
-
-def _dates(text: str) -> Iterator[str]:
-    """Yield each datePublished, at any depth of a JSON-LD text."""
-    try:
-        waiting: list[Any] = [msgspec.json.decode(text)]
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        return
-    for _ in range(MAX_JSON_LD_NODES):
-        if not waiting:
-            return
-        one = waiting.pop()
-        if isinstance(one, dict):
-            if isinstance(one.get("datePublished"), str):
-                yield one["datePublished"]
-            waiting.extend(one.values())
-        elif isinstance(one, list):
-            waiting.extend(one)
+def _is_declared(tree: LexborHTMLParser) -> bool:
+    return _attribute(tree, "meta[property='og:type']", "content").strip().lower() == "article"
 
 
 def _language(tree: LexborHTMLParser) -> str:

@@ -10,8 +10,9 @@ from schemas.observations import FetchProblem
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS
+from streams.ingest.sources.dates import Order, moment, order_of
 from streams.ingest.sources.model import Item
-from streams.ingest.sources.plain import language, line, moment, of_html
+from streams.ingest.sources.plain import language, line, of_html
 
 _VERSION: Final = re.compile(r".*jsonfeed\.org/version/.*|1(\.[01])?")
 """Some write the number alone."""
@@ -35,11 +36,13 @@ def read(text: str, url: str) -> list[Item]:
     listed = feed.get("items")
     entries = listed[:MAX_FEED_ITEMS] if isinstance(listed, list) else []
     spoken = language(_text(feed, "language"))
-    items = [_item(entry, url, spoken) for entry in entries if isinstance(entry, dict)]
+    told = [entry for entry in entries if isinstance(entry, dict)]
+    order = order_of(_date(entry) for entry in told)
+    items = [_item(entry, url, spoken, order) for entry in told]
     return [item for item in items if item.title or item.text]
 
 
-def _item(entry: dict[str, Any], base: str, spoken: str) -> Item:
+def _item(entry: dict[str, Any], base: str, spoken: str, order: Order) -> Item:
     bodies = [of_html(_text(entry, name)) for name in _HTML]
     bodies += [line(_text(entry, name)) for name in _PLAIN]
     return Item(
@@ -48,8 +51,12 @@ def _item(entry: dict[str, Any], base: str, spoken: str) -> Item:
         title=line(_text(entry, "title"), MAX_TITLE_CHARS),
         text=next((body for body in bodies if body), ""),
         language=language(_text(entry, "language")) or spoken,
-        published_ns=moment(_text(entry, "date_published") or _text(entry, "date_modified")),
+        published_ns=moment(_date(entry), order),
     )
+
+
+def _date(entry: dict[str, Any]) -> str:
+    return _text(entry, "date_published") or _text(entry, "date_modified")
 
 
 def _text(of: dict[str, Any], name: str) -> str:

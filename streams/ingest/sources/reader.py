@@ -2,10 +2,10 @@
 
 A page can be written so that any parser needs minutes or gigabytes for it: a hundred
 thousand nested elements, or formatting elements that each paragraph repeats. A parser in C
-lets no other Python code run meanwhile. So a child process reads, within READ_DOCUMENT_S of
-processor time and MAX_READER_BYTES of memory; a robots.txt gets READ_ROBOTS_S and
-ROBOTS_MEMORY_BYTES more than the child has. A child that dies of a document is replaced, and the
-document counts as too large.
+lets no other Python code run meanwhile. So a child process reads each document and each
+robots.txt within READ_S of processor time, and has MAX_READER_BYTES for itself and for all of
+it. A child that dies of a document is replaced, and the document counts as too large. One that
+keeps much after a document is replaced too, so that the next finds as much room as any.
 
 The child is this module, run with `-m`. Requests and answers are msgpack behind a length of
 four bytes. The child ends at the end of its input, and so with its parent.
@@ -17,9 +17,7 @@ import os
 import resource
 import signal
 import sys
-import time
 from collections.abc import Awaitable, Callable
-from math import ceil
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -33,12 +31,11 @@ from streams.ingest.limits import (
     MAX_FETCH_BYTES,
     MAX_ITEM_CHARS,
     MAX_READER_BYTES,
-    READ_DOCUMENT_S,
-    READ_ROBOTS_S,
+    MAX_READER_KEPT_BYTES,
+    READ_S,
     READ_WALL_S,
-    ROBOTS_MEMORY_BYTES,
 )
-from streams.ingest.sources import READINGS
+from streams.ingest.sources import READINGS, page_text
 from streams.ingest.sources.model import Document, Item
 
 _LENGTH_BYTES: Final = 4
@@ -66,6 +63,7 @@ class _Outcome(msgspec.Struct):
     robots: Allowance | None = None
     problem: str = ""
     detail: str = ""
+    is_child_full: bool = False
 
 
 _decode_asked: Final = msgspec.msgpack.Decoder(_ReadDocument | _ReadRobots).decode
@@ -104,6 +102,8 @@ class DocumentReader:
             try:
                 async with asyncio.timeout(self.wall_s):
                     outcome = _decode_outcome(await self._exchange(_encode(asked)))
+                if outcome.is_child_full:
+                    await self._end()
             except (TimeoutError, EOFError, OSError, msgspec.DecodeError) as error:
                 what = asked.document.url if isinstance(asked, _ReadDocument) else "a robots.txt"
                 log.warning("reader ended", document=what)
@@ -169,36 +169,33 @@ def _answer(asked: _ReadDocument | _ReadRobots) -> _Outcome:
         return _Outcome(problem=error.problem.value, detail=error.detail)
 
 
-def _allow(asked: _ReadDocument | _ReadRobots) -> None:
-    """Have the kernel end this process if it takes more than is due for what was asked."""
-    is_robots = isinstance(asked, _ReadRobots)
-    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-    seconds = time.process_time() + (READ_ROBOTS_S if is_robots else READ_DOCUMENT_S)
-    resource.setrlimit(resource.RLIMIT_CPU, (ceil(seconds), hard))
-    room = _memory_bytes() + ROBOTS_MEMORY_BYTES if is_robots else MAX_READER_BYTES
-    resource.setrlimit(resource.RLIMIT_AS, (min(room, MAX_READER_BYTES), MAX_READER_BYTES))
-
-
 def _memory_bytes() -> int:
     """Return the size of this process's address space."""
     return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 
 
 def serve(source: BinaryIO, sink: BinaryIO) -> None:
-    """Read documents from `source` until it ends."""
+    """Read documents from `source` until it ends. The kernel ends a process that takes READ_S."""
+    most_bytes = _memory_bytes() + MAX_READER_KEPT_BYTES
     while True:
         head = source.read(_LENGTH_BYTES)
         if len(head) < _LENGTH_BYTES:
             return
         data = source.read(int.from_bytes(head))
-        asked = _decode_asked(data)
-        _allow(asked)
-        outcome = _encode(_answer(asked))
-        sink.write(len(outcome).to_bytes(_LENGTH_BYTES) + outcome)
+        signal.setitimer(signal.ITIMER_PROF, READ_S)
+        outcome = _answer(_decode_asked(data))
+        outcome.is_child_full = _memory_bytes() > most_bytes
+        answer = _encode(outcome)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        sink.write(len(answer).to_bytes(_LENGTH_BYTES) + answer)
         sink.flush()
 
 
 if __name__ == "__main__":
+    # trafilatura asks py3langid for languages only where it is told to; numpy comes with it,
+    # which takes half of the memory that there is.
+    sys.modules["py3langid"] = None  # type: ignore[assignment]
+    page_text.load()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_READER_BYTES, MAX_READER_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # being killed here is normal

@@ -6,7 +6,6 @@ is mended before (`mending.py`), and checked again. The text is decoded here, so
 check and feedparser see the same characters.
 """
 
-import calendar
 import io
 from typing import Any, Final
 
@@ -14,16 +13,16 @@ import feedparser
 
 from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
-from schemas.units import SECOND_NS
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
 from streams.ingest.limits import MAX_FEED_ITEMS
 from streams.ingest.sources import json_feed
 from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.dates import Order, moment, order_of
 from streams.ingest.sources.feed_check import CAPTION, FeedCheck, behind_declaration, check_type
 from streams.ingest.sources.mending import mended
 from streams.ingest.sources.model import Document, Item, Kind
-from streams.ingest.sources.plain import in_range, language, line, of_html
+from streams.ingest.sources.plain import language, line, of_html
 
 _MENDABLE: Final = frozenset({FetchProblem.BAD_XML, FetchProblem.BAD_TYPE, FetchProblem.DTD})
 
@@ -44,7 +43,9 @@ def read(document: Document) -> list[Item]:
         sanitize_html=False,
     )
     spoken = language(_text(parsed.feed.get("language")))
-    items = [_item(entry, document.url, spoken) for entry in parsed.entries[:MAX_FEED_ITEMS]]
+    entries = parsed.entries[:MAX_FEED_ITEMS]
+    order = order_of(date for entry in entries for date in _dates(entry))
+    items = [_item(entry, document.url, spoken, order) for entry in entries]
     return [item for item in items if item.title or item.text]
 
 
@@ -64,7 +65,7 @@ def _checked(text: str) -> bytes:
     return FeedCheck().run(better.encode("utf-8", "replace"))
 
 
-def _item(entry: Any, base: str, spoken: str) -> Item:
+def _item(entry: Any, base: str, spoken: str, order: Order) -> Item:
     text = of_html(_longest(entry)) or of_html(_text(entry.get(CAPTION)))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
     link = absolute(base, _link(entry))
@@ -74,7 +75,7 @@ def _item(entry: Any, base: str, spoken: str) -> Item:
         title=title,
         text=text,
         language=language(_text(entry.get("language"))) or spoken,
-        published_ns=_published(entry),
+        published_ns=_published(entry, order),
     )
 
 
@@ -97,15 +98,15 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _published(entry: Any) -> int | None:
-    for field in ("published_parsed", "updated_parsed"):
-        parsed = dict.get(entry, field)  # feedparser's own `get` warns of missing fields
-        try:
-            if parsed is not None:
-                return in_range(calendar.timegm(parsed) * SECOND_NS)
-        except (ValueError, TypeError, OverflowError):
-            continue
-    return None
+def _published(entry: Any, order: Order) -> int | None:
+    found = (moment(date, order) for date in _dates(entry))
+    return next((at_ns for at_ns in found if at_ns is not None), None)
+
+
+def _dates(entry: Any) -> list[str]:
+    """Return when it was published and updated, as written: feedparser's own reading guesses."""
+    # feedparser's own `get` warns of missing fields
+    return [_text(dict.get(entry, field)) for field in ("published", "updated")]
 
 
 KIND: Final = Kind(

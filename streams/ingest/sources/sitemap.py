@@ -21,6 +21,7 @@ from streams.ingest.limits import (
     MAX_XML_DEPTH,
 )
 from streams.ingest.sources.charsets import decode
+from streams.ingest.sources.dates import moment
 from streams.ingest.sources.feed_check import (
     behind_declaration,
     check_type,
@@ -28,7 +29,7 @@ from streams.ingest.sources.feed_check import (
     local_name,
 )
 from streams.ingest.sources.model import Document, Item, Kind
-from streams.ingest.sources.plain import language, line, moment
+from streams.ingest.sources.plain import language, line
 
 _SITEMAP: Final = "urlset"
 _INDEX: Final = "sitemapindex"

@@ -40,7 +40,7 @@ def test_an_item(media_type: str, mark: str) -> None:
         guid="7",
         link="https://paper.example/7",
         title="Rain & <b>more</b>",
-        text="It rained .",
+        text="It rained.",
         language="en-GB",
         published_ns=1_795_168_800_000_000_000,
     )

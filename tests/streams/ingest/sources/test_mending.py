@@ -216,7 +216,7 @@ async def reader() -> AsyncIterator[DocumentReader]:
 
 @pytest.mark.parametrize("kind", LINEAR)
 async def test_no_text_takes_the_time_of_its_square(reader: DocumentReader, kind: str) -> None:
-    """The kernel ends a child that takes READ_DOCUMENT_S: squares of a million take hours."""
+    """The kernel ends a child that takes READ_S: squares of a million take hours."""
     whole = Document(url=URL, body=WHOLE.encode())
     await reader.read("rss", whole)
     child = reader.pid
