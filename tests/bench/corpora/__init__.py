@@ -1,0 +1,1 @@
+"""Other projects' feeds, pages and robots.txt checks, run through ingest from a folder."""
