@@ -58,7 +58,7 @@ MAX_XML_DEPTH: Final = 100
 MAX_XML_ENTITY_CHARS: Final = 64
 """Length of what an entity of a feed may stand for. A longer one is refused."""
 MAX_MENDED_PARTS: Final = 200_000
-"""Tags, attributes and references in a broken feed. One with more is not mended."""
+"""Tags, attributes and faulty references in a broken feed. One with more is not mended."""
 MAX_JSON_LD_NODES: Final = 10_000
 MAX_JSON_LD_CHARS: Final = 1024 * 1024
 """Length of one script of JSON-LD; a longer one is not looked at."""

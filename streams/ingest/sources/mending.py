@@ -42,10 +42,9 @@ _BETWEEN: Final = re.compile(r"""[\s"'=/]*+""")
 _WHOLE_NAME: Final = re.compile(_NAME)
 _REFERENCE: Final = re.compile(
     r"((?:&\#(?:[0-9]{1,7}+(?![0-9])|[xX][0-9A-Fa-f]{1,6}+(?![0-9A-Fa-f]));?+)++)"
-    r"|&([A-Za-z][A-Za-z0-9]{0,31}+);|&"
+    r"|&(?!(?:amp|lt|gt|quot|apos);)(?:([A-Za-z][A-Za-z0-9]{0,31}+);)?+"
 )
 _NUMBER: Final = re.compile(r"#(?:[xX]([0-9A-Fa-f]+)|([0-9]+))")
-_XML_ENTITIES: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _SECTION: Final = "<![CDATA["
 _SECTION_END: Final = "]]>"
 _ITEM_END: Final = re.compile(r"</(?:item|entry)\s*+>", re.IGNORECASE)
@@ -355,8 +354,8 @@ class _Mending:
         numbers, name = found.groups()
         if numbers is not None:
             return html.escape(_characters(numbers), quote=True)
-        if name is None or name in _XML_ENTITIES:
-            return found[0] if name else "&amp;"
+        if name is None:
+            return "&amp;"
         value = self._doctype.entities.get(name) or html5.get(f"{name};")
         if value is None:
             return f"&amp;{name};"

@@ -160,6 +160,7 @@ def test_entities_make_no_large_feed_of_a_small_one(monkeypatch: pytest.MonkeyPa
 
 def test_what_has_too_many_parts_is_not_mended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.ingest.sources.mending.MAX_MENDED_PARTS", 50)
+    assert len(read(around(item(2, text="&lt;p&gt;" * 50 + "&nbsp;")))) == 3, "these are good"
     with fails("bad_xml"):
         read(around(item(2, text="&" * 50)))
     with fails("bad_xml"):
