@@ -11,7 +11,7 @@ import msgspec
 
 from schemas.articles import page
 from schemas.chain import digest
-from schemas.codec import Codec, Message
+from schemas.codec import Codec, Message, Upcasts, upcast
 
 QueueName = Literal["source", "page", "browser"]
 QUEUES: Final[tuple[QueueName, ...]] = ("source", "page", "browser")
@@ -50,10 +50,19 @@ class FetchPage(FetchPage1, tag="fetch_page/2", frozen=True, kw_only=True):
 
 Job = FetchSource | FetchPage
 
-JOBS: Codec[Job] = Codec(
-    Job | FetchPage1,
-    {FetchPage1: lambda old: FetchPage(**msgspec.structs.asdict(old), item=page(old.url))},
-)
+AnyJob = FetchSource | FetchPage1 | FetchPage
+"""A job of any version, as a dead letter of any age may hold it."""
+
+_UPCASTS: Final[Upcasts] = {
+    FetchPage1: lambda old: FetchPage(**msgspec.structs.asdict(old), item=page(old.url))
+}
+JOBS: Codec[Job] = Codec(AnyJob, _UPCASTS)
+
+
+def newest(job: AnyJob) -> Job:
+    """Return `job` in its newest version."""
+    found: Job = upcast(job, _UPCASTS)
+    return found
 
 
 class RetryJob(Message, tag="retry_job/1", frozen=True, kw_only=True):

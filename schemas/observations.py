@@ -12,7 +12,7 @@ import msgspec
 
 from schemas.articles import Notice, page
 from schemas.codec import Codec, Message, Upcasts
-from schemas.jobs import Job, QueueName
+from schemas.jobs import AnyJob, QueueName
 
 Via = Literal["rss", "html", "browser", "push"]
 
@@ -171,7 +171,7 @@ class JobGivenUp(Message, tag="job_given_up/1", frozen=True, kw_only=True):
 
     source: str
     url: str
-    job: Job
+    job: AnyJob
     queue: QueueName
     attempts: int
     reason: str

@@ -21,8 +21,9 @@ from schemas.subjects import is_source
 from schemas.texts import is_line
 from schemas.units import WEIGHT_ONE_BP
 
-SourceKind = Literal["rss", "html", "browser", "push"]
-"""`rss` also reads Atom; `browser` is `html` whose pages need a script to run; `push` sends."""
+SourceKind = Literal["rss", "html", "browser", "push", "sitemap"]
+"""`rss` also reads Atom and JSON Feed; `browser` is `html` whose pages need a script to run; `push`
+sends. `sitemap` is for sites without a feed: the pages that a sitemap lists are fetched."""
 
 LOOPBACK_HOSTS: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -33,7 +34,7 @@ class Source(msgspec.Struct, kw_only=True, frozen=True):
     `trust_bp` weighs what it says. `link_selector` is the CSS selector of the links to
     articles on an `html` or `browser` page; without one the page itself is the article.
     `follow_links` fetches the pages that a feed's items link to. A `paywalled` source's
-    pages are not fetched, only what its feed itself says; a `restricted` one is never
+    pages are not fetched, only what its feed or sitemap itself says; a `restricted` one is never
     fetched at all. `excerpt_chars` of the text stand on the log; raw bytes are kept, in an
     object store, if `keep_raw_days` is above 0; all leave after MAX_KEEP_RAW_DAYS.
     `allow_loopback` is for test venues: the url's host must then be this machine's. `push_key`

@@ -59,8 +59,8 @@ def _checked(source: Source) -> Source:
 def add_source(
     source: SourceId,
     name: Annotated[str, typer.Option(help="What people call it.")],
-    kind: Annotated[SourceKind, typer.Option(help="rss also reads Atom.")],
-    url: Annotated[str, typer.Option(help="The feed or page that is looked at.")] = "",
+    kind: Annotated[SourceKind, typer.Option(help="rss also reads Atom, JSON Feed.")],
+    url: Annotated[str, typer.Option(help="The feed, sitemap or page that is looked at.")] = "",
     trust: Annotated[str, typer.Option(help="What its word weighs, 0 to 1.")] = "0.50",
     crawl_delay: Annotated[
         int, typer.Option(help="Seconds between two requests.")
@@ -232,6 +232,8 @@ def _fetched(last: dict[str, Any] | None) -> str:
     why = last["problem"] or last["outcome"]
     if last["status"] >= 400:
         why += f" {last['status']}"
+    if last["detail"]:
+        why += f": {last['detail']}"
     return f"{minute(last['at'])} {why}"
 
 

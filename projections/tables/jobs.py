@@ -23,7 +23,7 @@ from projections.store.projection import (
     patch,
     upsert,
 )
-from schemas.jobs import FetchPage, job_name
+from schemas.jobs import FetchSource, job_name
 from schemas.observations import JobGivenUp, JobRetried, SourceFetched
 
 _CHANGED: Final = {"changed_ns": BIGINT, **SEQUENCE}
@@ -80,7 +80,7 @@ _DONE = Statement(
 
 
 def _given_up(event: JobGivenUp, at: RowPosition) -> Row:
-    page = event.job if isinstance(event.job, FetchPage) else None
+    page = None if isinstance(event.job, FetchSource) else event.job
     return (
         job_name(event.source, event.url),
         event.source,

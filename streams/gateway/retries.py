@@ -7,7 +7,7 @@ import msgspec
 from schemas import subjects
 from schemas.codec import encode
 from schemas.errors import InputError, NotFound, Refusal, Refused, TooLarge
-from schemas.jobs import RETRIES, FetchPage, Job, RetryJob, job_name
+from schemas.jobs import RETRIES, AnyJob, FetchPage, Job, RetryJob, job_name, newest
 from schemas.limits import MAX_DECISION_BYTES, MAX_TITLE_CHARS, SERVICE_CLOCK_S
 from schemas.observations import OBSERVATIONS, JobGivenUp
 from schemas.signatures import verify
@@ -65,8 +65,9 @@ async def letter(log: Log, retry: RetryJob) -> JobGivenUp:
     raise NotFound(f"message {retry.given_up} is no dead letter of job {retry.job}")
 
 
-def again(job: Job, now_ns: int) -> Job:
+def again(job: AnyJob, now_ns: int) -> Job:
     """Return `job` as it is asked for at `now_ns`."""
-    if isinstance(job, FetchPage):
-        return msgspec.structs.replace(job, asked_ns=now_ns)
-    return msgspec.structs.replace(job, due_ns=now_ns)
+    wanted = newest(job)
+    if isinstance(wanted, FetchPage):
+        return msgspec.structs.replace(wanted, asked_ns=now_ns)
+    return msgspec.structs.replace(wanted, due_ns=now_ns)

@@ -21,6 +21,8 @@ MIN_REWRITTEN_ITEMS: Final = 10
 """Of so many known items or more, most do not change their words at once of themselves."""
 MIN_MOVED_ITEMS: Final = 3
 """So many items or more do not change their links at once and keep their words of themselves."""
+MAX_SITEMAP_PARTS: Final = 3
+"""Sitemaps that are fetched of an index at each poll. Each takes a turn at the host."""
 MAX_FETCH_BYTES: Final = 5 * 1024 * 1024
 """Size of a document after decompression."""
 UNPACK_STEP_BYTES: Final = 64 * 1024
@@ -47,12 +49,16 @@ MAX_TURNS_AHEAD: Final = 4
 MAX_HELD_TURN_S: Final = 20
 """A job whose turn at its host is further off goes back to the queue until then."""
 MAX_HELD_REDIRECT_S: Final = 120
-"""The same for the host that a redirect leads to."""
+"""The same for the host that a redirect leads to, and for the parts of a document."""
 READ_S: Final = 2
 """Processor seconds that the reader may use for one document or robots.txt before it is killed."""
 READ_WALL_S: Final = 30
 """The same in wall-clock time, for a busy machine."""
 MAX_XML_DEPTH: Final = 100
+MAX_XML_ENTITY_CHARS: Final = 64
+"""Length of what an entity of a feed may stand for. A longer one is refused."""
+MAX_MENDED_PARTS: Final = 200_000
+"""Tags, attributes and faulty references in a broken feed. One with more is not mended."""
 MAX_JSON_LD_NODES: Final = 10_000
 MAX_JSON_LD_CHARS: Final = 1024 * 1024
 """Length of one script of JSON-LD; a longer one is not looked at."""

@@ -29,7 +29,7 @@ One fetch, from the queue to the log:
 """
 
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import structlog
@@ -53,17 +53,25 @@ from streams.ingest.fetching.observing import (
     Provenance,
     Trial,
 )
-from streams.ingest.fetching.polite import Fetched
+from streams.ingest.fetching.polite import Fetched, turn_name
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.jobs.queue import JobQueue
 from streams.ingest.jobs.registry import KnownSources
 from streams.ingest.jobs.services import DONE, Delivery, Later, Verdict, backoff_s
-from streams.ingest.limits import JOB_ATTEMPTS, JOB_DELIVERIES, MAX_ACK_PENDING
+from streams.ingest.limits import (
+    JOB_ATTEMPTS,
+    JOB_DELIVERIES,
+    MAX_ACK_PENDING,
+    MAX_FEED_ITEMS,
+    MAX_HELD_REDIRECT_S,
+)
 from streams.ingest.sources import KINDS
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line
 from streams.ingest.sources.reader import Read
+from streams.ingest.sources.sitemap import newest
 from streams.log.limits import JOB_LIFE_S
+from streams.log.ports import Clock
 
 _NOT_MODIFIED: Final = 304
 
@@ -95,6 +103,41 @@ class Downloader(NamedTuple):
             selector=source.link_selector,
         )
         return await self.read(reading, document)
+
+    async def parts(self, kind: Kind, response: HttpResponse, source: Source) -> list[Item]:
+        """Return the links to the parts of a document that only lists them. Raises Unfetched."""
+        if not kind.parts or response.status == _NOT_MODIFIED:
+            return []
+        return await self.items(kind.parts, response, source)
+
+    async def items_of(
+        self, kind: Kind, parts: Sequence[Item], source: Source, clock: Clock
+    ) -> list[Item]:
+        """Return the items of all parts that can be had, newest first. Raises Unfetched if none."""
+        found: list[Item] = []
+        failures: list[Unfetched] = []
+        for part in parts:
+            try:
+                response = await self._part(part.link, source, clock)
+                found += await self.items(kind.reading, response, source)
+            except Unfetched as error:
+                failures.append(error)
+        if len(failures) == len(parts):
+            raise failures[0]
+        return newest(found)[:MAX_FEED_ITEMS]
+
+    async def _part(self, url: str, source: Source, clock: Clock) -> HttpResponse:
+        """Wait for a turn here: a job that came again would ask for the index each time."""
+        who = turn_name(source.source, source.url)
+        left_s = float(MAX_HELD_REDIRECT_S)
+        while True:
+            try:
+                return (await self.get(source, url, who, {})).response
+            except HostBusy as busy:
+                left_s -= busy.seconds
+                if left_s < 0:
+                    raise Unfetched(FetchProblem.TOO_SLOW, "its turn is too far off") from busy
+                await clock.sleep(busy.seconds)
 
 
 class FetcherDeps(NamedTuple):
@@ -199,11 +242,13 @@ class Fetcher:
     def _noted(self, error: Unfetched, trial: Trial, attempt: Attempt) -> list[Addressed]:
         """Return what a failure leaves on the log, which for a job given up is a dead letter."""
         journal = self.deps.journal
-        if not attempt.page and error.problem is not FetchProblem.GIVEN_UP:
-            return [journal.failed(attempt, error)]
         told = error
         if attempt.page and error.passing:
             told = Unfetched(FetchProblem.GIVEN_UP, error.problem.value, error.status)
+        said = {"source": attempt.source, "problem": told.problem.value, "detail": told.detail}
+        log_.warning("nothing fetched", **said, status=told.status)
+        if not attempt.page and error.problem is not FetchProblem.GIVEN_UP:
+            return [journal.failed(attempt, error)]
         return [journal.failed(attempt, told), journal.given_up(attempt, trial, error)]
 
     def _lapses(self, job: Job, seconds: float) -> bool:
@@ -217,7 +262,7 @@ class Fetcher:
         """Tell whether a page that showed nothing may show something to a browser."""
         return (
             error.problem is FetchProblem.NO_TEXT
-            and source.kind == "html"
+            and source.kind in ("html", "sitemap")
             and self.deps.has_browser
             and not self.deps.downloader.renders
         )
@@ -235,12 +280,14 @@ class Fetcher:
         last = memory.last
         _check_allowed(source)
         fetched = await downloader.get(
-            source, source.url, _name(job, source.url), observing.conditions(last)
+            source, source.url, turn_name(job.source, source.url), observing.conditions(last)
         )
         response = fetched.response
-        if last is not None and _is_unchanged(response, last):
+        parts = await downloader.parts(kind, response, source)
+        are_dated = all(part.published_ns is not None for part in parts)
+        if last is not None and are_dated and _is_unchanged(response, last):
             return [journal.ended(attempt, fetched, outcome="unchanged", items=last.count)]
-        items = await downloader.items(kind.reading, response, source)
+        items = await self._items(source, kind, response, parts)
         follows, now_ns = kind.follows(source), journal.clock.now_ns()
         fresh, listed = sort_out(memory, items, follows=follows, now_ns=now_ns)
         for item, known_as in fresh:
@@ -248,7 +295,9 @@ class Fetcher:
                 await self._ask_for(source, kind, item, known_as)
         texts = [(item, known_as) for item, known_as in fresh if not (follows and item.link)]
         how = await self._provenance(source, kind.via, fetched, wanted=bool(texts))
-        new = observing.listing(source, memory, listed, len(items), response, how.observed_ns)
+        # An index without dates may stay as it is while its parts change: it is asked for in full.
+        remembered = response if are_dated else response._replace(headers={})
+        new = observing.listing(source, memory, listed, len(items), remembered, how.observed_ns)
         if last is not None and not listed:
             memory.last = new  # nothing to remember but how to ask next time
         return [
@@ -261,6 +310,18 @@ class Fetcher:
             *([journal.listing(new)] if listed or last is None else []),
             journal.ended(attempt, fetched, items=len(items), new_articles=len(fresh)),
         ]
+
+    async def _items(
+        self, source: Source, kind: Kind, response: HttpResponse, parts: Sequence[Item]
+    ) -> list[Item]:
+        """Return the items of a document or of its parts that say anything. Raises Unfetched."""
+        if parts:
+            clock = self.deps.journal.clock
+            items = await self.deps.downloader.items_of(kind, parts, source, clock)
+        else:
+            items = await self.deps.downloader.items(kind.reading, response, source)
+        follows = kind.follows(source)
+        return [item for item in items if follows or item.title or item.text]
 
     async def _ask_for(self, source: Source, kind: Kind, item: Item, known_as: ListedItem) -> None:
         job = FetchPage(
@@ -286,7 +347,7 @@ class Fetcher:
             raise Unfetched(FetchProblem.RESTRICTED, "behind a paywall")
         if job.wanted_by and not is_on_site(source, job.url):
             raise Unfetched(FetchProblem.BAD_URL, "not of the source's host")
-        fetched = await downloader.get(source, job.url, _name(job, job.url), {})
+        fetched = await downloader.get(source, job.url, turn_name(job.source, job.url), {})
         (item,) = await downloader.items("page", fetched.response, source)
         how = await self._provenance(source, "html", fetched, wanted=True)
         how = how._replace(item=job.item, backlog=job.backlog)
@@ -330,11 +391,6 @@ def _queue_of(delivery: Delivery) -> QueueName:
             return "browser"
         case _:
             return "page"
-
-
-def _name(job: Job, url: str) -> str:
-    """Return the name by which a job finds its turn at a host again."""
-    return f"{job.source}@{url}"
 
 
 def _check_allowed(source: Source) -> None:

@@ -12,7 +12,6 @@ link, or hang the reader's campaign behind it. So
 `ItemMemory` is folded from a source's listings; nothing here reads or writes.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
@@ -32,6 +31,7 @@ from streams.ingest.limits import (
     MIN_REWRITTEN_ITEMS,
     VERSION_PAUSE_NS,
 )
+from streams.ingest.measuring.typography import normalized
 from streams.ingest.sources.model import Item
 
 
@@ -79,7 +79,8 @@ def _key(text: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+    """Return a text as its typography does not change it: that makes no version."""
+    return " ".join(normalized(text).casefold().split())
 
 
 class _Kept(NamedTuple):

@@ -35,6 +35,14 @@ class Fetched(NamedTuple):
     robots_hash: str
 
 
+def turn_name(source: str, url: str) -> str:
+    """Return the name by which a job finds its turn at a host again.
+
+    That of the source's own url names the job for its document, with all its parts.
+    """
+    return f"{source}@{url}"
+
+
 class Polite:
     """Fetches for sources. A process needs exactly one: it remembers when each host was asked."""
 
@@ -61,7 +69,7 @@ class Polite:
         """
         left_s = float(FETCH_TOTAL_S)
         held_s: float = MAX_HELD_TURN_S
-        is_document = url == source.url
+        is_document = url == source.url or who == turn_name(source.source, source.url)
         visited: set[str] = set()
         for _ in range(MAX_REDIRECTS + 1):
             rules = await self.allowed(source, url)

@@ -23,6 +23,7 @@ from schemas.stored import Stored
 from schemas.units import SECOND_NS
 from streams.ingest.measuring.contraries import wording
 from streams.ingest.measuring.names import Names
+from streams.ingest.measuring.typography import normalized
 from streams.ingest.measuring.vectors import from_text
 from streams.ingest.measuring.window import EmbeddingWindow
 from streams.log.cursor import Cursor
@@ -154,7 +155,8 @@ class ArticleLogView:
         except InputError:
             return
         if isinstance(article, ArticleObserved):
-            self._window.wordings.add(stored.sequence, wording(article.title, article.excerpt))
+            own = wording(normalized(article.title), normalized(article.excerpt))
+            self._window.wordings.add(stored.sequence, own)
 
     def _fold_signals(self, stored: Stored) -> None:
         if is_measured_text(stored.payload):

@@ -47,3 +47,5 @@ class Kind(NamedTuple):
     """The reading of its document, by its name in `sources.READINGS`."""
     follows: Callable[[Source], bool]
     """Whether its items are links to pages that have yet to be fetched."""
+    parts: str = ""
+    """The reading that returns the links to its parts, where a document may only list those."""

@@ -1,15 +1,13 @@
-"""RSS and Atom, read by feedparser.
+"""RSS and Atom, read by feedparser, and JSON Feed (`json_feed.py`).
 
-A feed must be well-formed XML without a DTD; there is no lenient reading. feedparser's
-fallback for broken feeds runs regular expressions over the whole text, and entities make a
-large feed out of a small one. The text is decoded here, so that the check and feedparser
-see the same characters.
+What feedparser gets is well-formed XML without a document type, bounded by `FeedCheck`. Its
+own fallback for broken feeds runs regular expressions over the whole text, so a broken feed
+is mended before (`mending.py`), and checked again. The text is decoded here, so that the
+check and feedparser see the same characters.
 """
 
 import io
-import re
 from typing import Any, Final
-from xml.parsers import expat
 
 import feedparser
 
@@ -17,79 +15,26 @@ from schemas.limits import MAX_TITLE_CHARS
 from schemas.observations import FetchProblem
 from streams.ingest.fetching.links import absolute
 from streams.ingest.fetching.problems import Unfetched
-from streams.ingest.limits import MAX_FEED_ITEMS, MAX_XML_DEPTH
+from streams.ingest.limits import MAX_FEED_ITEMS
+from streams.ingest.sources import json_feed
 from streams.ingest.sources.charsets import decode
 from streams.ingest.sources.dates import Order, moment, order_of
+from streams.ingest.sources.feed_check import CAPTION, FeedCheck, behind_declaration, check_type
+from streams.ingest.sources.mending import mended
 from streams.ingest.sources.model import Document, Item, Kind
 from streams.ingest.sources.plain import language, line, of_html
 
-_TYPES: Final = re.compile(
-    r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml|(x-)?(rss|atom|rdf|feed))|text/(html|plain)"
-    r"|application/((x-)?(octet-stream|gzip|download|unknown)|force-download)"
-    r"|binary/octet-stream|unknown/unknown|"
-)
-"""Types of feeds, and those that misconfigured servers send feeds as. What comes is looked at."""
-_PAGE: Final = re.compile(r"<(!doctype\s+)?html\b", re.IGNORECASE)
-_DECLARATION: Final = re.compile(r"^\s*<\?xml[^>]*\?>")
-_FEED_ROOTS: Final = ("rss", "feed", "rdf")
-_ITEMS: Final = ("item", "entry")
-
-
-class _FeedCheck:
-    """Bounds the input of feedparser, which is slow for each item."""
-
-    def __init__(self) -> None:
-        self._parser = expat.ParserCreate("utf-8")
-        self._open: list[str] = []
-        self._items = 0
-        self._rest: tuple[int, list[str]] | None = None
-
-    def run(self, data: bytes) -> bytes:
-        """Return the feed cut after MAX_FEED_ITEMS items, with its elements closed.
-
-        Raises Unfetched unless `data` is a feed in well-formed XML without a DTD.
-        """
-        self._parser.StartDoctypeDeclHandler = self._doctype
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        try:
-            self._parser.Parse(data, True)
-        except (expat.ExpatError, ValueError) as error:
-            raise Unfetched(FetchProblem.BAD_XML, "not well-formed") from error
-        if self._rest is None:
-            return data
-        at, still_open = self._rest
-        return data[:at] + "".join(f"</{name}>" for name in reversed(still_open)).encode()
-
-    def _doctype(self, *_: object) -> None:
-        # This comes before any entity in it is read.
-        raise Unfetched(FetchProblem.DTD, "the feed declares a document type")
-
-    def _start(self, name: str, _: object) -> None:
-        kind = name.rpartition(":")[2].lower()
-        if not self._open and kind not in _FEED_ROOTS:
-            raise Unfetched(FetchProblem.BAD_TYPE, "not a feed")
-        if len(self._open) == MAX_XML_DEPTH:
-            raise Unfetched(FetchProblem.BAD_XML, "nested too deeply")
-        self._items += kind in _ITEMS
-        if self._items > MAX_FEED_ITEMS and self._rest is None:
-            self._rest = (self._parser.CurrentByteIndex, list(self._open))
-        self._open.append(name)
-
-    def _end(self, _: str) -> None:
-        self._open.pop()
+_MENDABLE: Final = frozenset({FetchProblem.BAD_XML, FetchProblem.BAD_TYPE, FetchProblem.DTD})
 
 
 def read(document: Document) -> list[Item]:
     """Return the first MAX_FEED_ITEMS items of a feed. Raises Unfetched."""
-    if _TYPES.fullmatch(document.media_type) is None:
-        raise Unfetched(FetchProblem.BAD_TYPE, "not a feed's type")
-    text = _DECLARATION.sub("", decode(document.body, document.charset), count=1).strip()
-    if _PAGE.match(text):
-        raise Unfetched(FetchProblem.BAD_TYPE, "a page, not a feed")
-    data = text.encode("utf-8", "replace")
+    check_type(document)
+    text = decode(document.body, document.charset)
+    if json_feed.begins_in(text):
+        return json_feed.read(text, document.url)
     parsed = feedparser.parse(
-        io.BytesIO(_FeedCheck().run(data)),
+        io.BytesIO(_checked(text)),
         response_headers={
             "content-type": "application/xml; charset=utf-8",
             "content-location": document.url,
@@ -104,11 +49,27 @@ def read(document: Document) -> list[Item]:
     return [item for item in items if item.title or item.text]
 
 
+def _checked(text: str) -> bytes:
+    """Return the feed as feedparser may have it. Raises Unfetched, with the fault and its line."""
+    feed, first_line = behind_declaration(text)
+    try:
+        return FeedCheck(first_line).run(feed.encode("utf-8", "replace"))
+    except Unfetched as fault:
+        if fault.problem not in _MENDABLE:
+            raise
+        better = mended(feed, first_line)
+        if better is None and "<" in feed and fault.problem is not FetchProblem.BAD_TYPE:
+            raise Unfetched(FetchProblem.BAD_TYPE, "not a feed") from fault
+        if better is None:
+            raise
+    return FeedCheck().run(better.encode("utf-8", "replace"))
+
+
 def _item(entry: Any, base: str, spoken: str, order: Order) -> Item:
-    text = of_html(_longest(entry))
+    text = of_html(_longest(entry)) or of_html(_text(entry.get(CAPTION)))
     title = of_html(_text(entry.get("title")))[:MAX_TITLE_CHARS].strip()
     # FeedBurner hangs its own counter in front of the publisher's link and says what that is.
-    link = absolute(base, _text(entry.get("feedburner_origlink")) or _text(entry.get("link")))
+    link = absolute(base, _text(entry.get("feedburner_origlink")) or _link(entry))
     return Item(
         guid=line(_text(entry.get("id"))),
         link=link,
@@ -119,8 +80,16 @@ def _item(entry: Any, base: str, spoken: str, order: Order) -> Item:
     )
 
 
+def _link(entry: Any) -> str:
+    """Return the link to the page; feedparser only takes those that say they lead to HTML."""
+    links = entry.get("links")
+    others = links if isinstance(links, list) else []
+    alternates = (_text(one.get("href")) for one in others if one.get("rel") == "alternate")
+    return _text(entry.get("link")) or next(alternates, "")
+
+
 def _longest(entry: Any) -> str:
-    """Return the content if there is one, else the summary."""
+    """Return the longest of contents and summary, as the item has them in any order."""
     contents = entry.get("content")
     bodies = [_text(one.get("value")) for one in contents] if isinstance(contents, list) else []
     return max([*bodies, _text(entry.get("summary"))], key=len)

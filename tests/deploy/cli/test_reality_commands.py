@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 from fastapi import APIRouter
@@ -516,8 +517,15 @@ async def test_what_cannot_be_answered(person: Person) -> None:
 async def test_reading(person: Person) -> None:
     fetch = told.FetchOut(outcome="failed", problem="http_status", detail="", status=403, at=WHEN)
     person.tables.sources["feed"] = source_out(FEED, last_fetch=fetch)
+    wrong = {"problem": "bad_xml", "detail": "line 6, item 2: the feed breaks off"}
+    broken = told.FetchOut(outcome="failed", **wrong, status=200, at=WHEN)
+    name = "broken"
+    person.tables.sources[name] = source_out(
+        msgspec.structs.replace(FEED, source=name), last_fetch=broken
+    )
     for words, expected in (
         (("sources",), "2026-11-20 18:02 http_status 403"),
+        (("sources",), "2026-11-20 18:02 bad_xml: line 6, item 2: the feed breaks off"),
         (("events", SYMBOL), "pending_review"),
         (("source-ledger", "feed"), f"2026-11-20  {SYMBOL}"),
         (("source-ledger", "feed"), "everything whatif --without-source feed"),

@@ -38,6 +38,18 @@ def test_a_source_is_added_as_it_was_signed() -> None:
     check_decides_again(venue.driver)
 
 
+def test_a_source_of_any_kind_is_added() -> None:
+    for kind in ("rss", "html", "browser", "sitemap"):
+        venue = GovernedVenue()
+        source = rss("daily", kind=kind)
+        assert names(venue.decide(ROOT, AddSource, source=source)) == [
+            "DecisionAccepted", "SourceAdded",
+        ]  # fmt: skip
+        assert venue.state.known_sources() == {"daily": kind}
+        check_folds(venue.driver)
+        check_decides_again(venue.driver)
+
+
 def test_an_id_is_given_once() -> None:
     venue = with_sources()
     assert venue.code(ROOT, AddSource, source=rss("daily", trust_bp=1)) == "source_exists"

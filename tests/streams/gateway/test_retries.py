@@ -8,8 +8,17 @@ import msgspec
 import pytest
 
 from schemas import decisions, subjects
+from schemas.articles import page
 from schemas.codec import encode
-from schemas.jobs import FetchPage, FetchSource, Job, QueueName, RetryJob, job_name
+from schemas.jobs import (
+    AnyJob,
+    FetchPage,
+    FetchPage1,
+    FetchSource,
+    QueueName,
+    RetryJob,
+    job_name,
+)
 from schemas.limits import MAX_TITLE_CHARS, SERVICE_CLOCK_S
 from schemas.observations import OBSERVATIONS, JobGivenUp, JobRetried
 from schemas.signatures import verify
@@ -32,7 +41,7 @@ class Office(NamedTuple):
     queue: ScriptedQueue
     editor: Key
 
-    async def give_up(self, job: Job = PAGE, queue: QueueName = "page", url: str = URL) -> int:
+    async def give_up(self, job: AnyJob = PAGE, queue: QueueName = "page", url: str = URL) -> int:
         """Put a dead letter on the log and return its sequence."""
         letter = JobGivenUp(
             source="wire",
@@ -110,6 +119,18 @@ async def test_a_page_goes_back_into_its_queue_and_who_said_so_stands_on_the_log
     stored = office.house.server.get(sequence)
     assert stored is not None
     assert (stored.subject, stored.payload) == ("main.obs-job.wire", encode(said))
+
+
+async def test_a_letter_of_an_earlier_release_is_tried_again_in_todays_words(
+    office: Office,
+) -> None:
+    told = {name: getattr(PAGE, name) for name in FetchPage1.__struct_fields__}
+    given_up = await office.give_up(FetchPage1(**told))
+    answer = await office.send(office.retry(given_up))
+    assert answer.status_code == 202, answer.text
+    _, job = office.queue.jobs[f"retry:{answer.json()['sequence']}"]
+    assert isinstance(job, FetchPage)
+    assert (job.url, job.title, job.asked_ns, job.item) == (URL, "Rain", START_NS, page(URL))
 
 
 async def test_a_poll_is_due_now(office: Office) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import pytest
+import structlog
 
 from schemas import articles, subjects
 from schemas.chain import digest
@@ -306,6 +307,23 @@ def test_a_problem_with_a_source_is_recorded_at_once(
         assert isinstance(fetched, SourceFetched)
         assert (fetched.outcome, fetched.problem) == (outcome, problem.value)
         assert (fetched.detail, fetched.status, fetched.what) == ("why", status, "source")
+
+    run(work())
+
+
+def test_a_broken_feed_says_where_on_the_log_and_in_the_log_lines() -> None:
+    async def work() -> None:
+        world = FetchWorld(source(FEED))
+        world.web[FEED] = Page(b"<rss>\n<item>\n<title>A &nbsp; br")
+        with structlog.testing.capture_logs() as lines:
+            await world.do(due())
+        (fetched,) = await world.seen()
+        assert isinstance(fetched, SourceFetched)
+        told = {"problem": "bad_xml", "detail": "line 3, item 1: the feed breaks off"}
+        assert {"problem": fetched.problem, "detail": fetched.detail} == told
+        (line,) = lines
+        assert line == {"event": "nothing fetched", "log_level": "warning", "source": "wire",
+                        "status": 0, **told}  # fmt: skip
 
     run(work())
 

@@ -107,6 +107,7 @@ def counts(poll: Callable[[int], Sequence[Item]], times: int = 4, **how: bool) -
         lambda n, t: {"guid": f"https://pub.example/live#{n}", "link": "https://pub.example/live"},
         lambda n, t: {"title": f"Story  NUMBER {n} about the harbour" if t % 2 else
                       f"Story number {n} about the harbour"},
+        lambda n, t: {"text": ("It isn't “so”.", "It isn’t\u00a0\"so\".")[t % 2]},
         lambda n, t: {"published_ns": None, "guid": "", "link": f"https://pub.example/{n}?x={t}"},
         lambda n, t: {"published_ns": NOON_NS + t, "guid": "", "link": f"https://a.example/{n}{t}"},
         lambda n, t: {"published_ns": NOON_NS + t, "guid": f"{t}{n}", "link": ""},

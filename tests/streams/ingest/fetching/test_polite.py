@@ -11,7 +11,7 @@ from schemas.observations import FetchProblem
 from streams.ingest import limits
 from streams.ingest.fetching.http import Agent
 from streams.ingest.fetching.locks import Locks
-from streams.ingest.fetching.polite import Fetched, Polite
+from streams.ingest.fetching.polite import Fetched, Polite, turn_name
 from streams.ingest.fetching.problems import HostBusy, Unfetched
 from streams.ingest.fetching.robots_file import Allowance, read_robots
 from tests.simulated.virtual_time import VirtualClock, simulate
@@ -316,6 +316,30 @@ def test_a_sources_own_document_goes_before_what_another_feed_links_to() -> None
         assert world.times("b.example/own") == [150]
         asked = [round(at) for name, at in world.wires.asked if "robots" not in name]
         assert asked == [30 * number for number in range(202)]
+
+    run(work())
+
+
+def test_the_parts_of_a_document_go_as_it_does() -> None:
+    async def work() -> None:
+        pages = {f"b.example/{name}": html("x") for name in ("map", "part", *range(20))}
+        world = PoliteWorld(pages)
+        own = source("http://b.example/map", kind="sitemap")
+
+        async def job(name: object, who: str, after_s: float = 0) -> None:
+            await asyncio.sleep(after_s)
+            while True:
+                try:
+                    await world.polite.get(own, f"http://b.example/{name}", who=who)
+                except HostBusy as busy:
+                    await asyncio.sleep(busy.seconds)
+                else:
+                    return
+
+        pages_of_it = [job(number, f"wire@{number}") for number in range(20)]
+        document = turn_name(own.source, own.url)
+        await asyncio.gather(*pages_of_it, job("part", document, 95))
+        assert world.times("b.example/part") == [120]
 
     run(work())
 

@@ -161,12 +161,20 @@ def test_document_types_are_refused(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "<rss>", "<rss><channel></rss>", "no xml", "<rss>&nbsp;</rss>", "<rss a=1></rss>",
-     "<rss>" + "<a>" * 200 + "</a>" * 200 + "</rss>", "<rss>\0</rss>", "<rss><x:y/></rss"],
+    ["", "<rss>", "no xml", "<rss>" + "<a>" * 200 + "</a>" * 200 + "</rss>", "<rss>&nbsp;",
+     "<rss><item><title>T</titl"],
 )  # fmt: skip
-def test_what_is_not_well_formed(text: str) -> None:
+def test_what_is_not_well_formed_and_breaks_off(text: str) -> None:
     with fails("bad_xml"):
         read(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["<rss><channel></rss>", "<rss>&nbsp;</rss>", "<rss a=1></rss>", "<rss>\0</rss>",
+             "<rss><x:y/></rss", "<rss/>"],
+)  # fmt: skip
+def test_a_feed_of_no_items_is_read_whether_it_is_well_formed_or_not(text: str) -> None:
+    assert read(text) == []
 
 
 BLOCKED = "<html><head><title>Wait</title></head><body>Prove that you are a person.</body></html>"

@@ -225,7 +225,7 @@ async def test_a_log_that_withholds_what_it_has_is_given_up(
 
 async def test_what_articles_of_the_window_report_is_known_again() -> None:
     server = SimulatedServer()
-    wins, loses = article("Acme wins its case", "A court ruled so."), article("Acme loses", "")
+    wins, loses = article("Acme\u00a0wins its case", "A court ruled so."), article("Acme loses", "")
     server.store([*observed(wins), measured(1, NOW_NS)])
     viewed = ViewedLog(server)
     await viewed.view.open()

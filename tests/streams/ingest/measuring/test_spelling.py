@@ -3,7 +3,7 @@
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.ingest.measuring.names import Names
@@ -153,6 +153,7 @@ NAMED = st.lists(
 ).map(" ".join)
 
 
+@settings(deadline=None)
 @given(NAMED)
 def test_a_name_is_found_as_it_is_listed(name: str) -> None:
     for text in (name, f"said {name}’s plan", f"non-{name}-led", f"({name})", f"by {name}."):
@@ -160,6 +161,7 @@ def test_a_name_is_found_as_it_is_listed(name: str) -> None:
         assert counted(text, "Else", f'"{name}"') == 1, text
 
 
+@settings(deadline=None)
 @given(st.text(max_size=40), st.text(max_size=80))
 def test_any_text_is_read(name: str, text: str) -> None:
     for spelling in spellings("SYMBOL", name, [text]):

@@ -3,7 +3,7 @@
 from unicodedata import normalize
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.ingest.measuring.tokens import sentences, words
@@ -43,6 +43,7 @@ def test_normalized(published: str, expected: str) -> None:
     assert normalized(published) == expected
 
 
+@settings(deadline=None)
 @given(st.text(st.one_of(st.characters(), st.sampled_from([chr(one) for one in ODD])), max_size=60))
 def test_a_normalized_text_stays_and_its_size_is_bounded(text: str) -> None:
     expected = normalized(text)
