@@ -419,7 +419,7 @@ async def test_every_read_is_in_the_schema_with_its_errors(api: httpx.AsyncClien
     app = FastAPI()
     app.include_router(create_read_router("postgresql://nobody@127.0.0.1:1/x", who))
     paths = app.openapi()["paths"]
-    assert len(paths) == 28
+    assert len(paths) == 30
     for path, operations in paths.items():
         responses = operations["get"]["responses"]
         assert {"200", "422", "503"} <= set(responses), path

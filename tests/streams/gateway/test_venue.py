@@ -104,7 +104,10 @@ async def test_openapi_is_complete(house: House) -> None:
             "/orders",
             "/cancel",
             "/admin/action",
+            "/admin/retry-job",
             "/reality/ingest",
+            "/reality/ingest_callback",
+            "/reality/jobs",
             "/ingest",
         )
     }
