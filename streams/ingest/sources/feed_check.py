@@ -24,7 +24,8 @@ CAPTION: Final = "caption"
 """What captions are called behind the check."""
 
 _TYPES: Final = re.compile(
-    r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml|([a-z0-9.+-]+\+)?json|(x-)?(rss|atom|rdf|feed))"
+    r"(application|text)/(([a-z0-9.+-]+\+|x-)?xml(-dtd|-external-parsed-entity)?"
+    r"|([a-z0-9.+-]+\+)?json|(x-)?(rss|atom|rdf|feed))"
     r"|text/(html|plain)|application/((x-)?(octet-stream|gzip|download|unknown)|force-download)"
     r"|binary/octet-stream|unknown/unknown|"
 )
