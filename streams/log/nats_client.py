@@ -13,6 +13,7 @@ a Bus does when the broker stays away: it goes on trying, while a Bus ends its p
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 from nats.aio.client import Client
@@ -26,6 +27,19 @@ from streams.log.publishing import WRONG_LAST_SEQUENCE
 _MESSAGE_ID: Final = "Nats-Msg-Id"
 _LAST_OF_SUBJECT: Final = "Nats-Expected-Last-Subject-Sequence"
 _LIFE: Final = "Nats-TTL"
+
+
+class _Connection(Client):
+    """A client of nats-py that can be closed at any time.
+
+    nats-py raises when it is closed with something unsent and no connection. What was unsent then
+    is lost in any case, and who sent it learns so from the answer that does not come.
+    """
+
+    async def close(self) -> None:
+        """End the connection, whether or not there is one at the moment."""
+        with suppress(OSError):
+            await super().close()
 
 
 async def _ignore(_: Exception) -> None:
@@ -46,7 +60,7 @@ async def connect(
 
     Raises LogUnavailable when no server lets us in `within_s`.
     """
-    client = Client()
+    client = _Connection()
     try:
         # nats-py would try the first connection for ever, too, even with a wrong key.
         async with asyncio.timeout(within_s):
