@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from tests.bench.__main__ import ROOT
+
 SMALL = {
     "flip": "2000",
     "http": "200",
@@ -19,7 +21,8 @@ SMALL = {
 @pytest.mark.parametrize("name", SMALL)
 def test_a_benchmark_prints_its_table(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-m", f"tests.bench.bench_{name}", SMALL[name]],
+        [sys.executable, "-m", f"tests.bench.bench_{name}", SMALL[name]],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=240,
