@@ -297,7 +297,8 @@ class _Composition:
         own = self._of.get(place)
         after = self._scope(self._ends[place], len(self._given), things=True)
         turned = [news for news in after if news is not own]
-        passive = denies and place > 0 and self._given[place - 1] in _BE
+        is_participle = self._given[place].endswith("ed")  # and not: there is no evidence of it
+        passive = denies and is_participle and place > 0 and self._given[place - 1] in _BE
         if passive and turned:  # somebody was denied a visa
             for news in turned:
                 news.valence = -abs(news.valence)

@@ -68,6 +68,7 @@ def parts(sentence: str) -> dict[str, float]:
         ("They must win", {"win": 2}),
         ("It denies it is bankrupt", {"bankrupt": -4 * TURNED}),
         ("Crime is denied", {"crime": -3 * TURNED}),
+        ("There is no evidence of crime", {"crime": -3 * TURNED}),
         ("He was denied a visa", {"visa": -LEAST}),
         ("He was denied", {"denied": -LEAST}),
         ("It rejects claims of crime", {"claims": 0, "crime": -3 * TURNED}),
