@@ -7,7 +7,11 @@ MAX_REQUEST_ID_CHARS: Final = 48
 """`<cluster>-<symbol>`, the id of an event and of a request to the LLM."""
 READ_POOL_CONNECTIONS: Final = 8
 READ_WAIT_S: Final = 2
-"""How long a read waits for a connection of the pool."""
+"""How long a read waits for its turn, and then for a connection of the pool."""
+MAX_READS_WAITING: Final = 2_048
+"""Reads that wait for a turn or have it; callers take turns, so many wait only for themselves."""
+MAX_READS_WAITING_OF_ONE: Final = 64
+"""The same, of one address."""
 READ_STATEMENT_S: Final = 10
 """How long one read of the API may keep Postgres busy."""
 MAX_SNAPSHOT_LEVELS: Final = 500

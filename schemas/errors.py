@@ -17,6 +17,7 @@
     │   ├── AppendFailed            known not to have landed
     │   │   └── BatchesFull         a batch; each of its messages alone would land
     │   ├── AppendUnknown           may or may not have landed: read the log to know
+    │   ├── Busy                    a bound is reached; nothing was done
     │   ├── StoreUnavailable
     │   └── TablesBehind            the read models have not reached a sequence in time
     └── Halt                        a deliberate stop with its own exit code (docs/how-to/halts.md)
@@ -215,6 +216,16 @@ class BatchesFull(AppendFailed):
 
 class AppendUnknown(OperatingError):
     code = "append_unknown"
+
+
+class Busy(OperatingError):
+    """A bound is reached, and nothing was done: try again after `retry_after_s`."""
+
+    code = "busy"
+
+    def __init__(self, problem: str, retry_after_s: int = RETRY_AFTER_S) -> None:
+        super().__init__(problem)
+        self.retry_after_s = retry_after_s
 
 
 class StoreUnavailable(OperatingError):

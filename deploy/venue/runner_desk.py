@@ -7,7 +7,7 @@ from nats.aio.client import Client
 
 from schemas import subjects
 from schemas.codec import encode
-from schemas.errors import LogUnavailable
+from schemas.errors import Busy, LogUnavailable
 from schemas.runners import (
     RUNNERS,
     DeskTold,
@@ -16,7 +16,6 @@ from schemas.runners import (
     RunnerReport,
     WorkAsked,
 )
-from streams.gateway.errors import Busy
 from streams.ingest.limits import RUNNER_ASK_S
 from streams.log.nats_requests import ask
 

@@ -19,9 +19,9 @@ from deploy.limits import (
     TRAVEL_ANSWER_S,
     TRAVEL_MOMENTS_KEPT,
 )
-from deploy.venue.fair_queue import FairQueue
 from deploy.venue.paths import VenuePaths
 from projections.api.at import EngineState, StateAt
+from projections.api.fair_queue import FairQueue
 from replay.travel.snapshot_store import TravelSnapshotFolder
 from replay.travel.travel import EngineStates
 from schemas import subjects

@@ -61,7 +61,7 @@ async def orders(
     where.status(status)
     if symbol is not None:
         where.equal("symbol", checked_symbol(symbol))
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM orders", where, "order_id DESC")
         return OrdersOut(
             sequence=view.sequence,
@@ -73,7 +73,7 @@ async def orders(
 @router.get("/orders/{order_id}", summary="One order", responses=_ERRORS)
 async def order(reads: Reads, account: OwnAccount, at: AsOf, order_id: OrderId) -> OneOrderOut:
     """Return one of one's own orders, with its latest fills."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         query = "SELECT * FROM orders WHERE order_id = $1 AND account = $2"
         row = await view.one(query, (order_id, account))
         if row is None:
@@ -91,7 +91,7 @@ async def positions(reads: Reads, account: OwnAccount, page: NamePage) -> Positi
     """List what one holds, by symbol."""
     where = Conditions().add("p.account = {} AND p.lots <> 0", account)
     where.add('p.symbol COLLATE "C" > {}', page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, _POSITIONS, where, 'p.symbol COLLATE "C"')
         return PositionsOut(
             sequence=view.sequence,
@@ -104,7 +104,7 @@ async def positions(reads: Reads, account: OwnAccount, page: NamePage) -> Positi
 @router.get("/account", summary="Own account", responses=_ERRORS)
 async def account_(reads: Reads, account: OwnAccount, at: AsOf) -> AccountOut:
     """Return one's credits."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one(_ACCOUNT, (account,))
         if row is None:
             raise Refused(Refusal.UNKNOWN_ACCOUNT, f"{account} is not projected yet")

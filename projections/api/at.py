@@ -108,25 +108,25 @@ class AtResolver:
             raise StoreUnavailable("states cannot be folded here")
         return self._states
 
-    async def sequence_of(self, at: str) -> int:
-        """Return the sequence that `at` means, once it can be read.
+    async def sequence_of(self, at: str, caller: str = "") -> int:
+        """Return the sequence that `at` means, once it can be read. `caller` as for `ReadStore`.
 
         Raises InputError for what is no position on the log, NotFound for a position that the
         log does not have, StoreUnavailable when the historian does not get there in time.
         """
         sequence, time_ns = time_or_sequence(at)
         if sequence is None:
-            return await self._at_time(time_ns or 0)
-        await self.reach_history(sequence)
+            return await self._at_time(time_ns or 0, caller)
+        await self.reach_history(sequence, caller)
         return sequence
 
-    async def reach_history(self, sequence: int) -> None:
+    async def reach_history(self, sequence: int, caller: str = "") -> None:
         """Wait until the history has passed `sequence`. Raises as `sequence_of` does."""
         through = 0
 
         async def has_passed() -> bool:
             nonlocal through
-            through = await self._through()
+            through = await self._through(caller)
             return through >= sequence
 
         await self._reach(
@@ -186,8 +186,8 @@ class AtResolver:
     async def _end(self, otherwise: int) -> int:
         return otherwise if self._states is None else await self._states.last_sequence()
 
-    async def _through(self) -> int:
-        async with self._store.history() as view:
+    async def _through(self, caller: str) -> int:
+        async with self._store.history(caller) as view:
             return view.sequence
 
     async def _reached(self) -> Reached:
@@ -196,21 +196,21 @@ class AtResolver:
             self._looking = asyncio.create_task(self._store.reached())
         return await asyncio.shield(self._looking)
 
-    async def _at_time(self, time_ns: int) -> int:
+    async def _at_time(self, time_ns: int, caller: str) -> int:
         """Return the last sequence up to which no record is later than `time_ns`."""
         if time_ns > MAX_INT64:
             raise InputError("at: too late a time")
-        found = await self._last_before(time_ns)
+        found = await self._last_before(time_ns, caller)
         if found is None or found[1]:
             # Only a history that has all there is shows whether more records were in time.
-            await self.reach_history(await self._end(await self._through()))
-            found = await self._last_before(time_ns)
+            await self.reach_history(await self._end(await self._through(caller)), caller)
+            found = await self._last_before(time_ns, caller)
         if found is None:
             raise NotFound("the log begins later")
         return found[0]
 
-    async def _last_before(self, time_ns: int) -> tuple[int, bool] | None:
-        async with self._store.history() as view:
+    async def _last_before(self, time_ns: int, caller: str) -> tuple[int, bool] | None:
+        async with self._store.history(caller) as view:
             row = await view.one(_TIME, (time_ns,))
         return None if row is None else (int(row["sequence"]), bool(row["newest"]))
 

@@ -1,16 +1,17 @@
 """What a query gets: the tables, as of when to answer, and whose session it is."""
 
-from dataclasses import dataclass
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 
 from projections.api.at import AtResolver
 from projections.api.similar_port import AdmitSearch, SimilarPort, admit_all
-from projections.api.store import NOW, At, ReadStore
+from projections.api.store import NOW, At, ReadStore, ReadView
 from projections.http import AccountByToken, Credentials
 from schemas.http import AtText, WaitFor
-from schemas.networks import client_network
+from schemas.networks import client_network, client_share
 
 AT_HEADER: Final = "X-At-Sequence"
 STATE_HEADER: Final = "X-State-Hash"
@@ -26,11 +27,17 @@ class ReadContext:
     similar: SimilarPort | None = None
     """None: search goes by words alone."""
     admit_search: AdmitSearch = admit_all
+    address: str = ""
+    """Whose turn a read takes: the address of the request, a /64 of IPv6."""
+
+    def view(self, at: At) -> AbstractAsyncContextManager[ReadView]:
+        """Give one consistent view as of `at`. See `ReadStore.view`."""
+        return self.store.view(at, self.address)
 
 
 async def _context_of(request: Request) -> ReadContext:
     context: ReadContext = request.state.reads
-    return context
+    return replace(context, address=client_share(request.client.host if request.client else ""))
 
 
 Reads = Annotated[ReadContext, Depends(_context_of)]
@@ -63,7 +70,7 @@ async def _as_of(
         await reads.resolver.reach_tables(wait_for)
     if at is None:
         return NOW
-    sequence = await reads.resolver.sequence_of(at)
+    sequence = await reads.resolver.sequence_of(at, reads.address)
     state = await reads.resolver.states.state_at(sequence, caller)
     response.headers[AT_HEADER] = str(sequence)
     response.headers[STATE_HEADER] = state.state_hash

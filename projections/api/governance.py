@@ -39,7 +39,7 @@ async def audit(reads: Reads, page: PositionPage, symbol: SymbolFilter = None) -
     where = Conditions().add("(sequence, ordinal) < ({}, {})", *page.cursor)
     if symbol is not None:
         where.equal("symbol", checked_symbol(symbol))
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         query = "SELECT * FROM audit_events"
         found = await page.read(view, query, where, "sequence DESC, ordinal DESC")
         return AuditsOut(
@@ -53,7 +53,7 @@ async def audit(reads: Reads, page: PositionPage, symbol: SymbolFilter = None) -
 async def keys(reads: Reads, page: NamePage) -> KeysOut:
     """List every key that was ever enrolled."""
     where = Conditions().add('key COLLATE "C" > {}', page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM keys", where, 'key COLLATE "C"')
         return KeysOut(
             sequence=view.sequence,
@@ -70,7 +70,7 @@ async def decisions(reads: Reads, page: NumberPage, status: DecisionStatus = Non
     """
     query = "SELECT * FROM decisions"
     where = Conditions().add("sequence < {}", page.cursor).status(status)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, query, where, "sequence DESC, decision_hash")
         rows = list(found.rows)
         if found.more:
@@ -88,7 +88,7 @@ async def decisions(reads: Reads, page: NumberPage, status: DecisionStatus = Non
 @router.get("/projection", summary="How far the tables are", responses=errors(*QUERY_ERRORS))
 async def projection(reads: Reads, at: AsOf) -> ProjectionOut:
     """Return the checkpoint, and the last record of every engine that was projected."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one("SELECT * FROM checkpoint") or {}
         return ProjectionOut(
             sequence=view.sequence,

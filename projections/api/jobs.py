@@ -37,7 +37,7 @@ async def jobs(
     """
     where = Conditions().add("sequence < {}", page.cursor).status(status)
     where.equal("source", source).equal("reason", reason)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM jobs", where, "sequence DESC")
         return JobsOut(
             sequence=view.sequence,
@@ -49,7 +49,7 @@ async def jobs(
 @router.get("/jobs/{job}", summary="One job", responses=errors(*QUERY_ERRORS))
 async def job(reads: Reads, at: AsOf, job: JobName) -> OneJobOut:
     """Return one job that was given up at least once."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one("SELECT * FROM jobs WHERE job = $1", (job,))
         if row is None:
             raise NotFound(f"no job {job} was ever given up")

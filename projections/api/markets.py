@@ -56,7 +56,7 @@ router: Final = APIRouter(tags=["markets"])
 @router.get("/markets", summary="All markets", responses=errors(*QUERY_ERRORS))
 async def markets(reads: Reads, page: NamePage) -> MarketsOut:
     """List the markets by symbol."""
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         return await _select(view, page, Conditions())
 
 
@@ -78,14 +78,14 @@ async def search(
     where = Conditions().equal("s.market_type", type).equal("s.region", region)
     where.equal("s.risk_level", risk).equal("s.status", status)
     with_words(where, q)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await about_events(where, view, recency, source_reputation)
         return await _select(view, page, where)
 
 
 @router.get("/market/{symbol}", summary="One market", responses=errors(*QUERY_ERRORS))
 async def market(reads: Reads, at: AsOf, symbol: Symbol) -> OneMarketOut:
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one(f"{_MARKETS} WHERE s.symbol = $1", (checked_symbol(symbol),))
         if row is None:
             raise unknown_symbol(symbol)
@@ -97,7 +97,7 @@ async def snapshot(
     reads: Reads, at: AsOf, symbol: Symbol, depth: Depth = 10, since: Since = None
 ) -> SnapshotOut:
     """Return the book's top, or `changed: false` if nothing changed after `since`."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         book = await view.one(_BOOK, (checked_symbol(symbol),))
         if book is None:
             raise unknown_symbol(symbol)
@@ -119,7 +119,7 @@ async def pressure(reads: Reads, at: AsOf, symbol: Symbol) -> PressureOut:
 
     `buyers` and `sellers` count distinct accounts, so that one can see whose volume it is.
     """
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         await require_market(view, symbol)
         row = await view.one("SELECT * FROM scores WHERE symbol = $1", (symbol,)) or {}
         return PressureOut(
@@ -134,7 +134,7 @@ async def pressure(reads: Reads, at: AsOf, symbol: Symbol) -> PressureOut:
 async def trades(reads: Reads, page: NumberPage, symbol: Symbol) -> TradesOut:
     """List trades, the newest first; the cursor is a trade id."""
     where = Conditions().add("symbol = {} AND trade_id < {}", symbol, page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await require_market(view, symbol)
         found = await page.read(view, "SELECT * FROM trade_history", where, "trade_id DESC")
         return TradesOut(
@@ -156,7 +156,7 @@ async def bars(
     ends_ns = min(page.cursor * SECOND_NS, MAX_INT64)
     where = Conditions().add("symbol = {} AND span = {}", symbol, interval)
     where.add("start_ns < {}", ends_ns)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await require_market(view, symbol)
         found = await page.read(view, "SELECT * FROM bars", where, "start_ns DESC")
         return BarsOut(

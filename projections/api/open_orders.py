@@ -5,7 +5,7 @@ from projections.api.store import NOW, ReadStore
 
 async def count_open_orders(store: ReadStore, account: str) -> int:
     """Return how many orders of `account` rest as of the tables. Raises StoreUnavailable."""
-    async with store.view(NOW) as view:
+    async with store.view(NOW, f"account {account}") as view:
         row = await view.one(
             "SELECT count(*) AS orders FROM orders WHERE account = $1 AND status = 'open'",
             (account,),

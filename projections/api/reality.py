@@ -82,7 +82,7 @@ router: Final = APIRouter(tags=["reality"])
 async def events(reads: Reads, page: NumberPage, symbol: Symbol) -> EventsOut:
     """List what clusters of articles mean for a market; the cursor is a cluster."""
     where = Conditions().add("symbol = {} AND cluster < {}", symbol, page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await require_market(view, symbol)
         found = await page.read(view, "SELECT * FROM events", where, "cluster DESC")
         return EventsOut(
@@ -96,7 +96,7 @@ async def events(reads: Reads, page: NumberPage, symbol: Symbol) -> EventsOut:
 @router.get("/events/{event_id}", summary="One event", responses=errors(*QUERY_ERRORS))
 async def event(reads: Reads, at: AsOf, event_id: Id) -> OneEventOut:
     """Return an event with its articles, the LLM's calls, reviews and score changes."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one("SELECT * FROM events WHERE event_id = $1", (event_id,))
         if row is None:
             raise NotFound(f"there is no event {event_id}")
@@ -120,7 +120,7 @@ async def score_changes(
     """List every move of a score, the newest first; the cursor is a change id."""
     where = Conditions().add("(sequence, ordinal) < ({}, {})", *page.cursor)
     _about(where, symbol)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         query = "SELECT * FROM score_changes"
         found = await page.read(view, query, where, "sequence DESC, ordinal DESC")
         return ScoreChangesOut(
@@ -136,7 +136,7 @@ async def score_changes(
 async def llm_calls(reads: Reads, page: NumberPage) -> LlmCallsOut:
     """List the LLM's calls, the newest first; the cursor is a call."""
     where = Conditions().add("call < {}", page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM llm_calls", where, "call DESC")
         mode = await view.one("SELECT * FROM llm_mode")
         return LlmCallsOut(
@@ -158,7 +158,7 @@ async def articles(
     table, select = ("a", _ARTICLES) if symbol is None else ("e", _ARTICLES_ABOUT)
     where = Conditions().add(f"{table}.article < {{}}", page.cursor).equal("a.source", source)
     _about(where, symbol)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, select, where, f"{table}.article DESC")
         return ArticlesOut(
             sequence=view.sequence,
@@ -171,7 +171,7 @@ async def articles(
 async def sources(reads: Reads, page: NamePage) -> SourcesOut:
     """List all sources by id, with their trust and how fetching them goes."""
     where = Conditions().add('source COLLATE "C" > {}', page.cursor)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM sources", where, 'source COLLATE "C"')
         return SourcesOut(
             sequence=view.sequence,
@@ -182,7 +182,7 @@ async def sources(reads: Reads, page: NamePage) -> SourcesOut:
 
 @router.get("/sources/{source}", summary="One source", responses=errors(*QUERY_ERRORS))
 async def source(reads: Reads, at: AsOf, source: Id) -> OneSourceOut:
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         row = await _require_source(view, source)
         return OneSourceOut(sequence=view.sequence, source=_source(row))
 
@@ -200,7 +200,7 @@ async def source_ledger(
     where = Conditions().equal("source", source)
     where.add('(day < {} OR (day = {} AND symbol COLLATE "C" > {}))', day, day, behind)
     _about(where, symbol)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await _require_source(view, source)
         query = "SELECT * FROM source_ledger"
         found = await page.read(view, query, where, 'day DESC, symbol COLLATE "C"')
@@ -220,7 +220,7 @@ async def source_ledger(
 async def without_source(reads: Reads, page: NamePage, source: Id) -> WithoutSourcesOut:
     """List the scores that a source moved, and what they would be without its moves, by sums."""
     where = Conditions().add('symbol COLLATE "C" > {}', page.cursor).equal("source", source)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         await _require_source(view, source)
         found = await page.read(view, _WITHOUT, where, 'symbol COLLATE "C"')
         return WithoutSourcesOut(
@@ -241,7 +241,7 @@ async def reviews(
     where = Conditions().add("(opened, ordinal) < ({}, {})", *page.cursor)
     _about(where, symbol)
     where.status(state)
-    async with reads.store.view(page.at) as view:
+    async with reads.view(page.at) as view:
         found = await page.read(view, "SELECT * FROM reviews", where, "opened DESC, ordinal DESC")
         return ReviewsOut(
             sequence=view.sequence,
@@ -253,7 +253,7 @@ async def reviews(
 @router.get("/reviews/{proposal_hash}", summary="One review", responses=errors(*QUERY_ERRORS))
 async def review(reads: Reads, at: AsOf, proposal_hash: Id) -> OneReviewOut:
     """Return one review, and once it is over what the audit keeps of it."""
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         query = "SELECT * FROM reviews WHERE proposal_hash = $1"
         row = await view.one(query, (proposal_hash,))
         if row is None:

@@ -7,10 +7,10 @@ import structlog
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from projections.api.context import AsOf, Caller, Reads
+from projections.api.context import AsOf, Caller, ReadContext, Reads
 from projections.api.models import AsOfSequence
 from projections.api.similar_port import SimilarPort
-from projections.api.store import NOW, At, ReadStore, ReadView, Row
+from projections.api.store import NOW, At, ReadView, Row
 from projections.api.symbols import checked_symbol, unknown_symbol
 from projections.limits import SEARCH_FLOOR_BP, SEARCH_RANK_CONSTANT, SEARCH_WORD_ROWS
 from schemas.asks import KINDS, Kind, SimilarAsked
@@ -139,11 +139,12 @@ async def similar(
     if len(given) != 1:
         raise InputError("give exactly one of q, article, event and market")
     reads.admit_search(caller)
-    asked = await _seed_of(reads.store, at, *given[0])
+    asked = await _seed_of(reads, at, *given[0])
     kinds: tuple[Kind, ...] = KINDS if kind is None else (kind,)
     meant = await _meant(reads.similar, asked, kinds, at)
-    async with reads.store.view(at) as view:
-        words = await _by_words(view, reads.store, asked, kinds, at)
+    old = await _old_articles(reads, asked, kinds, at)
+    async with reads.view(at) as view:
+        words = await _by_words(view, old, asked, kinds)
         ranked = fused([*(meant or {})], words)
         shown = await _shown(view, ranked[: 2 * limit])
         return SimilarOut(
@@ -164,14 +165,14 @@ def fused(meant: Sequence[ThingKey], words: Sequence[ThingKey]) -> list[ThingKey
     return sorted(scores, key=lambda key: -scores[key])
 
 
-async def _seed_of(store: ReadStore, at: At, kind: Kind | None, value: str) -> _Seed:
+async def _seed_of(reads: ReadContext, at: At, kind: Kind | None, value: str) -> _Seed:
     """Return what is asked about. Raises NotFound or Refused for a thing that is not there."""
     if kind is None:
         return _Seed(value, None)
     if kind == "market":
         checked_symbol(value)
     name: Any = int(value) if kind == "article" else value
-    async with store.view(at) as view:
+    async with reads.view(at) as view:
         row = await view.one(_SHOWN[kind], ([name],))
     if row is None:
         raise unknown_symbol(value) if kind == "market" else NotFound(f"no {kind} {value!r}")
@@ -201,19 +202,28 @@ async def _meant(
     }
 
 
-async def _by_words(
-    view: ReadView, store: ReadStore, asked: _Seed, kinds: tuple[Kind, ...], at: At
-) -> list[ThingKey]:
-    """Return what shares words with what is asked, the best match first.
+async def _old_articles(
+    reads: ReadContext, asked: _Seed, kinds: tuple[Kind, ...], at: At
+) -> list[Row] | None:
+    """Return the articles up to `at` that share words with what is asked, None for those of now.
 
     Titles of articles never change, so they are found in the live tables' index also as of
     an earlier sequence.
     """
+    if at.sequence is None or "article" not in kinds:
+        return None
+    async with reads.view(NOW) as live:
+        return await _matching(live, "article", asked.words, at.sequence)
+
+
+async def _by_words(
+    view: ReadView, old_articles: list[Row] | None, asked: _Seed, kinds: tuple[Kind, ...]
+) -> list[ThingKey]:
+    """Return what shares words with what is asked, the best match first."""
     found: list[tuple[float, ThingKey]] = []
     for kind in kinds:
-        if kind == "article" and at.sequence is not None:
-            async with store.view(NOW) as live:
-                rows = await _matching(live, kind, asked.words, at.sequence)
+        if kind == "article" and old_articles is not None:
+            rows = old_articles
         else:
             rows = await _matching(view, kind, asked.words, None)
         found += [(row["rank"], (kind, str(row["id"]))) for row in rows]

@@ -39,7 +39,7 @@ async def state(reads: Reads, caller: Caller, at: AsOf) -> StateOut:
         last = await states.last_sequence()
         await reads.resolver.reach_history(last)
         at = At(last)
-    async with reads.store.view(at) as view:
+    async with reads.view(at) as view:
         sequence = view.sequence
         row = await view.one("SELECT chain FROM checkpoint") or {"chain": ""}
     found = await states.state_at(sequence, caller)

@@ -8,15 +8,23 @@ As of an earlier sequence (see `api.at`) the same queries read the history's vie
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 import msgspec
 
+from projections.api.fair_queue import FairQueue
 from projections.history.schemas import HISTORY, LiveHistory
 from projections.history.versions import PROGRESS, history_digest
-from projections.limits import READ_POOL_CONNECTIONS, READ_STATEMENT_S, READ_WAIT_S, STORE_TIMEOUT_S
+from projections.limits import (
+    MAX_READS_WAITING,
+    MAX_READS_WAITING_OF_ONE,
+    READ_POOL_CONNECTIONS,
+    READ_STATEMENT_S,
+    READ_WAIT_S,
+    STORE_TIMEOUT_S,
+)
 from projections.store.checkpoint import End
 from projections.store.lease import LeaseTable
 from projections.store.postgres import DRIVER_ERRORS, PooledConnection, may_pass, transaction
@@ -24,7 +32,7 @@ from projections.store.projection import Projection
 from projections.store.registry import ModelRegistry
 from projections.store.schemas import CHECKPOINT, CONTROL, Live, model_digest
 from projections.tables import PROJECTIONS
-from schemas.errors import EverythingError, StoreUnavailable
+from schemas.errors import Busy, EverythingError, StoreUnavailable
 
 _MILLISECONDS: Final = 1000
 
@@ -86,6 +94,7 @@ class ReadStore:
         self._history_digest = history_digest(projections)
         self._dsn = dsn
         self._pool: asyncpg.Pool | None = None
+        self._turns = FairQueue(MAX_READS_WAITING, MAX_READS_WAITING_OF_ONE, READ_POOL_CONNECTIONS)
 
     async def open(self) -> None:
         """Make the pool. It connects when it is first read from, and again after a failure."""
@@ -110,12 +119,13 @@ class ReadStore:
                     await pool.close()
 
     @asynccontextmanager
-    async def view(self, at: At) -> AsyncIterator[ReadView]:
-        """Give one consistent view as of `at`.
+    async def view(self, at: At, caller: str = "") -> AsyncIterator[ReadView]:
+        """Give one consistent view as of `at`. Callers take turns; "" is the venue itself.
 
-        Raises StoreUnavailable when there is none to be had.
+        Raises StoreUnavailable when there is none to be had, Busy when the caller's turn does not
+        come in READ_WAIT_S. A view must not be asked for within another.
         """
-        async with self._transaction() as connection:
+        async with self._transaction(caller) as connection:
             if at.sequence is None:
                 view = await self._view(connection)
             else:
@@ -129,9 +139,9 @@ class ReadStore:
             return Reached(view.sequence, await view.ends())
 
     @asynccontextmanager
-    async def history(self) -> AsyncIterator[ReadView]:
-        """Give the history itself, as far as it is. Raises StoreUnavailable if there is none."""
-        async with self._transaction() as connection:
+    async def history(self, caller: str = "") -> AsyncIterator[ReadView]:
+        """Give the history itself, as far as it is. Raises as `view` does."""
+        async with self._transaction(caller) as connection:
             view = await self._history(connection)
             with self._what_it_cannot_say(view):
                 yield view
@@ -157,10 +167,25 @@ class ReadStore:
             ) from error
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[PooledConnection]:
+    async def _turn(self, caller: str) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(READ_WAIT_S):
+                    await stack.enter_async_context(self._turns.turn(caller))
+            except TimeoutError as error:
+                raise Busy("too much is asked for at once") from error
+            yield
+
+    @asynccontextmanager
+    async def _transaction(self, caller: str) -> AsyncIterator[PooledConnection]:
         pool = self._pool
         if pool is None:
             raise _unreachable()
+        async with self._turn(caller), self._connected(pool) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _connected(self, pool: asyncpg.Pool) -> AsyncIterator[PooledConnection]:
         connection = await _acquire(pool)
         try:
             async with transaction(connection, snapshot=True, readonly=True):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from streams.gateway.errors import Busy
+from schemas.errors import Busy
 from streams.gateway.limits import (
     HEADER_TIMEOUT_S,
     IDLE_TIMEOUT_S,

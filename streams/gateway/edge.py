@@ -9,14 +9,8 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from schemas.errors import EverythingError, TooLarge
-from streams.gateway.errors import (
-    BodyTimeout,
-    Busy,
-    WrongContentType,
-    respond,
-    unexpected,
-)
+from schemas.errors import Busy, EverythingError, TooLarge
+from streams.gateway.errors import BodyTimeout, WrongContentType, respond, unexpected
 from streams.gateway.limits import BODY_TIMEOUT_S, MAX_BODY_BYTES, MAX_CORRELATION_CHARS
 
 _log = structlog.get_logger(__name__)

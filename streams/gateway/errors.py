@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from schemas.errors import (
     BadSignature,
+    Busy,
     EverythingError,
     Halt,
     InputError,
@@ -208,16 +209,6 @@ class UnknownHost(InputError):
     """The request was made for another host than this venue's."""
 
     code = "unknown_host"
-
-
-class Busy(OperatingError):
-    """A bound of the gateway is reached; nothing was appended."""
-
-    code = "busy"
-
-    def __init__(self, problem: str, retry_after_s: int = RETRY_AFTER_S) -> None:
-        super().__init__(problem)
-        self.retry_after_s = retry_after_s
 
 
 class Starting(OperatingError):

@@ -10,8 +10,7 @@ from nats.aio.client import Client
 
 from schemas import subjects
 from schemas.chain import digest
-from schemas.errors import AppendFailed, LogUnavailable
-from streams.gateway.errors import Busy
+from schemas.errors import AppendFailed, Busy, LogUnavailable
 from streams.log.nats_client import create
 
 NonceKind = Literal["challenge", "service", "retry", "runner"]

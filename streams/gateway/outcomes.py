@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from typing import Final, NamedTuple
 
+from schemas.errors import Busy
 from schemas.events import Event
-from streams.gateway.errors import Busy
 from streams.gateway.limits import (
     MAX_OUTCOME_WAITERS,
     RECENT_RECORD_BYTES,

@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from schemas.errors import Busy
 from schemas.units import DAY_NS, MINUTE_NS, SECOND_NS
-from streams.gateway.errors import Busy
 from streams.gateway.limits import MAX_LIMITED_NAMES
 from streams.log.ports import Clock
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from schemas.errors import Busy
 from schemas.networks import client_network
-from streams.gateway.errors import Busy, TooManyAccounts, TooManySignIns
+from streams.gateway.errors import TooManyAccounts, TooManySignIns
 from streams.gateway.limits import (
     ACCOUNT_OPENINGS_PER_DAY,
     ACCOUNT_OPENINGS_PER_MINUTE,

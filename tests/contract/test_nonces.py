@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 import pytest
 
-from schemas.errors import AppendUnknown, LogUnavailable
+from schemas.errors import AppendUnknown, Busy, LogUnavailable
 from schemas.subjects import DEFAULT_SHARD, nonces_stream
-from streams.gateway.errors import Busy
 from streams.gateway.nonces import NatsNonces, Nonces
 from streams.log.clock import SystemClock
 from streams.log.nats_client import connect

@@ -4,9 +4,8 @@ Several gateways over one `SimulatedNonces` are those of one venue. It passes th
 the broker passes (`tests/contract/test_nonces.py`).
 """
 
-from schemas.errors import LogUnavailable
+from schemas.errors import Busy, LogUnavailable
 from schemas.units import SECOND_NS
-from streams.gateway.errors import Busy
 from streams.gateway.nonces import NonceKind
 from streams.log.ports import Clock
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from schemas.articles import page
 from schemas.chain import digest
 from schemas.codec import encode
-from schemas.errors import AppendFailed, Refusal, TooLarge
+from schemas.errors import AppendFailed, Busy, Refusal, TooLarge
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.jobs import FetchPage
 from schemas.limits import MAX_INGEST_BYTES
@@ -19,7 +19,7 @@ from schemas.texts import is_text
 from streams.gateway import pushes
 from streams.gateway.context import Context
 from streams.gateway.directory import Directory
-from streams.gateway.errors import Busy, FieldInvalid, RefusedAt
+from streams.gateway.errors import FieldInvalid, RefusedAt
 from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut
 from streams.gateway.routes.common import SignedClaim, reply

@@ -7,7 +7,7 @@ import pytest
 from deploy.limits import MAX_TRAVEL_WAITING, MAX_TRAVEL_WAITING_OF_ONE
 from deploy.venue.state_service import StateService
 from projections.api.at import StateAt
-from schemas.errors import LogUnavailable
+from schemas.errors import Busy
 from tests.simulated.log import SimulatedServer
 
 OF_ONE = MAX_TRAVEL_WAITING_OF_ONE
@@ -44,7 +44,7 @@ class Slow(StateService):
 async def test_beyond_the_bound_a_question_is_refused_at_once_and_none_is_lost() -> None:
     slow = Slow()
     waiting = await slow.fill()
-    with pytest.raises(LogUnavailable, match="busy"):
+    with pytest.raises(Busy, match="wait"):
         await slow.state_at(1_000, "late")
     assert slow.asked == [1]
     slow.let.set()
@@ -72,7 +72,7 @@ async def test_one_client_cannot_have_all_of_it() -> None:
     flood = await slow.ask("attacker", *range(1, 101))
     refused = [one for one in flood if one.done()]
     assert len(refused) == 100 - OF_ONE
-    assert all(isinstance(one.exception(), LogUnavailable) for one in refused)
+    assert all(isinstance(one.exception(), Busy) for one in refused)
     honest = await slow.ask("honest", 1_000)
     assert not honest[0].done()
     slow.let.set()

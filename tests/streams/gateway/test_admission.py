@@ -5,8 +5,8 @@ from itertools import count
 
 import pytest
 
+from schemas.errors import Busy
 from streams.gateway.admission import Admission, ConnectionBounds, Ticket
-from streams.gateway.errors import Busy
 
 BOUNDS = ConnectionBounds(
     connections=40, of_one_address=20, kept_for_one=3, header_timeout_s=5, unsent_timeout_s=30

@@ -488,7 +488,9 @@ async def test_answers_that_nobody_reads_are_dropped() -> None:
 
 
 async def test_all_unread_answers_together_are_bounded() -> None:
-    bounds = replace(BOUNDS, header_timeout_s=0.2, unsent_bytes=2 * LARGE_BYTES)
+    bounds = replace(
+        BOUNDS, header_timeout_s=0.2, unsent_timeout_s=WITHIN_S, unsent_bytes=2 * LARGE_BYTES
+    )
     async with open_door(bounds) as door:
         for _ in range(6):
             (await door.client()).send("/api/v1/large")

@@ -1,34 +1,34 @@
-"""One at a time, callers in turn: nobody who asks a lot keeps others waiting for all of it."""
+"""So many at a time, callers in turn: nobody who asks a lot keeps others waiting for all of it."""
 
 import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from schemas.errors import LogUnavailable
+from schemas.errors import Busy
 
 
 class FairQueue:
     """A row of callers, each with its own row of questions.
 
-    At most `most` questions are held, the one whose turn it is included, and `most_of_one` of
-    any one caller.
+    At most `most` questions are held, those whose turn it is included, and `most_of_one` of
+    any one caller. `at_once` of them have their turn at the same time.
     """
 
-    def __init__(self, most: int, most_of_one: int) -> None:
+    def __init__(self, most: int, most_of_one: int, at_once: int = 1) -> None:
         self._most = most
         self._most_of_one = most_of_one
         self._held: Counter[str] = Counter()
         self._rows: dict[str, deque[asyncio.Future[None]]] = {}
-        self._busy = False
+        self._free = at_once
 
     @asynccontextmanager
     async def turn(self, caller: str) -> AsyncIterator[None]:
-        """Wait for a turn of `caller`, and have it. Raises LogUnavailable if no more may wait."""
+        """Wait for a turn of `caller`, and have it. Raises Busy if no more may wait."""
         if self._held[caller] >= self._most_of_one:
-            raise LogUnavailable("busy: your questions wait already; ask again when they are done")
+            raise Busy("your questions wait already; ask again when they are done")
         if self._held.total() >= self._most:
-            raise LogUnavailable("busy: too many states are to be folded")
+            raise Busy("too many questions wait")
         self._held[caller] += 1
         try:
             await self._my_turn(caller)
@@ -42,8 +42,8 @@ class FairQueue:
                 del self._held[caller]
 
     async def _my_turn(self, caller: str) -> None:
-        if not self._busy:
-            self._busy = True
+        if self._free:
+            self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._rows.setdefault(caller, deque()).append(turn)
@@ -65,4 +65,4 @@ class FairQueue:
             if not turn.done():  # else it has given up
                 turn.set_result(None)
                 return
-        self._busy = False
+        self._free += 1
