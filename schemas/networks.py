@@ -21,12 +21,9 @@ def client_network(address: str) -> str:
 
     An IPv4 address in IPv6 form is the IPv4 address.
     """
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
+    parsed = _parsed(address)
+    if parsed is None:
         return ""
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
     bits = _IPV4_BITS if parsed.version == 4 else _IPV6_BITS
     return str(ipaddress.ip_network((parsed, bits), strict=False))
 
@@ -37,10 +34,18 @@ def client_share(address: str) -> str:
 
     An IPv4 address in IPv6 form is the IPv4 address; what is no address is returned as it is.
     """
+    parsed = _parsed(address)
+    if parsed is None:
+        return address
+    return str(parsed) if parsed.version == 4 else client_network(address)
+
+
+def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address without its zone, None for what is none."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    return str(parsed.ipv4_mapped) if parsed.ipv4_mapped else client_network(address)
+        return None
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        return parsed.ipv4_mapped
+    return parsed
