@@ -31,14 +31,14 @@ from schemas import subjects
 from schemas.asks import SEARCH
 from schemas.errors import EverythingError
 from schemas.runners import RUNNERS
+from streams.accounts.nonces import NatsNonces
+from streams.accounts.rate_limiter import RateLimiter
 from streams.broker import callout
 from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
-from streams.gateway.nonces import NatsNonces
-from streams.gateway.rate_limiter import RateLimiter
 from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock

@@ -6,8 +6,8 @@ from typing import Annotated, Final, NamedTuple
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from streams.accounts.errors import Unauthorized
 from streams.gateway.context import GatewayContext, context_of
-from streams.gateway.errors import Unauthorized
 
 _BEARER: Final = HTTPBearer(auto_error=False, bearerFormat="JWT", scheme_name="session")
 

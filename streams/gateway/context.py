@@ -8,19 +8,19 @@ from fastapi import Depends, Request
 
 from schemas.errors import EverythingError
 from schemas.services import ServiceKeys
-from streams.gateway.directory import Directory
+from streams.accounts.directory import Directory
+from streams.accounts.nonces import Nonces, NoNonces
+from streams.accounts.quotas import CountOpenOrders, Quotas, count_none
+from streams.accounts.rate_limiter import RateLimiter
+from streams.accounts.sessions import Sessions
+from streams.accounts.tail import Tail
 from streams.gateway.errors import Starting
 from streams.gateway.founding import AskTerms, nothing_to_found
-from streams.gateway.nonces import Nonces, NoNonces
 from streams.gateway.outcomes import Outcomes
 from streams.gateway.pushes import PushReplies
-from streams.gateway.quotas import CountOpenOrders, Quotas, count_none
-from streams.gateway.rate_limiter import RateLimiter
 from streams.gateway.runners import NoRunnerDesk, RunnerDesk
 from streams.gateway.services import Services, no_service_keys
-from streams.gateway.sessions import Sessions
 from streams.gateway.sign_ups import SignUpBounds, SignUps
-from streams.gateway.tail import Tail
 from streams.ingest.jobs.queue import JobQueue, NoJobQueue
 from streams.log.clock import SteadyClock
 from streams.log.ports import Clock, Log

@@ -29,6 +29,7 @@ from schemas.errors import (
     TooLarge,
 )
 from schemas.limits import RETRY_AFTER_S
+from streams.accounts.errors import Unauthorized
 
 _log = structlog.get_logger(__name__)
 
@@ -93,38 +94,6 @@ _STATUS_CODES: Final[Mapping[int, str]] = {
 }
 
 
-class Unauthorized(InputError):
-    """No session token, or none that this venue gave out."""
-
-    code = "unauthorized"
-
-
-class SessionExpired(Unauthorized):
-    code = "session_expired"
-
-
-class BadChallenge(Unauthorized):
-    """A nonce that this venue did not give out for that account, or that has expired."""
-
-    code = "bad_challenge"
-
-
-class ChallengeUsed(Unauthorized):
-    code = "challenge_used"
-
-
-class NonceUsed(Unauthorized):
-    """A signed request that was taken before."""
-
-    code = "nonce_used"
-
-
-class WrongTime(Unauthorized):
-    """A signed request whose time is too far from the gateway's."""
-
-    code = "wrong_time"
-
-
 class FoundingRefused(InputError):
     """Somebody who may not found this venue, or not so."""
 
@@ -157,34 +126,6 @@ class BodyTimeout(InputError):
     """The request's body did not arrive in time."""
 
     code = "body_timeout"
-
-
-class TooManyCommands(OverQuota):
-    code = "command_quota"
-
-
-class TooManyBytes(OverQuota):
-    code = "byte_quota"
-
-
-class TooManyOpenOrders(OverQuota):
-    """An account has as many open orders as it may: cancel some."""
-
-    code = "open_order_quota"
-
-
-class TooManyRequests(OverQuota):
-    """An account has as many requests and feeds open as it may."""
-
-    code = "connection_quota"
-
-
-class TooManySignIns(OverQuota):
-    code = "sign_in_quota"
-
-
-class TooManyAccounts(OverQuota):
-    code = "account_quota"
 
 
 class HeaderTimeout(InputError):

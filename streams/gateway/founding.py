@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from schemas.decisions import Genesis
+from streams.accounts.rate_limiter import RateLimiter
 from streams.gateway.errors import (
     ForeignNotary,
     FoundingClosed,
@@ -17,7 +18,6 @@ from streams.gateway.errors import (
     WrongFoundingCode,
 )
 from streams.gateway.limits import WRONG_FOUNDING_CODES_PER_MINUTE
-from streams.gateway.rate_limiter import RateLimiter
 
 
 class FoundingTerms(msgspec.Struct, frozen=True, kw_only=True):

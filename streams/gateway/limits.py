@@ -6,8 +6,6 @@ from typing import Final
 MAX_ACCOUNT_CHARS: Final = 32
 MAX_BODY_BYTES: Final = 256 * 1024
 WAIT_OUTCOME_S: Final = 10
-SESSION_LIFE_S: Final = 12 * 3600
-CHALLENGE_LIFE_S: Final = 60
 MAX_HTTP_CONNECTIONS: Final = 2_000
 MAX_ADDRESS_CONNECTIONS: Final = 64
 """Of one IPv4 address or IPv6 /64."""
@@ -49,10 +47,6 @@ MAX_OUTCOME_WAITERS: Final = 20_000
 RECENT_RECORDS: Final = 4_096
 RECENT_RECORD_BYTES: Final = 16 * 1024 * 1024
 """What the gateway keeps of an engine's last records, for those who ask for an outcome late."""
-TAIL_BATCH: Final = 50
-"""Records folded before the gateway's other work gets a turn."""
-MAX_KNOWN_TOKENS: Final = 10_000
-"""Session tokens whose signature need not be checked again."""
 SIGN_INS_PER_MINUTE: Final = 30
 """Of one network, as are the two below: a /24 of IPv4, a /64 of IPv6."""
 ACCOUNTS_PER_MINUTE: Final = 5
@@ -65,12 +59,6 @@ ACCOUNT_OPENINGS_PER_MINUTE: Final = 600
 ACCOUNT_OPENINGS_PER_DAY: Final = 10_000
 """By all networks together. Unused accounts live for two months at most: those that are opened
 in that time at this rate leave room in the exchange."""
-LAPSED_NAME_KEPT_S: Final = 2 * SESSION_LIFE_S
-"""The name of a lapsed account is free again after this: by then no session or login is left."""
-MAX_LIMITED_NAMES: Final = 50_000
-"""Accounts, networks or keys whose last requests are remembered in order to bound them."""
-OPEN_ORDERS_KNOWN_S: Final = 1
-"""How long a count of open orders is good enough to refuse by."""
 
 # -- programs --------------------------------------------------------------------------
 NONCE_LIFE_S: Final = 600

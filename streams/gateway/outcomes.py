@@ -6,13 +6,13 @@ from typing import Final, NamedTuple
 
 from schemas.errors import Busy
 from schemas.events import Event
+from streams.accounts.tail import READS, Arrived
 from streams.gateway.limits import (
     MAX_OUTCOME_WAITERS,
     RECENT_RECORD_BYTES,
     RECENT_RECORDS,
     WAIT_OUTCOME_S,
 )
-from streams.gateway.tail import READS, Arrived
 
 
 class Outcome(NamedTuple):

@@ -10,7 +10,7 @@ from schemas.observations import ArticleObserved, Push
 from schemas.pushes import PUSHES, PushedArticle
 from schemas.signatures import verify
 from schemas.sources import Source
-from streams.gateway.directory import Directory
+from streams.accounts.directory import Directory
 from streams.gateway.errors import FieldInvalid
 from streams.gateway.limits import MAX_REMEMBERED_PUSHES
 

@@ -13,7 +13,7 @@ from schemas.observations import OBSERVATIONS, JobGivenUp
 from schemas.signatures import verify
 from schemas.texts import is_line
 from schemas.units import SECOND_NS
-from streams.gateway.directory import Directory
+from streams.accounts.directory import Directory
 from streams.gateway.errors import FieldInvalid
 from streams.gateway.models import ActionIn
 from streams.gateway.signers import signer

@@ -11,9 +11,9 @@ from schemas.errors import BadSignature
 from schemas.limits import SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceKeys, ServiceSecret, sign_request
 from schemas.units import SECOND_NS
-from streams.gateway.errors import NonceUsed, WrongTime
+from streams.accounts.errors import NonceUsed, WrongTime
+from streams.accounts.nonces import NonceKind, Nonces
 from streams.gateway.limits import NONCE_LIFE_S
-from streams.gateway.nonces import NonceKind, Nonces
 from streams.log.ports import Clock
 
 _NO_SECRET: Final = "nobody holds this"

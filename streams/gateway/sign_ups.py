@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from schemas.errors import Busy
 from schemas.networks import client_network
-from streams.gateway.errors import TooManyAccounts, TooManySignIns
+from streams.accounts.errors import TooManyAccounts, TooManySignIns
+from streams.accounts.rate_limiter import Buckets, Rate, per_day, per_minute, seconds
 from streams.gateway.limits import (
     ACCOUNT_OPENINGS_PER_DAY,
     ACCOUNT_OPENINGS_PER_MINUTE,
@@ -18,7 +19,6 @@ from streams.gateway.limits import (
     ACCOUNTS_PER_MINUTE,
     SIGN_INS_PER_MINUTE,
 )
-from streams.gateway.rate_limiter import Buckets, Rate, per_day, per_minute, seconds
 from streams.log.ports import Clock
 
 _VENUE: Final = "venue"

@@ -1,7 +1,7 @@
 """Who signs for the venue, as far as a gateway knows: what anyone's signature must meet first."""
 
 from schemas.errors import Refusal, Refused
-from streams.gateway.directory import Directory
+from streams.accounts.directory import Directory
 from streams.log.venue_view import KeyHolder
 
 

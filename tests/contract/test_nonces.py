@@ -8,7 +8,7 @@ import pytest
 
 from schemas.errors import AppendUnknown, Busy, LogUnavailable
 from schemas.subjects import DEFAULT_SHARD, nonces_stream
-from streams.gateway.nonces import NatsNonces, Nonces
+from streams.accounts.nonces import NatsNonces, Nonces
 from streams.log.clock import SystemClock
 from streams.log.nats_client import connect
 from streams.log.streams import nonces_spec

@@ -22,7 +22,7 @@ from schemas.pushes import PUSHES
 from schemas.record_chain import Chains
 from schemas.records import EPOCHS, EVENT_MESSAGES
 from schemas.stored import Stored
-from streams.gateway.tail import HEADS
+from streams.accounts.tail import HEADS
 from tests.fuzz.budget import examples
 from tests.fuzz.junk import bent, golden, near, odd
 from tests.replay.venue import history

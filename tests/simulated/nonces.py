@@ -6,7 +6,7 @@ the broker passes (`tests/contract/test_nonces.py`).
 
 from schemas.errors import Busy, LogUnavailable
 from schemas.units import SECOND_NS
-from streams.gateway.nonces import NonceKind
+from streams.accounts.nonces import NonceKind
 from streams.log.ports import Clock
 
 

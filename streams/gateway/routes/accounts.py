@@ -13,8 +13,8 @@ from schemas.http import COMMAND_ERRORS, errors
 from schemas.signatures import is_public_key, verify
 from schemas.subjects import EXCHANGE, account_command, is_account
 from schemas.units import to_decimal
+from streams.accounts.directory import Directory
 from streams.gateway.context import Context
-from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedAt, RefusedOnLog
 from streams.gateway.models import OpenAccountIn, OpenedAccountOut
 from streams.gateway.outcomes import Outcome

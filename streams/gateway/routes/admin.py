@@ -28,8 +28,8 @@ from schemas.limits import MAX_DECISION_BYTES, MAX_NAME_CHARS
 from schemas.signatures import is_public_key, verify
 from schemas.subjects import EXCHANGE, GOVERNANCE, admin_command
 from schemas.texts import is_line
+from streams.accounts.directory import Directory
 from streams.gateway.context import Context, GatewayContext
-from streams.gateway.directory import Directory
 from streams.gateway.errors import RefusedOnLog
 from streams.gateway.founding import check_founding
 from streams.gateway.limits import MAX_FOUNDING_CODE_CHARS

@@ -16,9 +16,9 @@ from schemas.pushes import claim_problem
 from schemas.sources import is_on_site
 from schemas.subjects import articles
 from schemas.texts import is_text
+from streams.accounts.directory import Directory
 from streams.gateway import pushes
 from streams.gateway.context import Context
-from streams.gateway.directory import Directory
 from streams.gateway.errors import FieldInvalid, RefusedAt
 from streams.gateway.limits import FETCHES_ASKED_PER_MINUTE, PUSHES_PER_MINUTE
 from streams.gateway.models import FetchIn, JobOut, PushIn, PushOut

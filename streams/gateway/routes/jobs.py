@@ -10,9 +10,9 @@ from schemas.codec import encode
 from schemas.errors import AppendFailed, Busy
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.observations import JobRetried
+from streams.accounts.errors import NonceUsed
 from streams.gateway import retries
 from streams.gateway.context import Context
-from streams.gateway.errors import NonceUsed
 from streams.gateway.limits import NONCE_LIFE_S, RETRIES_PER_MINUTE
 from streams.gateway.models import ActionIn, RetryOut
 from streams.gateway.routes.common import reply

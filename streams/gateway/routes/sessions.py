@@ -11,10 +11,10 @@ from schemas.errors import Refusal
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.sessions import opening_text
 from schemas.signatures import verify
+from streams.accounts.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from streams.gateway.auth import SessionCaller
 from streams.gateway.context import Context, GatewayContext
 from streams.gateway.errors import RefusedAt
-from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
 from streams.gateway.models import (
     ChallengeIn,
     ChallengeOut,

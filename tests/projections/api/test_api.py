@@ -17,7 +17,8 @@ from schemas.errors import Halt
 from schemas.events.exchange import OrdersCancelled
 from schemas.limits import MAX_PAGE_ROWS
 from schemas.units import to_decimal
-from streams.gateway.errors import Unauthorized, install_handlers
+from streams.accounts.errors import Unauthorized
+from streams.gateway.errors import install_handlers
 from tests.projections.reading import (
     execute,
     last_projected,

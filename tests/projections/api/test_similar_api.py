@@ -14,8 +14,8 @@ from projections.api.similar import fused
 from projections.limits import SEARCHES_PER_MINUTE
 from schemas.asks import SimilarAsked, SimilarThing, SimilarTold
 from schemas.errors import LogUnavailable
+from streams.accounts.rate_limiter import RateLimiter
 from streams.gateway.errors import install_handlers
-from streams.gateway.rate_limiter import RateLimiter
 from tests.projections.api.test_api import ok, refused, who
 from tests.projections.api.test_history_api import Machine
 from tests.projections.historic import keep_all

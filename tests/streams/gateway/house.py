@@ -22,11 +22,11 @@ from schemas.policy import ExchangePolicy, Policy
 from schemas.services import ServiceKeys
 from schemas.sessions import opening_text
 from schemas.units import HOUR_NS, SECOND_NS
+from streams.accounts.nonces import Nonces
+from streams.accounts.quotas import CountOpenOrders, count_none
 from streams.gateway.app import create_app
 from streams.gateway.context import AppendPort, GatewayContext
 from streams.gateway.founding import FoundingTerms
-from streams.gateway.nonces import Nonces
-from streams.gateway.quotas import CountOpenOrders, count_none
 from streams.gateway.services import no_service_keys
 from streams.gateway.sign_ups import SignUpBounds
 from streams.host.host import EngineHost

@@ -2,7 +2,7 @@
 
 from engines.exchange.limits import UNUSED_ACCOUNT_NS
 from schemas.units import SECOND_NS
-from streams.gateway.limits import LAPSED_NAME_KEPT_S, SESSION_LIFE_S
+from streams.accounts.limits import LAPSED_NAME_KEPT_S, SESSION_LIFE_S
 from tests.streams.gateway.house import House, Key
 from tests.support.waiting import wait_until
 

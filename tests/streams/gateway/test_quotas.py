@@ -13,9 +13,9 @@ from schemas.errors import StoreUnavailable, TooManyFeeds
 from schemas.limits import MAX_COMMAND_BYTES
 from schemas.policy import ExchangePolicy, Policy, Quota, QuotasPolicy
 from schemas.units import SECOND_NS
+from streams.accounts.errors import TooManyOpenOrders
+from streams.accounts.quotas import Quotas
 from streams.gateway import quotas as module
-from streams.gateway.errors import TooManyOpenOrders
-from streams.gateway.quotas import Quotas
 from tests.streams.gateway.house import GRANTING, SYMBOL, House, open_house
 
 QUOTAS = QuotasPolicy(makers=("maker",))

@@ -22,9 +22,9 @@ from schemas.events.exchange import OrderPlaced, OrderRejected
 from schemas.records import EVENT_MESSAGES
 from schemas.stored import Stored
 from schemas.units import SECOND_NS
+from streams.accounts.nonces import NatsNonces
 from streams.gateway.app import create_app, server_config
 from streams.gateway.context import GatewayContext
-from streams.gateway.nonces import NatsNonces
 from streams.host.host import EngineHost
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock

@@ -14,9 +14,9 @@ from schemas.limits import MAX_INGEST_BYTES, SERVICE_CLOCK_S
 from schemas.services import Claim, ServiceSecret, sign_request
 from schemas.sources import Source
 from schemas.units import SECOND_NS
-from streams.gateway.errors import NonceUsed, WrongTime
+from streams.accounts.errors import NonceUsed, WrongTime
+from streams.accounts.nonces import NoNonces
 from streams.gateway.limits import NONCE_LIFE_S
-from streams.gateway.nonces import NoNonces
 from streams.gateway.routes import ingest
 from streams.gateway.services import Services
 from tests.simulated.nonces import SimulatedNonces

@@ -8,11 +8,11 @@ import pytest
 
 from schemas.sessions import opening_text
 from schemas.units import SECOND_NS
-from streams.gateway import sessions
-from streams.gateway.errors import ChallengeUsed
-from streams.gateway.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
-from streams.gateway.nonces import NoNonces
-from streams.gateway.sessions import Sessions
+from streams.accounts import sessions
+from streams.accounts.errors import ChallengeUsed
+from streams.accounts.limits import CHALLENGE_LIFE_S, SESSION_LIFE_S
+from streams.accounts.nonces import NoNonces
+from streams.accounts.sessions import Sessions
 from tests.simulated.nonces import SimulatedNonces
 from tests.streams.gateway.house import House, Key, SetClock, open_house
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.errors import Busy
 from schemas.units import DAY_NS, MINUTE_NS, SECOND_NS
-from streams.gateway.errors import TooManyAccounts, TooManySignIns
+from streams.accounts.errors import TooManyAccounts, TooManySignIns
 from streams.gateway.limits import (
     ACCOUNT_OPENINGS_PER_DAY,
     ACCOUNT_OPENINGS_PER_MINUTE,

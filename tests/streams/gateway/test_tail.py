@@ -11,10 +11,10 @@ from schemas.events.exchange import AccountOpened, OrdersCancelled
 from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, GOVERNANCE, events
+from streams.accounts.directory import Directory
+from streams.accounts.tail import HEADS, Arrived, Tail
 from streams.gateway import outcomes
-from streams.gateway.directory import Directory
 from streams.gateway.outcomes import Outcomes
-from streams.gateway.tail import HEADS, Arrived, Tail
 from streams.log import cursor
 from tests.simulated.log import SimulatedServer
 from tests.streams.gateway.house import House, SetClock, open_house

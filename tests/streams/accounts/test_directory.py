@@ -9,10 +9,10 @@ from schemas.records import Record, seal
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, events
 from schemas.units import SECOND_NS
+from streams.accounts.directory import Directory
+from streams.accounts.limits import LAPSED_NAME_KEPT_S, SESSION_LIFE_S
+from streams.accounts.tail import HEADS, Arrived
 from streams.broker.limits import LOGIN_LIFE_S
-from streams.gateway.directory import Directory
-from streams.gateway.limits import LAPSED_NAME_KEPT_S, SESSION_LIFE_S
-from streams.gateway.tail import HEADS, Arrived
 
 KEPT_NS = LAPSED_NAME_KEPT_S * SECOND_NS
 

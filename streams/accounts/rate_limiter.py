@@ -1,10 +1,10 @@
-"""How often something may be asked of the gateway: one token bucket for each name."""
+"""How often something may be asked of a door: one token bucket for each name."""
 
 from typing import Final, NamedTuple
 
 from schemas.errors import Busy
 from schemas.units import DAY_NS, MINUTE_NS, SECOND_NS
-from streams.gateway.limits import MAX_LIMITED_NAMES
+from streams.accounts.limits import MAX_LIMITED_NAMES
 from streams.log.ports import Clock
 
 

@@ -16,15 +16,15 @@ from schemas.errors import OperatingError, TooManyFeeds
 from schemas.limits import MAX_COMMAND_BYTES
 from schemas.policy import Quota
 from schemas.units import SECOND_NS
-from streams.gateway.directory import Directory
-from streams.gateway.errors import (
+from streams.accounts.directory import Directory
+from streams.accounts.errors import (
     TooManyBytes,
     TooManyCommands,
     TooManyOpenOrders,
     TooManyRequests,
 )
-from streams.gateway.limits import MAX_LIMITED_NAMES, OPEN_ORDERS_KNOWN_S
-from streams.gateway.rate_limiter import Buckets, per_second, seconds
+from streams.accounts.limits import MAX_LIMITED_NAMES, OPEN_ORDERS_KNOWN_S
+from streams.accounts.rate_limiter import Buckets, per_second, seconds
 from streams.log.ports import Clock
 
 _log = structlog.get_logger(__name__)

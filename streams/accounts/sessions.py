@@ -13,18 +13,9 @@ import jwt
 
 from schemas.limits import MIN_SECRET_BYTES
 from schemas.units import SECOND_NS
-from streams.gateway.errors import (
-    BadChallenge,
-    ChallengeUsed,
-    SessionExpired,
-    Unauthorized,
-)
-from streams.gateway.limits import (
-    CHALLENGE_LIFE_S,
-    MAX_KNOWN_TOKENS,
-    SESSION_LIFE_S,
-)
-from streams.gateway.nonces import Nonces
+from streams.accounts.errors import BadChallenge, ChallengeUsed, SessionExpired, Unauthorized
+from streams.accounts.limits import CHALLENGE_LIFE_S, MAX_KNOWN_TOKENS, SESSION_LIFE_S
+from streams.accounts.nonces import Nonces
 from streams.log.ports import Clock
 
 _ALGORITHM: Final = "HS256"

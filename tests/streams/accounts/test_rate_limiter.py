@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from schemas.errors import Busy
 from schemas.units import DAY_NS, MINUTE_NS, SECOND_NS
-from streams.gateway import rate_limiter
-from streams.gateway.rate_limiter import Buckets, Rate, RateLimiter, per_second
+from streams.accounts import rate_limiter
+from streams.accounts.rate_limiter import Buckets, Rate, RateLimiter, per_second
 from tests.streams.gateway.house import SetClock
 
 RATES = st.builds(

@@ -1,4 +1,4 @@
-"""The directory: the venue view of the gateway, with who holds which account."""
+"""The directory: the venue view of a door, with who holds which account."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -7,8 +7,8 @@ from typing import Final
 from schemas.events.exchange import AccountLapsed, AccountOpened, CashCredited
 from schemas.subjects import EXCHANGE, GOVERNANCE
 from schemas.units import SECOND_NS
-from streams.gateway.limits import LAPSED_NAME_KEPT_S
-from streams.gateway.tail import Arrived
+from streams.accounts.limits import LAPSED_NAME_KEPT_S
+from streams.accounts.tail import Arrived
 from streams.log.venue_view import VenueView
 
 _OF_ACCOUNTS: Final = (b'"account_opened/1"', b'"account_lapsed/1"', b'"cash_credited/1"')
@@ -17,7 +17,7 @@ _KEPT_NS: Final = LAPSED_NAME_KEPT_S * SECOND_NS
 
 @dataclass
 class Directory(VenueView):
-    """What the gateway must know to refuse a request that the engines would refuse as well."""
+    """What a door must know to refuse a request that the engines would refuse as well."""
 
     _key_of: dict[str, str] = field(default_factory=dict)
     _account_of: dict[str, str] = field(default_factory=dict)

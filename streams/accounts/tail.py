@@ -1,4 +1,4 @@
-"""The tail: the records that the gateway reads for its directory and for outcomes."""
+"""The tail: the records that a door reads for its directory and for outcomes."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from schemas.record_chain import Chains
 from schemas.records import read
 from schemas.stored import Stored
 from schemas.subjects import EXCHANGE, GOVERNANCE, events
-from streams.gateway.limits import TAIL_BATCH
+from streams.accounts.limits import TAIL_BATCH
 from streams.log.cursor import Cursor, retried
 from streams.log.ports import Clock, Log
 
