@@ -1,11 +1,11 @@
-"""Trade straight over NATS: one order, an atomic batch of three, and what became of them.
+"""Trade straight over NATS: one order, three in one command, and what became of them.
 
 Needs only nats-py and the account's key file. Usage:
 
     python examples/native_trader.py ACCOUNT SYMBOL PRICE_TICKS [--home FOLDER] [--server URL]
 
-The ack of a message is its place on the log; the
-outcome comes on the account's own feed channel.
+The answer to a command is its place on the log, or why it is not there; the outcome comes
+on the account's own feed channel.
 """
 
 import argparse
@@ -21,33 +21,25 @@ from nats.aio.client import Client
 WAIT_S = 10
 
 
-def order(symbol: str, side: str, quantity: int, price_ticks: int) -> bytes:
-    """Return a PlaceOrder as it will stand on the log."""
-    command = {
-        "type": "place_order/1",
+def order(symbol: str, side: str, quantity: int, price_ticks: int) -> dict[str, object]:
+    """Return the fields of one order, under an id that no other order of the account has."""
+    return {
         "client_order_id": os.urandom(8).hex(),
-        "client_time_ns": time.time_ns(),
         "symbol": symbol,
         "side": side,
         "quantity_lots": quantity,
         "price_ticks": price_ticks,
     }
-    return json.dumps(command).encode()
 
 
-async def batch(trader: Client, subject: str, commands: list[bytes]) -> dict[str, object]:
-    """Append two or more commands, all or none, with one sync to disk (NATS ADR-50)."""
-    name = os.urandom(8).hex()
-    for number, command in enumerate(commands[:-1], 1):
-        headers = {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
-        await trader.publish(subject, command, headers=headers)
-    headers = {
-        "Nats-Batch-Id": name,
-        "Nats-Batch-Sequence": str(len(commands)),
-        "Nats-Batch-Commit": "1",
-    }
-    answer = await trader.request(subject, commands[-1], timeout=WAIT_S, headers=headers)
-    return dict(json.loads(answer.data))
+async def ask(trader: Client, subject: str, command: dict[str, object]) -> int:
+    """Send a command, of which no time must be older than a moment, and return its sequence."""
+    dated = {**command, "client_time_ns": time.time_ns()}
+    answer = await trader.request(subject, json.dumps(dated).encode(), timeout=WAIT_S)
+    told = json.loads(answer.data)
+    if "error" in told:
+        raise SystemExit(told["error"]["description"])
+    return int(told["seq"])
 
 
 async def main(account: str, symbol: str, price_ticks: int, seed: str, server: str) -> None:
@@ -61,13 +53,13 @@ async def main(account: str, symbol: str, price_ticks: int, seed: str, server: s
         await listener.flush()
         subject = f"main.cmd.order.{account}"
 
-        one = await trader.request(subject, order(symbol, "buy", 1, price_ticks), timeout=WAIT_S)
-        ack = json.loads(one.data)
-        print(f"one order: message {ack['seq']}, so order id {ack['seq'] * 100}")
+        one = {"type": "place_order/1", **order(symbol, "buy", 1, price_ticks)}
+        sequence = await ask(trader, subject, one)
+        print(f"one order: message {sequence}, so order id {sequence * 100}")
 
         three = [order(symbol, "buy", 1, price_ticks) for _ in range(3)]
-        ack = await batch(trader, subject, three)
-        print(f"a batch of {ack['count']}: the last is message {ack['seq']}")
+        sequence = await ask(trader, subject, {"type": "place_orders/1", "orders": three})
+        print(f"three more: message {sequence}, so order ids from {sequence * 100}")
 
         told = 0
         while told < 4:

@@ -61,6 +61,11 @@ def order_command(shard: str, account: str) -> str:
     return f"{shard}.cmd.order.{account}"
 
 
+def order_door(shard: str, account: str) -> str:
+    """Return where the relay hears what a native client published as `order_command`."""
+    return f"door.{shard}.order.{account}"
+
+
 def account_command(shard: str, account: str) -> str:
     return f"{shard}.cmd.account.{account}"
 

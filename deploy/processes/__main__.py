@@ -55,6 +55,10 @@ def _core_run(name: str) -> Run:
             from deploy.processes import front
 
             return front.run
+        case "relay":
+            from deploy.processes import relay
+
+            return relay.run
         case "archiver":
             from deploy.processes import archiver
 

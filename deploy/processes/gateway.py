@@ -1,9 +1,9 @@
-"""The gateway: HTTP (commands, queries, feeds) and native logins."""
+"""The gateway: HTTP, for commands, queries and feeds."""
 
 import asyncio
 import contextlib
 import resource
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -33,9 +33,6 @@ from schemas.errors import EverythingError
 from schemas.runners import RUNNERS
 from streams.accounts.nonces import NatsNonces
 from streams.accounts.rate_limiter import RateLimiter
-from streams.broker import callout
-from streams.broker.keyring import ISSUER
-from streams.broker.logins import Logins
 from streams.gateway.app import create_app, server_config
 from streams.gateway.auth import account_by_token
 from streams.gateway.context import GatewayContext
@@ -43,7 +40,6 @@ from streams.ingest.jobs.queue import NatsJobQueue
 from streams.log.appender import Appender
 from streams.log.clock import SystemClock
 
-SESSION_SECRET: Final = "session.secret"
 HTTP_HOST: Final = "127.0.0.1"
 
 
@@ -66,7 +62,7 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
         log=log,
         appender=Appender(log),
         clock=SystemClock(),
-        session_secret=keys.secret(paths.home.keys, SESSION_SECRET),
+        session_secret=keys.secret(paths.home.keys, keys.SESSION_SECRET),
         on_halt=on_halt,
         jobs=NatsJobQueue(news, paths.shard),
         service_keys=_service_keys(paths).accepted,
@@ -80,35 +76,34 @@ async def run(paths: VenuePaths, stop: asyncio.Event) -> None:
     account_of, state_service = account_by_token(context), StateService(log)
     try:
         board = await status_board(news, paths.shard)
-        async with _answering_logins(paths, context):
-            routers = [
-                create_read_router(
-                    paths.database_url,
-                    account_of,
-                    state_service,
-                    similar_to=SearchService(questions, paths.shard),
-                    admit_search=partial(search_rate.admit, SEARCHES_PER_MINUTE),
-                ),
-                create_feed_router(NatsFeed(feed), account_of, context.quotas.follow),
-                create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
-            ]
-            app = create_app(context, routers)
-            settings = paths.settings
-            config = server_config(
-                app,
-                HTTP_HOST,
-                settings.http_port,
-                hosts=listed(settings.hosts),
-                proxies=listed(settings.trusted_proxies),
-            )
-            server = _HttpServer(config)
-            serving = asyncio.create_task(server.serve())
-            stopping = asyncio.create_task(stop.wait())
-            ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
-            server.should_exit = True
-            await serving
+        routers = [
+            create_read_router(
+                paths.database_url,
+                account_of,
+                state_service,
+                similar_to=SearchService(questions, paths.shard),
+                admit_search=partial(search_rate.admit, SEARCHES_PER_MINUTE),
+            ),
+            create_feed_router(NatsFeed(feed), account_of, context.quotas.follow),
+            create_status_router(VenueStatus(board, log, partial(not_started, paths.settings))),
+        ]
+        app = create_app(context, routers)
+        settings = paths.settings
+        config = server_config(
+            app,
+            HTTP_HOST,
+            settings.http_port,
+            hosts=listed(settings.hosts),
+            proxies=listed(settings.trusted_proxies),
+        )
+        server = _HttpServer(config)
+        serving = asyncio.create_task(server.serve())
+        stopping = asyncio.create_task(stop.wait())
+        ends: set[asyncio.Future[Any]] = {serving, stopping, failed}
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        server.should_exit = True
+        await serving
     finally:
         await state_service.close()
         await tables.close()
@@ -138,22 +133,3 @@ class _HttpServer(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-@contextlib.asynccontextmanager
-async def _answering_logins(paths: VenuePaths, context: GatewayContext) -> AsyncIterator[None]:
-    """Answer native logins while the gateway runs."""
-    keyring = paths.keyring
-    logins = Logins(
-        shard=paths.shard,
-        issuer_seed=keyring.seed(ISSUER),
-        account_of=context.directory.account_of,
-        key_of=context.directory.key_of,
-        check_token=context.sessions.check_token,
-        seats_of=context.quotas.native_connections,
-    )
-    answering = await callout.start(paths.settings.broker_url, keyring.seed("door"), logins)
-    try:
-        yield
-    finally:
-        await answering.close()

@@ -6,7 +6,8 @@
 | projector         | folds records into Postgres                              |
 | feeds             | folds records into the FEED stream                       |
 | front             | where strangers reach nats-server; only at an address   |
-| gateway           | HTTP: commands, the read API, feeds; native logins       |
+| relay             | native clients: their logins, and their commands         |
+| gateway           | HTTP: commands, the read API, feeds                      |
 | scheduler         | says which source is due to be fetched                   |
 | fetcher           | fetches sources and pages over HTTP                      |
 | browser           | fetches what needs a browser, or has runners do it       |
@@ -23,7 +24,13 @@ from deploy.venue import news
 from deploy.venue.settings import Settings
 from schemas import subjects
 
-CORE: Final = (*(f"engine-{name}" for name in subjects.ENGINES), "projector", "feeds", "gateway")
+CORE: Final = (
+    *(f"engine-{name}" for name in subjects.ENGINES),
+    "projector",
+    "feeds",
+    "relay",
+    "gateway",
+)
 """What it takes to trade, in the order in which they start."""
 INGEST: Final = ("scheduler", "fetcher", "browser", "measurer", "llm", "search")
 """What brings in the news. They need the extra `news`, and load large models."""

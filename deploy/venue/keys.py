@@ -2,10 +2,15 @@
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from schemas import signatures
 from schemas.errors import InputError
+
+SESSION_SECRET: Final = "session.secret"
+"""The name, in the key folder, of what signs sessions: both doors take each other's."""
 
 
 class KeyMissing(InputError):
@@ -56,13 +61,20 @@ def ensure(folder: Path, name: str) -> str:
 
 
 def secret(folder: Path, name: str) -> bytes:
-    """Return 32 random bytes kept in the file `name`, made now if there is none."""
+    """Return 32 random bytes kept in the file `name`, made now if there is none.
+
+    Several processes may ask at once: the file appears whole, and all get the same.
+    """
     path = folder / name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text().strip())
-    with os.fdopen(handle, "w") as file:
-        file.write(secrets.token_hex(32) + "\n")
+    if not path.exists():
+        made = folder / f".{name}.{secrets.token_hex(8)}"
+        handle = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_hex(32) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(made, path)
+        made.unlink()
     return bytes.fromhex(path.read_text().strip())

@@ -57,6 +57,7 @@ class Quotas:
         self._commands: Final = Buckets(clock)
         self._bytes: Final = Buckets(clock)
         self._open: dict[str, _Counted] = {}
+        self._counting: dict[str, asyncio.Task[None]] = {}
         # both hold only what is under way, which is bounded by the connections
         self._under_way: dict[str, int] = {}
         self._channels: dict[str, int] = {}
@@ -99,24 +100,48 @@ class Quotas:
         quota = self.of(account)
         if quota is None or not count:
             return
+        if self._must_count(account, quota, count):
+            await self._recount(account)
+        self._admit_orders(account, quota, count)
+
+    def admit_orders_now(self, account: str, count: int) -> None:
+        """Do as `admit_orders` does, but never wait: what must be counted is so meanwhile.
+
+        Until then what was known counts, and nothing where nothing was.
+        """
+        quota = self.of(account)
+        if quota is None or not count:
+            return
+        if self._must_count(account, quota, count) and account not in self._counting:
+            self._counting[account] = asyncio.create_task(self._recount(account))
+            self._counting[account].add_done_callback(lambda _: self._counting.pop(account))
+        self._admit_orders(account, quota, count)
+
+    def _must_count(self, account: str, quota: Quota, count: int) -> bool:
         counted = self._open.get(account)
-        if counted is None or (
+        return counted is None or (
             counted.orders + count > quota.open_orders
             and self._clock.now_ns() >= counted.at_ns + OPEN_ORDERS_KNOWN_S * SECOND_NS
-        ):
-            counted = await self._counted(account)
+        )
+
+    def _admit_orders(self, account: str, quota: Quota, count: int) -> None:
+        counted = self._open.get(account) or _Counted(0, 0)
         is_allowed = counted.orders + count <= quota.open_orders
         if is_allowed:
             counted = counted._replace(orders=counted.orders + count)
-        self._open.pop(account, None)
-        self._open[account] = counted
-        if len(self._open) > MAX_LIMITED_NAMES:
-            del self._open[next(iter(self._open))]
+        self._keep(account, counted)
         if not is_allowed:
             problem = f"this account may have {quota.open_orders} open orders"
             raise TooManyOpenOrders(problem, OPEN_ORDERS_KNOWN_S)
 
-    async def _counted(self, account: str) -> _Counted:
+    def _keep(self, account: str, counted: _Counted) -> None:
+        self._open.pop(account, None)
+        self._open[account] = counted
+        if len(self._open) > MAX_LIMITED_NAMES:
+            del self._open[next(iter(self._open))]
+
+    async def _recount(self, account: str) -> None:
+        """Ask the tables what rests of `account`."""
         asked_ns = self._clock.now_ns()
         try:
             async with asyncio.timeout(OPEN_ORDERS_KNOWN_S):
@@ -126,9 +151,8 @@ class Quotas:
             orders = 0
         # another request may have counted meanwhile, and have sent orders since
         newest = self._open.get(account)
-        if newest is not None and newest.at_ns >= asked_ns:
-            return newest
-        return _Counted(orders, self._clock.now_ns())
+        if newest is None or newest.at_ns < asked_ns:
+            self._keep(account, _Counted(orders, self._clock.now_ns()))
 
     @contextmanager
     def request(self, account: str) -> Iterator[None]:

@@ -80,22 +80,34 @@ class Tail:
         subjects = [events(log.shard, name) for name in READS]
         self._cursor = Cursor(log, subjects, batch=TAIL_BATCH)
         self._chains = Chains(HEADS.decode)
-        self.caught_up = False
-        """The records that stood on the log when it was first opened have been read."""
+        self._at_end = asyncio.Event()
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the records that stood on the log when it was first opened have been read."""
+        return self._at_end.is_set()
+
+    async def catch_up(self) -> None:
+        """Wait until it has caught up. `run` must be running."""
+        await self._at_end.wait()
 
     async def run(self) -> None:
         """Read until cancelled. Raises Halt, or OperatingError once its attempts are used up."""
         goal = await retried(self._cursor.end, self._clock)
-        self.caught_up = self._cursor.position >= goal
+        self._look(goal)
         try:
             async for messages in self._cursor.follow(retry=self._clock):
                 for stored in messages:
                     self._take(stored)
-                self.caught_up = self.caught_up or self._cursor.position >= goal
+                self._look(goal)
                 # The reader may hold more already: let requests have a turn.
                 await asyncio.sleep(0)
         finally:
             await self._cursor.close()
+
+    def _look(self, goal: int) -> None:
+        if self._cursor.position >= goal:
+            self._at_end.set()
 
     def _take(self, stored: Stored) -> None:
         arrived = Arrived(stored, self._chains.read(stored))

@@ -307,14 +307,14 @@ def _account(name: str, shard: str, services: tuple[Role, ...]) -> Conf:
 def _account_extras(name: str, shard: str) -> Conf:
     """Return what crosses the account's border, and how much of it."""
     log = subjects.log_stream(shard)
-    orders = subjects.order_command(shard, "*")
+    heard, orders = subjects.order_door(shard, "*"), subjects.order_command(shard, "*")
     live = subjects.live(shard, ">")
     audited = roles.auditor_services(log)
     match name:
         case roles.LOG:
             reply_life = f"{limits.REPLY_LIFE_S}s"
             exports: list[Conf] = [
-                {"service": orders, "accounts": [TRADERS], "threshold": reply_life},
+                {"service": heard, "accounts": [TRADERS], "threshold": reply_life},
                 {"stream": live, "accounts": [READERS]},
             ]
             exports += [
@@ -332,7 +332,7 @@ def _account_extras(name: str, shard: str) -> Conf:
             }
         case roles.TRADERS:
             return {
-                "imports": [{"service": {"account": LOG, "subject": orders}}],
+                "imports": [{"service": {"account": LOG, "subject": heard}, "to": orders}],
                 "limits": _limits(limits.MAX_TRADER_CONNECTIONS, limits.TRADER_SUBSCRIPTIONS),
             }
         case roles.READERS:
@@ -397,7 +397,7 @@ _COMMENTS: Final = {
     "sync_interval": "always: an acknowledged message is on the disk (decision 0019).",
     "batch": "Atomic batches that are open at once: more would let a flood hold up everything.",
     LOG: "The streams, and the venue's own processes.",
-    TRADERS: "Strangers who send order commands. They share no account with JetStream (0007).",
+    TRADERS: "Strangers who send order commands, to the relay alone (0101).",
     READERS: "Strangers who hear feeds and send nothing.",
     AUDITORS: "Strangers who read the log by direct get (0010).",
     DOOR: "Where the server asks who somebody is.",

@@ -12,7 +12,7 @@ from which a few subjects are imported as services; the server then replaces the
 subject on the way in, and an answer can only end in the stranger's own account.
 
     LOG        the streams, and the venue's own processes
-    TRADERS    may send order commands; hear the answers
+    TRADERS    may send order commands, which the relay hears; hear the answers
     READERS    may hear feeds; may send nothing at all
     AUDITORS   may read the log by direct get
     DOOR       the auth responder, whom the server asks who somebody is
@@ -221,6 +221,20 @@ def front(shard: str) -> Role:
     return Role(name="front", account=LOG, publish=(subjects.status(shard, "front"),))
 
 
+def relay(shard: str) -> Role:
+    """Hears the commands of native clients, appends them, and answers.
+
+    Answers to what comes across an account's border go where the server says, under `_R_`.
+    """
+    return _log_role(
+        shard,
+        "relay",
+        subjects.order_command(shard, "*"),
+        "_R_.>",
+        subscribe=(subjects.order_door(shard, "*"),),
+    )
+
+
 def archiver(shard: str) -> Role:
     """Copies the log elsewhere; says nothing on it."""
     return _log_role(shard, "archiver")
@@ -348,6 +362,7 @@ def services(shard: str) -> tuple[Role, ...]:
         historian(shard),
         feeds(shard),
         front(shard),
+        relay(shard),
         archiver(shard),
         restorer(shard),
         replay(shard),

@@ -6,15 +6,18 @@ While up to APPEND_SINGLES appends wait, each goes out alone, which is acked soo
 more wait, up to MAX_ATOMIC_BATCH of them share one batch and one sync to disk. At most
 MAX_APPENDS_IN_FLIGHT groups are under way, so under load the next group grows.
 
+What comes next is the queue's to say: an `Appender` has one for callers that wait, first come
+first served; the relay's is fair to accounts.
+
 A caller that awaits each append before the next one keeps its order. Appends that are under
-way at the same time are stored in the order of the calls, unless the server refuses a batch:
+way at the same time are stored in the order of the queue, unless the server refuses a batch:
 its messages are then sent again one by one, behind other groups.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Sequence
-from typing import Final, NamedTuple
+from typing import Final, Protocol
 
 from schemas.errors import (
     AppendFailed,
@@ -48,26 +51,158 @@ async def append_all(log: Log, messages: Sequence[tuple[str, bytes]]) -> None:
                 raise failures[0] from None
 
 
-class _Waiting(NamedTuple):
-    subject: str
-    payload: bytes
-    done: "asyncio.Future[int]"
+class Append(Protocol):
+    """One message that somebody wants on the log, and who is told what became of it."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def payload(self) -> bytes: ...
+
+    def succeed(self, sequence: int) -> None:
+        """Take the sequence of the message, which is durable. The first outcome counts."""
+
+    def fail(self, error: EverythingError) -> None:
+        """Take why it is not known to be on the log. The first outcome counts."""
+
+
+class AppendQueue(Protocol):
+    """What waits to be appended."""
+
+    def take(self) -> Sequence[Append]:
+        """Remove and return the next group, within the bounds of a batch; none if none waits."""
+
+
+class GroupAppender:
+    """Appends to `log` what `queue` gives, group after group, a few of them at once."""
+
+    def __init__(self, log: Log, queue: AppendQueue) -> None:
+        self._log = log
+        self._queue = queue
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._launching = False
+
+    def wake(self) -> None:
+        """Say that the queue holds something."""
+        if not self._launching:
+            # Launch after all callers that are ready now, so that they share a group.
+            self._launching = True
+            asyncio.get_running_loop().call_soon(self._launch)
+
+    async def finish(self) -> None:
+        """Wait until the queue is empty and nothing is under way."""
+        self._launch()
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    def _launch(self) -> None:
+        self._launching = False
+        while len(self._under_way) < MAX_APPENDS_IN_FLIGHT and (group := self._queue.take()):
+            task = asyncio.get_running_loop().create_task(self._carry(group))
+            self._under_way.add(task)
+            task.add_done_callback(self._carried)
+
+    def _carried(self, task: "asyncio.Task[None]") -> None:
+        self._under_way.discard(task)
+        self._launch()
+
+    async def _carry(self, group: Sequence[Append]) -> None:
+        try:
+            if len(group) <= APPEND_SINGLES:
+                await self._one_by_one(group)
+            else:
+                await self._together(group)
+        finally:
+            for one in group:  # none is left unless this was cancelled
+                one.fail(AppendUnknown("the append was cut short"))
+
+    async def _together(self, group: Sequence[Append]) -> None:
+        try:
+            last = await self._log.append_batch([(one.subject, one.payload) for one in group])
+        except AppendFailed:
+            # One bad message fails the whole batch. Sent one by one, only that one fails.
+            for start in range(0, len(group), APPEND_SINGLES):
+                await self._one_by_one(group[start : start + APPEND_SINGLES])
+        except EverythingError as error:
+            for one in group:
+                one.fail(error)
+        else:
+            for sequence, one in enumerate(group, last - len(group) + 1):
+                one.succeed(sequence)
+
+    async def _one_by_one(self, group: Sequence[Append]) -> None:
+        """Send each message alone, in order and without waiting, and settle each alone."""
+        sent: list[tuple[Append, Awaitable[int]]] = []
+        for one in group:
+            try:
+                sent.append((one, self._log.send(one.subject, one.payload)))
+            except EverythingError as error:
+                one.fail(error)
+        for one, answer in sent:
+            try:
+                sequence = await answer
+            except EverythingError as error:
+                one.fail(error)
+            else:
+                one.succeed(sequence)
+
+
+class _Waiting:
+    """An append whose caller waits for it."""
+
+    __slots__ = ("done", "payload", "subject")
+
+    def __init__(self, subject: str, payload: bytes) -> None:
+        self.subject = subject
+        self.payload = payload
+        self.done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def succeed(self, sequence: int) -> None:
+        if not self.done.done():
+            self.done.set_result(sequence)
+
+    def fail(self, error: EverythingError) -> None:
+        """Raise a copy of `error`: an exception shared by callers would collect tracebacks."""
+        if not self.done.done():
+            own = type(error)(str(error))
+            own.__cause__ = error
+            self.done.set_exception(own)
+
+
+class _Line:
+    """The callers that wait, first come first served."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Waiting] = deque()
+
+    def take(self) -> list[_Waiting]:
+        """Return the next appends, up to a batch's bounds, without those given up."""
+        group: list[_Waiting] = []
+        size = 0
+        while self.waiting and len(group) < MAX_ATOMIC_BATCH:
+            if self.waiting[0].done.done():
+                self.waiting.popleft()
+                continue
+            size += len(self.waiting[0].payload)
+            if group and size > MAX_GROUP_BYTES:
+                break
+            group.append(self.waiting.popleft())
+        return group
 
 
 class Appender:
     """Appends to `log` for any number of concurrent callers."""
 
     def __init__(self, log: Log) -> None:
-        self._log = log
-        self._queue: deque[_Waiting] = deque()
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._launching = False
+        self._line = _Line()
+        self._groups = GroupAppender(log, self._line)
         self._closed = False
 
     @property
     def waiting(self) -> int:
         """How many appends are not under way yet."""
-        return len(self._queue)
+        return len(self._line.waiting)
 
     async def append(self, subject: str, payload: bytes) -> int:
         """Append one message and return its sequence once it is durable.
@@ -77,96 +212,16 @@ class Appender:
         """
         if self._closed:
             raise LogUnavailable("the appender is closed")
-        if len(self._queue) >= MAX_APPEND_QUEUE:
+        if self.waiting >= MAX_APPEND_QUEUE:
             raise LogUnavailable("busy: too many appends are waiting")
-        loop = asyncio.get_running_loop()
-        waiting = _Waiting(subject, payload, loop.create_future())
-        self._queue.append(waiting)
-        if not self._launching:
-            # Launch after all callers that are ready now, so that they share a group.
-            self._launching = True
-            loop.call_soon(self._launch)
-        return await waiting.done
+        one = _Waiting(subject, payload)
+        self._line.waiting.append(one)
+        self._groups.wake()
+        return await one.done
 
     async def close(self) -> None:
         """Refuse the appends that wait, and wait for those under way."""
         self._closed = True
-        while self._queue:
-            _fail(self._queue.popleft(), LogUnavailable("the appender is closed"))
-        await asyncio.gather(*self._under_way, return_exceptions=True)
-
-    def _launch(self) -> None:
-        self._launching = False
-        while self._queue and len(self._under_way) < MAX_APPENDS_IN_FLIGHT:
-            group = self._take()
-            if group:
-                task = asyncio.get_running_loop().create_task(self._carry(group))
-                self._under_way.add(task)
-                task.add_done_callback(self._carried)
-
-    def _carried(self, task: "asyncio.Task[None]") -> None:
-        self._under_way.discard(task)
-        self._launch()
-
-    def _take(self) -> list[_Waiting]:
-        """Return the next appends, up to a batch's bounds, without those given up."""
-        group: list[_Waiting] = []
-        size = 0
-        while self._queue and len(group) < MAX_ATOMIC_BATCH:
-            size += len(self._queue[0].payload)
-            if group and size > MAX_GROUP_BYTES:
-                break
-            waiting = self._queue.popleft()
-            if not waiting.done.done():
-                group.append(waiting)
-        return group
-
-    async def _carry(self, group: Sequence[_Waiting]) -> None:
-        try:
-            if len(group) <= APPEND_SINGLES:
-                await self._one_by_one(group)
-            else:
-                await self._together(group)
-        finally:
-            for waiting in group:  # none is left unless this was cancelled
-                _fail(waiting, AppendUnknown("the append was cut short"))
-
-    async def _together(self, group: Sequence[_Waiting]) -> None:
-        try:
-            last = await self._log.append_batch([(one.subject, one.payload) for one in group])
-        except AppendFailed:
-            # One bad message fails the whole batch. Sent one by one, only that one fails.
-            for start in range(0, len(group), APPEND_SINGLES):
-                await self._one_by_one(group[start : start + APPEND_SINGLES])
-        except EverythingError as error:
-            for waiting in group:
-                _fail(waiting, error)
-        else:
-            for sequence, waiting in enumerate(group, last - len(group) + 1):
-                if not waiting.done.done():
-                    waiting.done.set_result(sequence)
-
-    async def _one_by_one(self, group: Sequence[_Waiting]) -> None:
-        """Send each message alone, in order and without waiting, and settle each alone."""
-        sent: list[tuple[_Waiting, Awaitable[int]]] = []
-        for waiting in group:
-            try:
-                sent.append((waiting, self._log.send(waiting.subject, waiting.payload)))
-            except EverythingError as error:
-                _fail(waiting, error)
-        for waiting, answer in sent:
-            try:
-                sequence = await answer
-            except EverythingError as error:
-                _fail(waiting, error)
-            else:
-                if not waiting.done.done():
-                    waiting.done.set_result(sequence)
-
-
-def _fail(waiting: _Waiting, error: EverythingError) -> None:
-    """Raise a copy of `error` for one caller: a shared exception would collect tracebacks."""
-    if not waiting.done.done():
-        own = type(error)(str(error))
-        own.__cause__ = error
-        waiting.done.set_exception(own)
+        while self._line.waiting:
+            self._line.waiting.popleft().fail(LogUnavailable("the appender is closed"))
+        await self._groups.finish()

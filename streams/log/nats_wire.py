@@ -248,12 +248,13 @@ class Wire:
         except OSError as error:
             raise LogUnavailable(self._reason) from error
 
-    def subscribe(self, subject: str, handler: Handler) -> bytes:
-        """Listen on `subject`; return the subscription's id."""
+    def subscribe(self, subject: str, handler: Handler, queue: str = "") -> bytes:
+        """Listen on `subject`, sharing it with others of the group `queue`; return the id."""
         self._numbers += 1
         sid = b"%b%d" % (_OUR_SID, self._numbers)
         self._handlers[sid] = handler
-        self.write(b"SUB %b %b\r\n" % (subject.encode(), sid))
+        where = f"{subject} {queue}" if queue else subject
+        self.write(b"SUB %b %b\r\n" % (where.encode(), sid))
         return sid
 
     def unsubscribe(self, sid: bytes) -> None:
@@ -261,6 +262,27 @@ class Wire:
         if self._handlers.pop(sid, None) is not None and not self._lost:
             with contextlib.suppress(LogUnavailable):
                 self.write(b"UNSUB %b\r\n" % sid)
+
+    async def flush(self) -> None:
+        """Wait until the server has taken in all that was written, and all it sent was handled.
+
+        Raises LogUnavailable when it does not say so in time.
+        """
+        try:
+            await self._client.flush(LOG_REQUEST_TIMEOUT_S)
+        except (nats_errors.Error, OSError, TimeoutError) as error:
+            raise LogUnavailable(f"{self._reason}: {error!r}") from error
+
+    async def leave(self, sid: bytes) -> None:
+        """Stop listening, after everything that the server has sent by now was handled.
+
+        Raises LogUnavailable as `flush` does.
+        """
+        self.write(b"UNSUB %b\r\n" % sid)
+        try:
+            await self.flush()
+        finally:
+            self._handlers.pop(sid, None)
 
     def expect(self, asked: str, callback: Callable[[bytes, bytes], None]) -> bytes:
         """Return a reply subject whose one answer goes to `callback(header, payload)`.

@@ -1,70 +1,54 @@
-"""What the native door costs: logging in, and crossing the account's border.
+"""What the native door costs: logging in, and going by the relay.
 
     python -m tests.bench.bench_door
 
-Prints a markdown table. The border is the service import between the traders' NATS
-account and the log's; `inside` is the same client bytes sent from the log's own account.
+Prints markdown tables. `inside` is the same client with the same bytes in the log's own account,
+where each message goes to the log by itself. The relay runs in this process, beside the client.
 """
 
 import asyncio
-import json
-import os
 import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Final
 
 from streams.broker.roles import inbox
 from streams.log.nats_wire import Wire
-from streams.log.publishing import batch
-from tests.streams.broker.venue import BrokerVenue
+from streams.log.publishing import read_ack, single
+from tests.streams.broker.venue import SOME, BrokerVenue
 
-ORDER = b"main.cmd.order.alice"
-PAYLOAD = b"x" * 220
-LOGINS = 80
-IN_FLIGHT = 3
-MESSAGES = {1: 3_000, 10: 3_000, 100: 30_000, 1_000: 200_000}
+ORDER: Final = "main.cmd.order.alice"
+PAYLOAD: Final = SOME.ljust(220)
+LOGINS: Final = 80
+IN_FLIGHT: Final = {1: 1_000, 16: 8_000, 256: 20_000}
+"""Commands on their way at once, and how many in all."""
 
 
 class Sender:
-    """Sends batches as fast as their acks allow."""
+    """Sends commands as fast as their answers allow."""
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
-        self._free = asyncio.Semaphore(IN_FLIGHT)
-        wire.subscribe(f"{wire.inbox}.b.*", self._acked)
         self.errors: list[str] = []
 
-    def _acked(self, subject: bytes, _reply: bytes, _header: bytes, payload: bytes) -> None:
-        answer = json.loads(payload) if payload else {}
-        if "error" in answer:
-            self.errors.append(answer["error"]["description"])
-        if subject.endswith(b"last"):
-            self._free.release()
+    async def rate(self, in_flight: int, total: int) -> float:
+        """Return commands per second with `in_flight` of them on their way."""
+        free = asyncio.Semaphore(in_flight)
 
-    async def rate(self, size: int, total: int) -> float:
-        """Return messages per second in batches of `size`."""
-        answers = f"{self._wire.inbox}.b".encode()
-        coded = [
-            batch(
-                [(ORDER, PAYLOAD)] * size,
-                os.urandom(8).hex().encode(),
-                answers + b".first",
-                answers + b".last",
-                b"",
-            )
-            for _ in range(total // size)
-        ]
+        def answered(_header: bytes, payload: bytes) -> None:
+            if error := read_ack(0, payload).text:
+                self.errors.append(error)
+            free.release()
+
         begin = time.perf_counter()
-        for data in coded:
-            await self._free.acquire()
-            self._wire.write(data)
-        for _ in range(IN_FLIGHT):
-            await self._free.acquire()
-        elapsed = time.perf_counter() - begin
-        for _ in range(IN_FLIGHT):
-            self._free.release()
-        return total / elapsed
+        for _ in range(total):
+            await free.acquire()
+            reply = self._wire.expect(ORDER, answered)
+            self._wire.write(single(ORDER.encode(), reply, PAYLOAD))
+        for _ in range(in_flight):
+            await free.acquire()
+        return total / (time.perf_counter() - begin)
 
 
 async def login_times(venue: BrokerVenue) -> tuple[list[float], list[float]]:
@@ -115,8 +99,8 @@ async def measure(venue: BrokerVenue) -> None:
         inbox_prefix=inbox("gateway"),
     )
     across, inside = Sender(trader), Sender(gateway)
-    print("| messages per batch | across the border | inside | ratio |\n|---|---|---|---|")
-    for size, total in MESSAGES.items():
+    print("| on their way | by the relay | inside | ratio |\n|---|---|---|---|")
+    for size, total in IN_FLIGHT.items():
         # Turn about, so that a busy machine disturbs both alike.
         rounds = [(await across.rate(size, total), await inside.rate(size, total)) for _ in "123"]
         out, into = (statistics.median(column) for column in zip(*rounds, strict=True))

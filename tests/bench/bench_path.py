@@ -1,7 +1,8 @@
 """(a), (b): durable orders end to end, from the native door to outcome records on the log.
 
-`python -m tests.bench.bench_path [orders]` prints markdown tables. The yardstick is the
-same client sending the same orders while no engine runs, in the same run.
+`python -m tests.bench.bench_path [orders]` prints markdown tables. The yardstick, in the same
+run, is the same orders as atomic batches of 1,000 by the venue's own client while no engine
+runs: what the log takes at best. Traders send them one message each, and 100 in a message.
 """
 
 import asyncio
@@ -9,32 +10,37 @@ import random
 import signal
 import sys
 import time
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import uvloop
 
 from schemas import subjects
+from schemas.codec import encode
+from schemas.commands import ORDER_COMMANDS, Order, PlaceOrder, PlaceOrders
+from schemas.limits import MAX_BATCH_ORDERS
 from schemas.records import EVENT_MESSAGES
-from streams.log.limits import APPEND_SINGLES
+from streams.log.limits import MAX_APPENDS_IN_FLIGHT
 from tests.bench.load import orders
 from tests.bench.rig import SHARD, Rig, machine, pour
 
 ACCOUNTS = [f"trader-{number:03d}" for number in range(64)]
 SYMBOLS = [f"BENCH-{number:02d}" for number in range(50)]
-BATCH = 1_000
+PART = 1_000
 IN_FLIGHT = 8
 SEED = 20_261_120
 ROUNDS = 5
 
 
 def make_load(count: int, seed: int) -> dict[str, list[list[bytes]]]:
-    """Return `count` encoded orders in batches by account."""
+    """Return `count` encoded orders by account, in parts that are sent at once."""
     rng = random.Random(seed)
-    each = max(1, count // (len(ACCOUNTS) * BATCH))
+    each = max(1, count // (len(ACCOUNTS) * PART))
     loads: dict[str, list[list[bytes]]] = {}
     for account in ACCOUNTS:
-        commands = list(orders(rng, account, SYMBOLS, each * BATCH, time.time_ns()))
-        loads[account] = [commands[at : at + BATCH] for at in range(0, len(commands), BATCH)]
+        commands = list(orders(rng, account, SYMBOLS, each * PART, time.time_ns()))
+        loads[account] = [commands[at : at + PART] for at in range(0, len(commands), PART)]
     return loads
 
 
@@ -44,6 +50,7 @@ class Throughput:
     seconds: float
     engine_cpu_s: float = 0.0
     server_cpu_s: float = 0.0
+    relay_cpu_s: float = 0.0
     engine_mb: int = 0
     server_mb: int = 0
 
@@ -56,35 +63,70 @@ def _count(load: dict[str, list[list[bytes]]]) -> int:
     return sum(len(batch) for batches in load.values() for batch in batches)
 
 
+def together(load: dict[str, list[list[bytes]]]) -> dict[str, list[list[bytes]]]:
+    """Return the same orders, MAX_BATCH_ORDERS to a message; cancels stay by themselves."""
+    return {account: [list(_merged(part)) for part in parts] for account, parts in load.items()}
+
+
+def _merged(part: list[bytes]) -> Iterator[bytes]:
+    held: list[Order] = []
+    for command in map(ORDER_COMMANDS.decode, part):
+        if not isinstance(command, PlaceOrder):
+            yield encode(command)
+            continue
+        fields = {name: getattr(command, name) for name in Order.__struct_fields__}
+        held.append(Order(**fields))
+        if len(held) == MAX_BATCH_ORDERS:
+            yield encode(PlaceOrders(command.client_time_ns, held))
+            held = []
+    if held:
+        yield encode(PlaceOrders(time.time_ns(), held))
+
+
 async def append_only(rig: Rig, count: int, seed: int) -> Throughput:
-    """The yardstick: append, with no engine running."""
+    """The yardstick: the venue's own batches, with no engine running."""
     load = make_load(count, seed)
+    parts = deque(
+        [(subjects.order_command(SHARD, account), payload) for payload in part]
+        for account, parts in load.items()
+        for part in parts
+    )
+
+    async def worker() -> None:
+        while parts:
+            await rig.log.append_batch(parts.popleft())
+
     started = time.perf_counter()
-    await pour(rig, load, IN_FLIGHT)
+    await asyncio.gather(*(worker() for _ in range(MAX_APPENDS_IN_FLIGHT)))
     return Throughput(_count(load), time.perf_counter() - started)
 
 
-async def end_to_end(rig: Rig, count: int, seed: int) -> Throughput:
+async def end_to_end(rig: Rig, count: int, seed: int, *, merged: bool = False) -> Throughput:
     """From the first byte sent to the record on the log that holds the last outcome."""
     load = make_load(count, seed)
+    orders = _count(load)
+    if merged:
+        load = together(load)
     engine = f"engine-{subjects.EXCHANGE}"
     engine_cpu, server_cpu = rig.cpu_s(engine), rig.cpu_s("nats-server")
+    relay_cpu = rig.cpu_s("relay")
     started = time.perf_counter()
     last = await pour(rig, load, IN_FLIGHT)
     await rig.covered(subjects.EXCHANGE, last)
     seconds = time.perf_counter() - started
     return Throughput(
-        _count(load),
+        orders,
         seconds,
         rig.cpu_s(engine) - engine_cpu,
         rig.cpu_s("nats-server") - server_cpu,
+        rig.cpu_s("relay") - relay_cpu,
         rig.memory_mb(engine),
         rig.memory_mb("nats-server"),
     )
 
 
 async def one_at_a_time(rig: Rig, count: int) -> Throughput:
-    """One publish per order, windowed over all traders: what the door does without batches."""
+    """One order after the other by every trader, each waiting for its answer."""
     rng = random.Random(SEED)
     work = {
         trader.account: list(
@@ -96,7 +138,7 @@ async def one_at_a_time(rig: Rig, count: int) -> Throughput:
     async def send(number: int) -> None:
         trader = rig.traders[number]
         for payload in work[trader.account]:
-            await trader.one(payload)
+            await trader.send([payload])
 
     started = time.perf_counter()
     await asyncio.gather(*(send(number) for number in range(len(rig.traders))))
@@ -124,14 +166,8 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
                     done.setdefault(event.cause, now)
 
     async def send(trader_number: int, payloads: list[bytes], at: float) -> None:
-        trader = rig.traders[trader_number]
-        if len(payloads) <= APPEND_SINGLES:  # as the appender does: few are faster alone
-            for sequence in await asyncio.gather(*(trader.one(one) for one in payloads)):
-                sent[sequence] = at
-            return
-        last = await trader.batch(payloads)
-        for offset in range(len(payloads)):
-            sent[last - offset] = at
+        for sequence in await rig.traders[trader_number].send(payloads):
+            sent[sequence] = at
 
     listening = asyncio.create_task(listen())
     started = time.perf_counter()
@@ -153,8 +189,8 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
     return took[len(took) // 2] * 1e3, took[len(took) * 99 // 100] * 1e3, len(took)
 
 
-async def rounds(rig: Rig, count: int) -> list[tuple[Throughput, Throughput]]:
-    """Return yardstick and end-to-end runs in turn, so that both meet the same machine.
+async def rounds(rig: Rig, count: int) -> list[tuple[Throughput, Throughput, Throughput]]:
+    """Return yardstick and end-to-end runs in turn, so that all meet the same machine.
 
     For the yardstick the engine is stopped (SIGSTOP); before the next run it catches up.
     """
@@ -162,10 +198,12 @@ async def rounds(rig: Rig, count: int) -> list[tuple[Throughput, Throughput]]:
     done = []
     for number in range(ROUNDS):
         engine.send_signal(signal.SIGSTOP)
-        yardstick = await append_only(rig, count, SEED + 2 * number)
+        yardstick = await append_only(rig, count, SEED + 3 * number)
         engine.send_signal(signal.SIGCONT)
         await rig.covered(subjects.EXCHANGE, await _last_order(rig))
-        done.append((yardstick, await end_to_end(rig, count, SEED + 2 * number + 1)))
+        single = await end_to_end(rig, count, SEED + 3 * number + 1)
+        merged = await end_to_end(rig, count, SEED + 3 * number + 2, merged=True)
+        done.append((yardstick, single, merged))
     return done
 
 
@@ -176,6 +214,7 @@ async def run(count: int) -> None:
         await rig.found(SYMBOLS, ACCOUNTS)
         rig.start("engine-exchange")
         await rig.ready()
+        rig.start("relay")
         await rig.log_in()
         rig.stop("engine-governance")
         single = await one_at_a_time(rig, 20_000)
@@ -183,20 +222,25 @@ async def run(count: int) -> None:
         pairs = await rounds(rig, count)
         print(f"\n{machine()}; {count:,} orders a run, {len(ACCOUNTS)} accounts, ", end="")
         print(f"{len(SYMBOLS)} books\n")
-        print("| run | batches of 1,000, no engine | end to end, orders/s | ratio | x single |")
-        print("|---|---|---|---|---|")
-        for number, (yardstick, whole) in enumerate(pairs, 1):
-            print(
-                f"| {number} | {yardstick.per_s:,.0f} | {whole.per_s:,.0f} "
-                f"| {whole.per_s / yardstick.per_s:.2f} | {whole.per_s / single.per_s:.1f} |"
+        print("| run | log alone, orders/s | one a message | ratio | 100 a message | ratio |")
+        print("|---|---|---|---|---|---|")
+        for number, (yardstick, *ways) in enumerate(pairs, 1):
+            told = "".join(
+                f" {way.per_s:,.0f} | {way.per_s / yardstick.per_s:.2f} |" for way in ways
             )
-        middle = sorted((whole for _, whole in pairs), key=lambda one: one.per_s)[len(pairs) // 2]
+            print(f"| {number} | {yardstick.per_s:,.0f} |{told}")
         print(
-            f"\nOne publish per order, {len(ACCOUNTS)} connections: {single.per_s:,.0f} orders/s. "
-            f"In the median run an order costs the engine {middle.engine_cpu_s / count * 1e6:.1f} "
-            f"µs of CPU and nats-server {middle.server_cpu_s / count * 1e6:.1f} µs; they hold "
-            f"{middle.engine_mb} MB and {middle.server_mb} MB.\n"
+            f"\nOne order after the other, {len(ACCOUNTS)} connections: "
+            f"{single.per_s:,.0f} orders/s.\n"
         )
+        print("| µs of CPU for an order, median run | engine | relay | nats-server |")
+        print("|---|---|---|---|")
+        for what, way in (("one a message", 1), ("100 a message", 2)):
+            middle = sorted((run[way] for run in pairs), key=lambda one: one.per_s)[ROUNDS // 2]
+            spent = (middle.engine_cpu_s, middle.relay_cpu_s, middle.server_cpu_s)
+            told = "".join(f" {seconds / middle.orders * 1e6:.1f} |" for seconds in spent)
+            print(f"| {what} |{told}")
+        print(f"\nThe engine holds {middle.engine_mb} MB, nats-server {middle.server_mb} MB.\n")
         print("| orders/s offered | p50 ms | p99 ms | orders |")
         print("|---|---|---|---|")
         for rate in (100, 1_000, 10_000):

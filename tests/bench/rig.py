@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
@@ -28,11 +29,10 @@ from schemas.chain import digest
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from schemas.errors import LogUnavailable
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.units import HOUR_NS
-from streams.broker import callout, config, roles
-from streams.broker.keyring import ISSUER
-from streams.broker.logins import Logins
+from streams.broker import config, roles
 from streams.broker.server import NatsServer
 from streams.log import publishing
 from streams.log.nats_log import NatsLog
@@ -43,6 +43,7 @@ from tests.support.ports import free_port
 
 SHARD = subjects.DEFAULT_SHARD
 CASH_CENTS = 10**13
+LOGIN_TRIES = 40
 
 
 class Trader:
@@ -61,40 +62,36 @@ class Trader:
             url, name=self.account, seed=self.seed, inbox_prefix=roles.inbox(self.account)
         )
 
-    async def batch(self, payloads: Sequence[bytes]) -> int:
-        """Append `payloads` as one atomic batch and return the last one's sequence."""
+    async def send(self, payloads: Sequence[bytes]) -> list[int]:
+        """Send all at once and return their sequences. Raises RuntimeError for one refused."""
         wire = self._wire
         assert wire is not None
-        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._batches += 1
+        answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        sequences = [0] * len(payloads)
+        left = len(payloads)
 
-        def acked(header: bytes, payload: bytes) -> None:
+        def acked(index: int, _header: bytes, payload: bytes) -> None:
+            nonlocal left
             ack = publishing.read_ack(0, payload)
-            if answer.done():
-                return
             if ack.error:
-                answer.set_exception(RuntimeError(ack.text))
-            else:
-                answer.set_result(ack.sequence)
-
-        def opened(header: bytes, payload: bytes) -> None:
-            if payload and not answer.done():
-                answer.set_exception(RuntimeError(payload.decode()))
+                if not answer.done():
+                    answer.set_exception(RuntimeError(ack.text))
+                return
+            sequences[index] = ack.sequence
+            left -= 1
+            if not left:
+                answer.set_result(None)
 
         asked = self.subject.decode()
-        messages = [(self.subject, payload) for payload in payloads]
-        name = f"{self.account}-{self._batches}".encode()
-        first = wire.expect(asked, opened) if len(messages) > 1 else b""
-        wire.write(publishing.batch(messages, name, first, wire.expect(asked, acked)))
+        wire.write(
+            b"".join(
+                publishing.single(self.subject, wire.expect(asked, partial(acked, index)), payload)
+                for index, payload in enumerate(payloads)
+            )
+        )
         await wire.drain()
-        return await answer
-
-    async def one(self, payload: bytes) -> int:
-        """Append one message by a publish of its own."""
-        wire = self._wire
-        assert wire is not None
-        reply = await wire.request(self.subject.decode(), payload)
-        return publishing.read_ack(reply.status, reply.payload).sequence
+        await answer
+        return sequences
 
     async def log_out(self) -> None:
         if self._wire is not None:
@@ -153,6 +150,7 @@ class Rig:
             **os.environ,
             "EVERYTHING_HOME": str(self.place.home.root),
             "EVERYTHING_NATS_PORT": str(self.port),
+            "DATABASE_URL": "postgresql://127.0.0.1:1/nowhere",
         }
         with (self.place.home.logs / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
@@ -234,30 +232,16 @@ class Rig:
         said = (self.place.home.logs / f"engine-{engine}.log").read_text()[-2_000:]
         raise AssertionError(f"{engine} does not reach {sequence}: {said}")
 
-    @contextlib.asynccontextmanager
-    async def native_door(self) -> AsyncIterator[None]:
-        """Answer logins, as the gateway does, while traders log in."""
-        keyring = self.place.keyring
-        by_key = {trader.key: trader.account for trader in self.traders}
-        by_account = {trader.account: trader.key for trader in self.traders}
-        logins = Logins(
-            shard=SHARD,
-            issuer_seed=keyring.seed(ISSUER),
-            account_of=by_key.get,
-            key_of=by_account.get,
-            check_token=lambda _: None,
-        )
-        desk = await callout.start(self.server.url, keyring.seed("door"), logins)
-        try:
-            yield
-        finally:
-            await desk.close()
-
     async def log_in(self) -> None:
-        """Have every trader connect."""
-        async with self.native_door():
-            for trader in self.traders:
-                await trader.log_in(self.server.url)
+        """Have every trader connect, as soon as the relay lets them in."""
+        for trader in self.traders:
+            for _ in range(LOGIN_TRIES):
+                with contextlib.suppress(LogUnavailable):
+                    await trader.log_in(self.server.url)
+                    break
+                await asyncio.sleep(0.5)
+            else:
+                raise AssertionError((self.place.home.logs / "relay.log").read_text()[-2_000:])
 
     async def _append(self, messages: list[tuple[str, bytes]]) -> None:
         for start in range(0, len(messages), 1_000):
@@ -291,20 +275,20 @@ class Rig:
 
 
 async def pour(rig: Rig, loads: dict[str, list[list[bytes]]], in_flight: int) -> int:
-    """Send every trader's batches, `in_flight` at once over all; return the last sequence."""
+    """Send every trader's parts, `in_flight` at once over all; return the last sequence."""
     by_account = {trader.account: trader for trader in rig.traders}
     queue = deque(
-        (by_account[account], batch)
+        (by_account[account], part)
         for row in zip(*loads.values(), strict=True)
-        for account, batch in zip(loads, row, strict=True)
+        for account, part in zip(loads, row, strict=True)
     )
     last = 0
 
     async def worker() -> None:
         nonlocal last
         while queue:
-            trader, batch = queue.popleft()
-            last = max(last, await trader.batch(batch))
+            trader, part = queue.popleft()
+            last = max(last, *await trader.send(part))
 
     await asyncio.gather(*(worker() for _ in range(in_flight)))
     return last

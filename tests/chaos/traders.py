@@ -6,7 +6,6 @@ letter most of the time, as a careful client does, and sometimes leaves alone.
 
 import asyncio
 import contextlib
-import secrets
 from collections.abc import Sequence
 from typing import Any, Final, Protocol
 
@@ -49,14 +48,13 @@ async def rest(stop: asyncio.Event, seconds: float) -> None:
 
 
 class NativeDoor:
-    """The account's own connection to NATS, by its key; in atomic batches or one by one."""
+    """The account's own connection to NATS, by its key; commands go out without waiting."""
 
-    def __init__(self, url: str, account: str, seed: str, *, batches: bool) -> None:
-        self.name = "native, batches" if batches else "native, singles"
+    def __init__(self, url: str, account: str, seed: str, name: str = "native") -> None:
+        self.name = name
         self._url = url
         self._account = account
         self._seed = seed
-        self._batches = batches
         self._subject = subjects.order_command(subjects.DEFAULT_SHARD, account)
         self._wire: Wire | None = None
         self._pending: set[asyncio.Future[Answer]] = set()
@@ -80,36 +78,11 @@ class NativeDoor:
     async def hand_in(self, asked: Sequence[Asked]) -> list[Answer]:
         wire = self._wire
         assert wire is not None
-        payloads = [one.payload for one in asked]
-        if self._batches and len(payloads) > 1:
-            answer = await self._batch(wire, payloads)
-            if answer.fate == "acked":
-                first = answer.sequence - len(payloads) + 1
-                return [Answer("acked", first + index) for index in range(len(payloads))]
-            if not answer.text.startswith(str(publishing.BATCHES_FULL)):
-                return [answer] * len(payloads)
-            # others hold all of them open, and nothing of it has landed
-        return list(await asyncio.gather(*(self._single(wire, payload) for payload in payloads)))
+        return list(await asyncio.gather(*(self._single(wire, one.payload) for one in asked)))
 
     async def close(self) -> None:
         if self._wire is not None:
             await self._wire.close()
-
-    async def _batch(self, wire: Wire, payloads: list[bytes]) -> Answer:
-        answer = self._expected()
-
-        def opened(header: bytes, payload: bytes) -> None:
-            if payload or status_of(header):
-                self._answered(answer, header, payload)
-
-        def committed(header: bytes, payload: bytes) -> None:
-            self._answered(answer, header, payload)
-
-        subject = self._subject.encode()
-        replies = wire.expect(self._subject, opened), wire.expect(self._subject, committed)
-        name = secrets.token_hex(12).encode()  # who knows a batch's id could add to it
-        messages = [(subject, payload) for payload in payloads]
-        return await self._sent(wire, publishing.batch(messages, name, *replies), answer, replies)
 
     async def _single(self, wire: Wire, payload: bytes) -> Answer:
         answer = self._expected()
@@ -118,22 +91,15 @@ class NativeDoor:
             self._answered(answer, header, body)
 
         reply = wire.expect(self._subject, acked)
-        data = publishing.single(self._subject.encode(), reply, payload)
-        return await self._sent(wire, data, answer, (reply,))
-
-    async def _sent(
-        self, wire: Wire, data: bytes, answer: "asyncio.Future[Answer]", replies: tuple[bytes, ...]
-    ) -> Answer:
         try:
-            wire.write(data)
+            wire.write(publishing.single(self._subject.encode(), reply, payload))
             await wire.drain()
             return await asyncio.wait_for(answer, ANSWER_WITHIN_S)
         except (LogUnavailable, TimeoutError):
             return UNKNOWN
         finally:
             self._pending.discard(answer)
-            for reply in replies:
-                wire.forget(reply)
+            wire.forget(reply)
 
     def _expected(self) -> "asyncio.Future[Answer]":
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()

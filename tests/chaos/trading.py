@@ -14,8 +14,8 @@ from tests.chaos.mix import Mix
 from tests.chaos.traders import Door, HttpDoor, NativeDoor, Trader
 from tests.support.venue import Venue
 
-_TRADERS: Final = {"batch": 26, "single": 12, "http": 6}
-_AT_ONCE: Final = {"batch": 20, "single": 4, "http": 3}
+_TRADERS: Final = {"many": 26, "few": 12, "http": 6}
+_AT_ONCE: Final = {"many": 20, "few": 4, "http": 3}
 """Commands that a trader sends at once, on average."""
 
 
@@ -79,7 +79,7 @@ class Trading:
             if kind == "http":
                 door = HttpDoor(venue.url, account, seed)
             else:
-                door = NativeDoor(venue.broker_url, account, seed, batches=kind == "batch")
+                door = NativeDoor(venue.broker_url, account, seed, f"native, {kind}")
             mix = Mix(account, load.markets, load.seed, strict=kind == "http")
             traders.append(Trader(door, mix, self.ledger, _AT_ONCE[kind], pause_s))
         return traders

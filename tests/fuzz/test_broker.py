@@ -71,5 +71,5 @@ def test_only_own_commands_land(broker: tuple[asyncio.Runner, BrokerVenue]) -> N
 
 async def _still_open(venue: BrokerVenue) -> None:
     async with venue.desk(), venue.native("alice") as alice:
-        answer = await alice.ask(OWN, b"the last")
+        answer = await alice.ask(OWN)
         assert answer["stream"] == subjects.log_stream("main")

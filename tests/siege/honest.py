@@ -14,11 +14,11 @@ from tests.chaos.mix import Mix
 from tests.chaos.traders import ANSWER_WITHIN_S, Door, HttpDoor, NativeDoor, Trader, rest
 
 READERS: Final = 4
-DOORS: Final = {"http": 6, "single": 6, "batch": 4}
+DOORS: Final = {"http": 6, "single": 6, "several": 4}
 EVERY_S: Final = 0.5
 """Between two commands of one trader, of which each may send 20 a second."""
-BATCH: Final = 3
-"""Commands that a trader of batches hands in at once, on average."""
+AT_ONCE: Final = 3
+"""Commands that a trader of several hands in at once, on average."""
 ACCOUNTS: Final = [f"honest-{number:02d}" for number in range(1, sum(DOORS.values()) + 1)]
 
 
@@ -110,8 +110,8 @@ def honest_traders(
         if kind == "http":
             door = HttpDoor(http_url, account, seeds[account])
         else:
-            door = NativeDoor(native_url, account, seeds[account], batches=kind == "batch")
+            door = NativeDoor(native_url, account, seeds[account], f"native, {kind}")
         mix = Mix(account, symbols, seed, strict=kind == "http")
-        at_once = BATCH if kind == "batch" else 1
+        at_once = AT_ONCE if kind == "several" else 1
         traders.append(SteadyTrader(door, mix, ledger, at_once, times))
     return traders

@@ -15,7 +15,7 @@ from deploy.venue.paths import VenuePaths
 from deploy.venue.settings import BadSettings, Settings
 from schemas.errors import InputError
 from streams.broker.roles import inbox
-from tests.streams.broker.venue import BrokerVenue
+from tests.streams.broker.venue import BrokerVenue, command
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -49,7 +49,7 @@ async def let_in(tmp_path: Path) -> None:
                 nkeys_seed_str=venue.trader("alice").seed,
                 inbox_prefix=inbox("alice"),
             )
-            answer = await client.request("main.cmd.order.alice", b"x", timeout=10)
+            answer = await client.request("main.cmd.order.alice", command(), timeout=10)
             assert json.loads(answer.data)["stream"] == "LOG_main"
             await wait_until(lambda: heard[-1]["connections"] == 1, running)
             await client.close()

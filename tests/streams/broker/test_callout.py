@@ -11,7 +11,7 @@ from schemas.errors import LogUnavailable
 from streams.broker import callout, limits, logins
 from streams.broker.jwt import issue
 from streams.broker.roles import TRADERS, inbox
-from tests.streams.broker.venue import BrokerVenue, Dialled, new_trader
+from tests.streams.broker.venue import SOME, BrokerVenue, Dialled, new_trader
 from tests.support.waiting import wait_until
 
 ORDER = "main.cmd.order.alice"
@@ -193,7 +193,7 @@ async def test_the_server_keeps_no_limit_that_a_login_sets(
 
     monkeypatch.setattr(logins, "issue", tight)
     async with venue.native("alice") as alice:
-        assert "seq" in await alice.ask(ORDER, b"x" * 100)
+        assert "seq" in await alice.ask(ORDER, SOME.ljust(100))
         assert await alice.hear("_INBOX_alice.a", "_INBOX_alice.b") == []
     assert given
 

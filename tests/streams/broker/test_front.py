@@ -13,8 +13,8 @@ from schemas.errors import ConfigDrift, LogUnavailable
 from streams.broker.front import Front
 from streams.broker.roles import inbox
 from streams.log.nats_wire import Wire
-from streams.log.publishing import batch
-from tests.streams.broker.venue import BrokerVenue
+from streams.log.publishing import single
+from tests.streams.broker.venue import BrokerVenue, command
 from tests.support.ports import free_port
 from tests.support.waiting import wait_until
 
@@ -40,7 +40,7 @@ async def gone(writer: asyncio.StreamWriter) -> None:
 
 async def test_orders_and_answers_pass_whole(venue: BrokerVenue) -> None:
     before = await venue.end()
-    messages = [(ORDER.encode(), b"%d" % number * 50) for number in range(1_000)]
+    messages = [command(f"n{number}") for number in range(1_000)]
     answers: list[bytes] = []
     async with fronted(venue.server.port) as front:
         wire = await Wire.open(
@@ -51,12 +51,14 @@ async def test_orders_and_answers_pass_whole(venue: BrokerVenue) -> None:
         )
         wire.subscribe(f"{wire.inbox}.b.*", lambda _s, _r, _h, payload: answers.append(payload))
         reply = f"{wire.inbox}.b".encode()
-        wire.write(batch(messages, b"front", reply + b".first", reply + b".last", b""))
-        await wait_until(lambda: any(b'"count"' in answer for answer in answers))
+        for message in messages:
+            wire.write(single(ORDER.encode(), reply + b".x", message))
+        await wait_until(lambda: len(answers) == len(messages))
+        assert not [answer for answer in answers if b'"seq"' not in answer]
         assert front.connections == 1
         await wire.close()
         await wait_until(lambda: front.connections == 0)
-    assert await venue.stored(before) == [(ORDER, payload) for _, payload in messages]
+    assert await venue.stored(before) == [(ORDER, message) for message in messages]
 
 
 async def test_who_does_not_read_holds_two_buffers_here_and_no_more() -> None:

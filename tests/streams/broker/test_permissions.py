@@ -17,7 +17,7 @@ ENGINES = frozenset(f"engine-{name}" for name in subjects.ENGINES)
 INGEST = frozenset({"scheduler", "fetcher", "browser", "measurer", "llm", "search"})
 FETCHERS = frozenset({"fetcher", "browser"})
 KEEPERS = frozenset({"archiver", "historian", "restorer"})
-LOG_READERS = ENGINES | INGEST | KEEPERS | {"gateway", "projector", "feeds", "replay"}
+LOG_READERS = ENGINES | INGEST | KEEPERS | {"gateway", "relay", "projector", "feeds", "replay"}
 FEED_READERS = frozenset({"gateway", "feeds", "replay"})
 NOBODY: frozenset[str] = frozenset()
 SERVICES = tuple(role.name for role in roles.services(SHARD))
@@ -31,8 +31,10 @@ def only(*names: str) -> frozenset[str]:
 
 MAY_PUBLISH: dict[str, frozenset[str]] = {
     # the log
-    "main.cmd.order.alice": only("gateway", "trader"),
-    "main.cmd.order.bob": only("gateway"),
+    "main.cmd.order.alice": only("gateway", "relay", "trader"),
+    "main.cmd.order.bob": only("gateway", "relay"),
+    "door.main.order.alice": NOBODY,
+    "door.main.order.bob": NOBODY,
     "main.cmd.order.alice.more": only("gateway"),
     "main.cmd.order": only("gateway"),
     "main.cmd.account.alice": only("gateway"),
@@ -183,6 +185,7 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "status.main.feeds": only("feeds"),
     "status.main.archiver": only("archiver"),
     "status.main.front": only("front"),
+    "status.main.relay": only("relay"),
     "status.main.historian": only("historian"),
     "status.main.restorer": NOBODY,
     **{f"status.main.{name}": only(name) for name in INGEST},
@@ -201,7 +204,7 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "_INBOX_gateway.x": NOBODY,
     "_INBOX_alice.x": NOBODY,
     "_INBOX_bob.x": NOBODY,
-    "_R_.x": NOBODY,
+    "_R_.x": only("relay"),
     "x": NOBODY,
 }
 for _subject in MAY_PUBLISH:
@@ -226,6 +229,10 @@ MAY_SUBSCRIBE: dict[str, frozenset[str]] = {
     "main.>": NOBODY,
     "main.cmd.>": NOBODY,
     "main.cmd.order.alice": NOBODY,
+    "door.>": NOBODY,
+    "door.main.order.*": only("relay"),
+    "door.main.order.alice": only("relay"),
+    "door.other.order.*": NOBODY,
     "main.evt.>": NOBODY,
     "main.evt.exchange": NOBODY,
     "main.obs.>": NOBODY,
@@ -268,6 +275,7 @@ MAY_JOIN_QUEUES: dict[str, frozenset[str]] = {
     "feed.main.public.markets": NOBODY,
     "feed.main.account.alice.>": NOBODY,
     "main.cmd.>": NOBODY,
+    "door.main.order.*": only("relay"),
     "jobs.main.source": NOBODY,
     "ask.main.search": only("search"),
     "ask.main.embed": only("measurer"),

@@ -1,9 +1,10 @@
-"""A throwaway venue's broker: a real server, real keys, the declared streams, the desk."""
+"""A throwaway venue's broker: a real server, keys, the declared streams, desk and relay."""
 
+import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,24 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from schemas import signatures
+from schemas.codec import encode
+from schemas.commands import CancelAll
+from streams.accounts.directory import Directory
+from streams.accounts.quotas import Quotas
 from streams.broker import callout, config, roles
 from streams.broker.keyring import ISSUER, Keyring, ensure_service_keys
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer
 from streams.log import nats_log
+from streams.log.clock import SteadyClock, SystemClock
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import check_consumers, ensure_shard
+from streams.relay.relay import Relay
 from tests.support import native
 from tests.support.native import ANSWER_WITHIN_S, Raw
 from tests.support.ports import free_port
+from tests.support.waiting import wait_until
 
 SHARD = "main"
 
@@ -37,8 +45,16 @@ class Trader:
         return signatures.public_key(self.seed)
 
 
+def command(client_id: str = "x") -> bytes:
+    """Return a small command that means something, and differs by `client_id`."""
+    return encode(CancelAll(client_id=client_id, client_time_ns=0))
+
+
 def new_trader(account: str) -> Trader:
     return Trader(account, signatures.seed_from(secrets.token_bytes(signatures.SEED_BYTES)))
+
+
+SOME = command()
 
 
 @dataclass
@@ -54,7 +70,7 @@ class Dialled:
         return self.errors
 
     async def ask(
-        self, subject: str, payload: bytes = b"x", headers: Mapping[str, str] | None = None
+        self, subject: str, payload: bytes = SOME, headers: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
         """Request and return the JSON answer."""
         answer = await self.client.request(
@@ -84,9 +100,10 @@ class BrokerVenue:
         self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
         self.traders: dict[str, Trader] = {}
         self.tokens: dict[str, str] = {}
+        self.store = folder / "store"
         port = free_port()
         place = config.ListenConfig(
-            store=folder / "store",
+            store=self.store,
             port=port,
             sync_interval=sync_interval,
         )
@@ -122,12 +139,40 @@ class BrokerVenue:
 
     @asynccontextmanager
     async def desk(self) -> AsyncIterator[None]:
-        """Run the auth callout's desk for the venue's traders."""
+        """Let the venue's traders in and carry their commands, as the relay's process does."""
+        async with self.door(), self.relay():
+            yield
+
+    @asynccontextmanager
+    async def door(self) -> AsyncIterator[None]:
+        """Let the venue's traders in."""
         desk = await callout.start(self.server.url, self.keyring.seed("door"), self.logins())
         try:
             yield
         finally:
             await desk.close()
+
+    @asynccontextmanager
+    async def relay(self, directory: Directory | None = None) -> AsyncIterator[Relay]:
+        """Run a relay by itself; without a `directory` there are no quotas."""
+        log = await self.log("relay")
+        quotas = Quotas(directory or Directory(), SteadyClock())
+        dial = nats_log.dialler(
+            self.server.url,
+            name="relay",
+            seed=self.keyring.seed("relay"),
+            inbox_prefix=roles.inbox("relay"),
+        )
+        relay = Relay(log, dial, quotas, SystemClock())
+        running = asyncio.create_task(relay.run())
+        try:
+            await wait_until(lambda: relay.is_heard, running)
+            yield relay
+        finally:
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+            await log.close()
 
     @asynccontextmanager
     async def dial(self, **options: Any) -> AsyncIterator[Dialled]:
