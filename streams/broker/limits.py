@@ -48,8 +48,8 @@ MAX_PINGS_OUT: Final = 2
 """A connection that leaves two pings unanswered is dropped, and its account has a seat again."""
 MAX_OPEN_BATCHES: Final = 16
 """Atomic batches begun and not committed, per stream. Opening one costs the server a file, an
-fsync and 1 to 6 ms, and strangers may open as many a second as this. At 100 one of them held up
-everybody's orders for seconds. Who finds all of them open sends single messages instead."""
+fsync and 1 to 6 ms. Only the venue's own processes open any, a few at once; who finds all of
+them open sends single messages instead."""
 OPEN_BATCH_LIFE_S: Final = 1
 """The server forgets a batch that has been silent for this long (10 s by default)."""
 REPLY_LIFE_S: Final = 5

@@ -36,6 +36,7 @@ OTHERS: Final = (
     "engine-governance",
     "engine-pricing",
     "engine-notary",
+    "relay",
     "gateway",
     "engine-reality",
     "scheduler",

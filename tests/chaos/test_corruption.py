@@ -37,6 +37,7 @@ ALL = {
     "engine-notary",
     "projector",
     "feeds",
+    "relay",
     "gateway",
 }
 READS_ALL_RECORDS = {"engine-notary", "projector"}

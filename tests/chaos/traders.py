@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 import httpx
 
 from schemas import signatures, subjects
-from schemas.errors import EverythingError, LogUnavailable
+from schemas.errors import AppendUnknown, EverythingError, LogUnavailable
 from schemas.sessions import opening_text
 from streams.broker import roles
 from streams.log import publishing
@@ -111,7 +111,9 @@ class NativeDoor:
         if answer.done():
             return
         ack = publishing.read_ack(status_of(header), payload)
-        if ack.error:
+        if ack.text.startswith(AppendUnknown.code):
+            answer.set_result(UNKNOWN)
+        elif ack.error:
             answer.set_result(Answer("refused", 0, f"{ack.error} {ack.text}"))
         else:
             answer.set_result(Answer("acked", ack.sequence))
