@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import structlog
 from msgspec import UnsetType
 
+from schemas.commands import Order, OrderCommand, PlaceOrder, PlaceOrders
 from schemas.errors import OperatingError, TooManyFeeds
 from schemas.limits import MAX_COMMAND_BYTES
 from schemas.policy import Quota
@@ -188,3 +189,18 @@ def _add(counts: dict[str, int], account: str, count: int) -> None:
     counts[account] = counts.get(account, 0) + count
     if not counts[account]:
         del counts[account]
+
+
+def may_rest(command: OrderCommand) -> int:
+    """Return how many orders of a command could come to rest in a book."""
+    match command:
+        case PlaceOrder():
+            return _rests(command)
+        case PlaceOrders():
+            return sum(map(_rests, command.orders))
+        case _:
+            return 0
+
+
+def _rests(order: PlaceOrder | Order) -> int:
+    return int(order.order_type == "limit" and order.time_in_force == "gtc")

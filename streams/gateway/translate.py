@@ -6,7 +6,7 @@ exists); every rule that depends on the state of accounts and books is the excha
 
 from collections.abc import Container, Sequence
 
-from schemas.commands import CancelAll, CancelOrder, Order, OrderCommand, PlaceOrder, PlaceOrders
+from schemas.commands import CancelAll, CancelOrder, Order, PlaceOrder, PlaceOrders
 from schemas.errors import InputError, Refusal
 from schemas.events import Event
 from schemas.events.exchange import (
@@ -34,21 +34,6 @@ from streams.gateway.models import (
 def order_id(sequence: int, index: int = 0) -> int:
     """Return the id of the order at `index` of the command at `sequence`."""
     return sequence * MAX_BATCH_ORDERS + index
-
-
-def may_rest(command: OrderCommand) -> int:
-    """Return how many orders of a command could come to rest in a book."""
-    match command:
-        case PlaceOrder():
-            return _rests(command)
-        case PlaceOrders():
-            return sum(map(_rests, command.orders))
-        case _:
-            return 0
-
-
-def _rests(order: PlaceOrder | Order) -> int:
-    return int(order.order_type == "limit" and order.time_in_force == "gtc")
 
 
 def place_order(body: PlaceOrderIn, symbols: Container[str], now_ns: int) -> PlaceOrder:

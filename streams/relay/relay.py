@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from schemas import subjects
-from schemas.commands import ORDER_COMMANDS, OrderCommand, PlaceOrder, PlaceOrders
+from schemas.commands import ORDER_COMMANDS
 from schemas.errors import Busy, EverythingError, LogUnavailable
-from streams.accounts.quotas import Quotas
+from streams.accounts.quotas import Quotas, may_rest
 from streams.accounts.rate_limiter import Buckets, per_second
 from streams.log.appender import GroupAppender
 from streams.log.clock import SteadyClock
@@ -164,7 +164,7 @@ class Relay:
                 check_headers(header, self._stream)
             asked = ORDER_COMMANDS.decode(payload)
             self._quotas.admit_command(account, len(payload))
-            self._quotas.admit_orders_now(account, _orders(asked))
+            self._quotas.admit_orders_now(account, may_rest(asked))
             self._queue.lines.put(command)
         except EverythingError as error:
             command.fail(error)
@@ -197,14 +197,3 @@ class Relay:
                 self._wire.write(said)
             except LogUnavailable:
                 _log.warning("answers are lost with the connection", bytes=len(said))
-
-
-def _orders(asked: OrderCommand) -> int:
-    """Return how many orders `asked` may bring to rest."""
-    match asked:
-        case PlaceOrder():
-            return 1
-        case PlaceOrders():
-            return len(asked.orders)
-        case _:
-            return 0

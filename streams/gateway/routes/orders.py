@@ -9,6 +9,7 @@ from schemas.codec import encode
 from schemas.commands import OrderCommand, PlaceOrder, PlaceOrders
 from schemas.http import COMMAND_ERRORS, errors
 from schemas.subjects import EXCHANGE, order_command
+from streams.accounts.quotas import may_rest
 from streams.gateway.auth import Caller, SessionCaller
 from streams.gateway.models import (
     BatchedAck,
@@ -27,7 +28,6 @@ from streams.gateway.routes.common import Wait, reply
 from streams.gateway.translate import (
     cancel,
     cancel_outcome,
-    may_rest,
     order_id,
     order_outcomes,
     place_order,

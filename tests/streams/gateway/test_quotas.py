@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,10 +14,11 @@ from schemas.errors import StoreUnavailable, TooManyFeeds
 from schemas.limits import MAX_COMMAND_BYTES
 from schemas.policy import ExchangePolicy, Policy, Quota, QuotasPolicy
 from schemas.units import SECOND_NS
+from streams.accounts import quotas as module
 from streams.accounts.errors import TooManyOpenOrders
 from streams.accounts.quotas import Quotas
-from streams.gateway import quotas as module
 from tests.streams.gateway.house import GRANTING, SYMBOL, House, open_house
+from tests.support.waiting import wait_until
 
 QUOTAS = QuotasPolicy(makers=("maker",))
 BOUNDED = msgspec.structs.replace(GRANTING, quotas=QUOTAS)
@@ -234,6 +236,39 @@ async def test_only_orders_that_may_rest_count() -> None:
         ]
         assert await flood(house, alice, passing) == {(202, ""): 2}
         assert await flood(house, alice, [{"all": True}], "/cancel") == {(202, ""): 1}
+
+
+async def test_who_cannot_wait_counts_from_nothing_and_learns_soon(bounded: House) -> None:
+    """As the relay does: an order never waits for the tables."""
+    tables = Tables()
+    tables.open = 8
+    quotas = quotas_of(bounded, tables, 10)
+    for _ in range(10):
+        quotas.admit_orders_now("alice", 1)
+    with pytest.raises(TooManyOpenOrders):
+        quotas.admit_orders_now("alice", 1)
+    assert tables.asked == 0
+    await wait_until(lambda: tables.asked == 1 and not quotas._counting)
+    quotas.admit_orders_now("alice", 2)
+    with pytest.raises(TooManyOpenOrders):
+        quotas.admit_orders_now("alice", 1)
+    bounded.clock.ns += SECOND_NS
+    tables.open = 0
+    with pytest.raises(TooManyOpenOrders):
+        quotas.admit_orders_now("alice", 1)
+    await wait_until(lambda: tables.asked == 2 and not quotas._counting)
+    quotas.admit_orders_now("alice", 10)
+
+
+async def test_one_who_cannot_wait_asks_once_at_a_time(bounded: House) -> None:
+    tables = Tables()
+    quotas = quotas_of(bounded, tables, 10)
+    for _ in range(50):
+        with suppress(TooManyOpenOrders):
+            quotas.admit_orders_now("alice", 1)
+        bounded.clock.ns += SECOND_NS
+    await wait_until(lambda: not quotas._counting)
+    assert tables.asked == 1
 
 
 async def test_memory_is_bounded(bounded: House, monkeypatch: pytest.MonkeyPatch) -> None:
