@@ -8,11 +8,16 @@ server that asks is asked back how many it has: only who holds a key can cause t
 question is answered after the other on one connection, so the server has let the one in
 before it counts for the next. Two desks that answer for one account at the same moment may
 each give away its last connection; the bound is one server's.
+
+A login ends after LOGIN_LIFE_S, and the server then says so in a way that makes a stock client
+give up for ever. So the desk ends the connection some time before, without a word, which is what
+clients reconnect after. It asks the server whose connections are old and remembers nothing.
 """
 
 import asyncio
 import time
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -21,7 +26,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from schemas.codec import encode
-from schemas.errors import LogUnavailable
+from schemas.errors import EverythingError, LogUnavailable
 from streams.broker import limits, roles
 from streams.broker.logins import Claimant, Logins
 from streams.log import nats_client, nats_requests
@@ -32,16 +37,28 @@ _RECONNECT_EVERY_S: Final = 0.1
 _MOST_SEATS: Final = 1_024
 """Connections of one account that the server is asked to count: more than any may have."""
 _STRANGERS: Final = (roles.TRADERS, roles.READERS)
+_ANY_SERVER: Final = "PING"
 _log = structlog.get_logger(__name__)
+
+
+class _Connected(msgspec.Struct):
+    cid: int
+    start: datetime
 
 
 class _Connections(msgspec.Struct):
     num_connections: int
+    connections: list[_Connected] = []
+
+
+class _ServerId(msgspec.Struct):
+    id: str
 
 
 class _Census(msgspec.Struct):
     """What the server says of the connections that it was asked for."""
 
+    server: _ServerId
     data: _Connections
 
 
@@ -54,9 +71,17 @@ class Callout:
     def __init__(self, connection: Client, logins: Logins) -> None:
         self._connection = connection
         self._logins = logins
+        self._renewing: asyncio.Task[None] | None = None
+
+    def begin_renewing(self) -> None:
+        """End old logins from now on, so that their clients log in again."""
+        self._renewing = asyncio.create_task(self._renew_for_ever())
 
     async def close(self) -> None:
         """Stop answering. Questions not answered end in the server's own timeout."""
+        if self._renewing is not None:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await self._connection.close()
 
     async def _on_question(self, message: Msg) -> None:
@@ -81,10 +106,33 @@ class Callout:
 
         Without the account's name it would count clients that only say that name and wait.
         """
-        subject = roles.CENSUS_SUBJECT.replace("*", login.server)
-        question = encode({"acc": account, "user": login.account, "limit": _MOST_SEATS})
-        told = await nats_requests.ask(self._connection, subject, question, limits.CENSUS_WITHIN_S)
-        return _decode_census(told).data.num_connections
+        question = {"acc": account, "user": login.account, "limit": _MOST_SEATS}
+        return (await self._census(login.server, question)).data.num_connections
+
+    async def _census(self, server: str, question: dict[str, Any]) -> _Census:
+        subject = roles.CENSUS_SUBJECT.replace("*", server)
+        asked, within_s = encode(question), limits.CENSUS_WITHIN_S
+        return _decode_census(await nats_requests.ask(self._connection, subject, asked, within_s))
+
+    async def _renew_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(limits.RENEW_LOOK_S)
+            for account in _STRANGERS:
+                try:
+                    await self._renew(account)
+                except (EverythingError, NatsError, OSError) as error:
+                    _log.warning("old logins are not renewed", error=repr(error))
+
+    async def _renew(self, account: str) -> None:
+        """Have the server end the connections whose logins are old, the oldest first."""
+        question = {"acc": account, "sort": "start", "limit": limits.RENEWALS_AT_ONCE}
+        told = await self._census(_ANY_SERVER, question)
+        old = datetime.fromtimestamp(time.time() - limits.RENEW_AFTER_S, UTC)
+        for one in told.data.connections:
+            if one.start > old:
+                return
+            subject = roles.KICK_SUBJECT.replace("*", told.server.id)
+            await self._connection.publish(subject, encode({"cid": one.cid}))
 
 
 async def start(url: str, seed: str, logins: Logins) -> Callout:
@@ -114,6 +162,7 @@ async def start(url: str, seed: str, logins: Logins) -> Callout:
     except (NatsError, OSError, TimeoutError) as error:
         await connection.close()
         raise LogUnavailable(f"the auth responder cannot reach the broker: {error}") from error
+    callout.begin_renewing()
     return callout
 
 

@@ -351,9 +351,11 @@ def _account_extras(name: str, shard: str) -> Conf:
                 "limits": _limits(limits.MAX_AUDITOR_CONNECTIONS, limits.TRADER_SUBSCRIPTIONS),
             }
         case roles.DOOR:
-            return {"imports": [{"service": {"account": SYS, "subject": roles.CENSUS_SUBJECT}}]}
+            asked = [{"account": SYS, "subject": subject} for subject in roles.DESK_SUBJECTS]
+            return {"imports": [{"service": one} for one in asked]}
         case roles.SYS:
-            return {"exports": [{"service": roles.CENSUS_SUBJECT, "accounts": [DOOR]}]}
+            given = [{"service": one, "accounts": [DOOR]} for one in roles.DESK_SUBJECTS]
+            return {"exports": given}
         case _:
             return {}
 

@@ -55,8 +55,14 @@ OPEN_BATCH_LIFE_S: Final = 1
 REPLY_LIFE_S: Final = 5
 """How long the server keeps the way back for an answer that does not come."""
 LOGIN_TIMEOUT_S: Final = 5
-LOGIN_LIFE_S: Final = 3_600
-"""A native connection must log in again after this; so long may a rotated key linger."""
+LOGIN_LIFE_S: Final = 12 * 3_600
+"""The server ends a native connection after this, for good: so long may a rotated key linger."""
+RENEW_AFTER_S: Final = 11 * 3_600
+"""The desk ends it before, in such a way that clients log in again by themselves."""
+RENEW_LOOK_S: Final = 10
+"""How often the desk looks whose login is old,"""
+RENEWALS_AT_ONCE: Final = 64
+"""and how many it ends then: all that logged in at once are done well before their time."""
 REFUSALS_PER_S: Final = 100
 REFUSALS_BURST: Final = 500
 """Refused logins that are answered; the others wait for the server's own timeout."""

@@ -50,7 +50,10 @@ STREAM.UPDATE nor STREAM.DELETE."""
 
 CALLOUT_SUBJECT: Final = "$SYS.REQ.USER.AUTH"
 CENSUS_SUBJECT: Final = "$SYS.REQ.SERVER.*.CONNZ"
-"""Asks the server in the place of `*` who is connected. The auth responder has it imported."""
+"""Asks the server in the place of `*` who is connected. The auth responder has it imported,"""
+KICK_SUBJECT: Final = "$SYS.REQ.SERVER.*.KICK"
+"""and this, which has that server end a connection."""
+DESK_SUBJECTS: Final = (CENSUS_SUBJECT, KICK_SUBJECT)
 
 LOG_DURABLES: Final = ("measurer", "llm")
 """Consumers of the log that remember their place, each named after its one owner."""
@@ -302,11 +305,11 @@ def auditor_services(stream: str) -> tuple[str, ...]:
 
 
 def door() -> Role:
-    """Answers the server's question who somebody is, and asks it who is connected already."""
+    """Answers the server's question who somebody is; asks it who is connected, and ends logins."""
     return Role(
         name="door",
         account=DOOR,
-        publish=("$SYS._INBOX.>", CENSUS_SUBJECT),
+        publish=("$SYS._INBOX.>", *DESK_SUBJECTS),
         subscribe=(CALLOUT_SUBJECT,),
     )
 

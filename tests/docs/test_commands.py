@@ -92,7 +92,7 @@ def real_routes(it: Venue) -> set[tuple[str, str]]:
     return {(method.upper(), path) for path, methods in paths.items() for method in methods}
 
 
-@pytest.mark.parametrize("name", ["native_trader.py", "read_log.py"])
+@pytest.mark.parametrize("name", ["native_trader.py", "native_session.py", "read_log.py"])
 def test_an_example_explains_itself(name: str) -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / name), "--help"],

@@ -284,6 +284,15 @@ TIMES: Final = [
         "a native connection outlives its key's rotation no longer than the key does",
     ),
     ("LOGIN_TIMEOUT_S < LOGIN_LIFE_S", "a login is shorter than what it opens"),
+    (
+        "RENEW_AFTER_S + 2 * MAX_STRANGERS * RENEW_LOOK_S / RENEWALS_AT_ONCE < LOGIN_LIFE_S",
+        "even if all logged in at once, each login is renewed before it ends",
+    ),
+    ("HELD_S < REPLY_LIFE_S", "who is told that a command waited too long still listens"),
+    (
+        "MAX_NATIVE_BYTES < TURN_BYTES < LINE_BYTES < QUEUE_BYTES",
+        "a turn has room for the largest command, a line for many turns, the queue for many lines",
+    ),
     ("READ_WAIT_S < READ_STATEMENT_S", "a read spends its time in Postgres, not in a queue"),
     (
         "HISTORY_LOOK_MS < HISTORY_WAIT_S * 1_000 and READ_POLL_S < HISTORY_WAIT_S",

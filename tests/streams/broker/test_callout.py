@@ -1,10 +1,13 @@
 """Logging in on a real server."""
 
 import asyncio
+import json
 from contextlib import AsyncExitStack, suppress
 from typing import Any
 
+import nats
 import pytest
+from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from schemas.errors import LogUnavailable
@@ -203,6 +206,69 @@ async def test_a_login_ends(venue: BrokerVenue, monkeypatch: pytest.MonkeyPatch)
     async with venue.native("alice") as alice:
         await wait_until(lambda: alice.client.is_closed)
         assert "expired" in str(alice.client.last_error).lower(), alice.errors
+
+
+async def test_a_stock_client_outlives_its_login(
+    broker: BrokerVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It once was dead after an hour: what the server says of an expired login is final."""
+    monkeypatch.setattr(limits, "LOGIN_LIFE_S", 4)
+    monkeypatch.setattr(limits, "RENEW_AFTER_S", 1)
+    monkeypatch.setattr(limits, "RENEW_LOOK_S", 0.2)
+    reconnected, closed = 0, False
+
+    async def on_reconnect() -> None:
+        nonlocal reconnected
+        reconnected += 1
+
+    async def on_close() -> None:
+        nonlocal closed
+        closed = True
+
+    async with broker.desk():
+        stock = await nats.connect(
+            broker.server.url,
+            name="orders",
+            nkeys_seed_str=broker.trader("alice").seed,
+            inbox_prefix="_INBOX_alice",
+            reconnected_cb=on_reconnect,
+            closed_cb=on_close,
+        )
+        heard = 0
+
+        async def listen(_message: Msg) -> None:
+            nonlocal heard
+            heard += 1
+
+        await stock.subscribe("_INBOX_alice.mine", cb=listen)
+        await wait_until(lambda: reconnected == 2)
+        assert not closed
+        answer = await stock.request(ORDER, SOME, timeout=5)
+        assert "seq" in json.loads(answer.data)
+        await stock.publish(ORDER, SOME, reply="_INBOX_alice.mine")
+        await wait_until(lambda: heard)
+        await stock.close()
+
+
+async def test_old_logins_are_ended_a_few_at_a_time(
+    broker: BrokerVenue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "RENEW_LOOK_S", 3_600)
+    monkeypatch.setattr(limits, "RENEWALS_AT_ONCE", 2)
+    async with broker.door(), AsyncExitStack() as stack:
+        for account in ("alice", "bob", "carol"):
+            await stack.enter_async_context(broker.native(account))
+        held = [("alice", 1), ("bob", 1), ("carol", 1)]
+        desk = broker.desks[-1]
+        await desk._renew(TRADERS)
+        assert [(name, await broker.held(TRADERS, name)) for name, _ in held] == held
+        monkeypatch.setattr(limits, "RENEW_AFTER_S", -1)
+        await desk._renew(TRADERS)
+
+        async def left() -> bool:
+            return [await broker.held(TRADERS, name) for name, _ in held] == [0, 0, 1]
+
+        await wait_until(left)
 
 
 async def test_junk_at_the_door_is_survived(venue: BrokerVenue) -> None:

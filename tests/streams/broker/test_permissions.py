@@ -197,7 +197,7 @@ MAY_PUBLISH: dict[str, frozenset[str]] = {
     "$SYS.REQ.SERVER.PING.CONNZ": only("monitor", "door"),
     "$SYS.REQ.SERVER.PING": NOBODY,
     "$SYS.REQ.SERVER.ANY.RELOAD": NOBODY,
-    "$SYS.REQ.SERVER.ANY.KICK": NOBODY,
+    "$SYS.REQ.SERVER.ANY.KICK": only("door"),
     "$SYS.REQ.ACCOUNT.LOG.CONNZ": NOBODY,
     "$SYS._INBOX.x": only("door"),
     "_INBOX.x": NOBODY,

@@ -100,6 +100,7 @@ class BrokerVenue:
         self.keyring: Keyring = ensure_service_keys(folder / "keys", SHARD)
         self.traders: dict[str, Trader] = {}
         self.tokens: dict[str, str] = {}
+        self.desks: list[callout.Callout] = []
         self.store = folder / "store"
         port = free_port()
         place = config.ListenConfig(
@@ -147,9 +148,11 @@ class BrokerVenue:
     async def door(self) -> AsyncIterator[None]:
         """Let the venue's traders in."""
         desk = await callout.start(self.server.url, self.keyring.seed("door"), self.logins())
+        self.desks.append(desk)
         try:
             yield
         finally:
+            self.desks.remove(desk)
             await desk.close()
 
     @asynccontextmanager
