@@ -1,8 +1,9 @@
 """What one greedy native trader costs fifty honest ones.
 
-`python -m tests.bench.bench_fair [seconds]` prints a markdown table. The yardstick, in the same run, is
-the same fifty traders without the greedy one, before and after. The greedy one is a process of its own
-that gives way to all others (nice 19), and keeps as many orders on their way as it says.
+`python -m tests.bench.bench_fair [seconds]` prints a markdown table. The yardstick, in the same
+run, is the same fifty traders without the greedy one, before and after. The greedy one is a
+process of its own that gives way to all others (nice 19), and keeps as many orders on their way
+as it says.
 """
 
 import asyncio
