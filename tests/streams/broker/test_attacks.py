@@ -234,8 +234,8 @@ async def test_batches_left_open_do_not_stop_the_venues_own_processes(
 async def test_a_payload_beyond_the_bound_ends_the_connection(venue: BrokerVenue) -> None:
     before = await venue.end()
     async with venue.native("alice") as alice:
-        await alice.ask(ORDER, SOME * limits.MAX_NATIVE_BYTES)
-        await alice.client.publish(ORDER, SOME * (limits.MAX_NATIVE_BYTES + 1))
+        await alice.ask(ORDER, SOME.ljust(limits.MAX_NATIVE_BYTES))
+        await alice.client.publish(ORDER, SOME.ljust(limits.MAX_NATIVE_BYTES + 1))
         await wait_until(lambda: alice.client.is_closed)
     assert await venue.end() == before + 1
 
