@@ -132,7 +132,9 @@ class Callout:
             if one.start > old:
                 return
             subject = roles.KICK_SUBJECT.replace("*", told.server.id)
-            await self._connection.publish(subject, encode({"cid": one.cid}))
+            # without an answer to give the server does nothing
+            kick, within_s = encode({"cid": one.cid}), limits.CENSUS_WITHIN_S
+            await nats_requests.ask(self._connection, subject, kick, within_s)
 
 
 async def start(url: str, seed: str, logins: Logins) -> Callout:

@@ -159,7 +159,7 @@ EDITS: dict[str, tuple[Edit, str]] = {
         "account EVE is foreign",
     ),
     "another export": (
-        lambda text: text.replace('service: "main.cmd.order.*"', 'service: "main.cmd.>"', 1),
+        lambda text: text.replace('service: "door.main.order.*"', 'service: "main.cmd.>"', 1),
         "account LOG: exports differs",
     ),
     "a login for nobody": (
