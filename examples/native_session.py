@@ -39,6 +39,7 @@ class NativeSession:
         self._purpose = purpose
         self._handlers: dict[str, Handler] = {}
         self._numbers: dict[str, int] = {}
+        self._asking: set[asyncio.Future[Msg]] = set()
         self._heard_by: Client
         self._held: list[tuple[str, dict[str, Any]]] = []
 
@@ -49,8 +50,11 @@ class NativeSession:
 
     async def request(self, subject: str, command: dict[str, Any]) -> dict[str, Any]:
         """Send a command and return the answer: its place on the log, or an error."""
-        answer = await self._client.request(subject, json.dumps(command).encode(), timeout=WAIT_S)
-        return dict(json.loads(answer.data))
+        asked = self._client.request(subject, json.dumps(command).encode(), timeout=WAIT_S)
+        asking = asyncio.ensure_future(asked)
+        self._asking.add(asking)
+        asking.add_done_callback(self._asking.discard)
+        return dict(json.loads((await asking).data))
 
     async def subscribe(self, channel: str, handler: Handler) -> None:
         """Hand each message of a feed channel on, once and in order."""
@@ -82,7 +86,9 @@ class NativeSession:
             await self._listen(fresh, channel)
         await fresh.flush()
         old, self._client = self._client, fresh
-        await old.drain()  # what it was asked is still answered, and what it brought handed on
+        # what the old one was asked is answered there, and what it brought is handed on
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        await old.drain()
         self._heard_by = fresh
         held, self._held = self._held, []
         for channel, envelope in held:

@@ -10,7 +10,7 @@ from schemas import signatures
 from schemas.errors import InputError
 
 SESSION_SECRET: Final = "session.secret"
-"""The name, in the key folder, of what signs sessions: both doors take each other's."""
+"""The name, in the key folder, of what signs sessions: gateway and relay take the same ones."""
 
 
 class KeyMissing(InputError):

@@ -1,4 +1,4 @@
-"""The directory: the venue view of a door, with who holds which account."""
+"""The directory: the venue view of gateway and relay, with who holds which account."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _KEPT_NS: Final = LAPSED_NAME_KEPT_S * SECOND_NS
 
 @dataclass
 class Directory(VenueView):
-    """What a door must know to refuse a request that the engines would refuse as well."""
+    """What it takes to refuse a request that the engines would refuse as well."""
 
     _key_of: dict[str, str] = field(default_factory=dict)
     _account_of: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a door says to an account that may not, or not so much."""
+"""What an account is told that may not, or not so much."""
 
 from schemas.errors import InputError, OverQuota
 

@@ -1,9 +1,9 @@
-"""The bounds of what the doors know of accounts, by name."""
+"""The bounds of what gateway and relay know of accounts, by name."""
 
 from typing import Final
 
 TAIL_BATCH: Final = 50
-"""Records folded before a door's other work gets a turn."""
+"""Records folded before other work of the gateway or the relay gets a turn."""
 SESSION_LIFE_S: Final = 12 * 3600
 CHALLENGE_LIFE_S: Final = 60
 MAX_KNOWN_TOKENS: Final = 10_000

@@ -1,4 +1,4 @@
-"""How often something may be asked of a door: one token bucket for each name."""
+"""How often something may be asked of a process: one token bucket for each name."""
 
 from typing import Final, NamedTuple
 

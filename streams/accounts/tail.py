@@ -1,4 +1,4 @@
-"""The tail: the records that a door reads for its directory and for outcomes."""
+"""The tail: the records that are read for a directory, and for outcomes."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -170,7 +170,7 @@ class _Waiting:
             self.done.set_exception(own)
 
 
-class _Line:
+class _Callers:
     """The callers that wait, first come first served."""
 
     def __init__(self) -> None:
@@ -195,7 +195,7 @@ class Appender:
     """Appends to `log` for any number of concurrent callers."""
 
     def __init__(self, log: Log) -> None:
-        self._line = _Line()
+        self._line = _Callers()
         self._groups = GroupAppender(log, self._line)
         self._closed = False
 

@@ -1,4 +1,4 @@
-"""What the relay says to a native client, beside what every door says."""
+"""What the relay says to a native client, beside what the gateway says, too."""
 
 from schemas.errors import InputError
 

@@ -16,8 +16,8 @@ LINE_SHARE: Final = 8
 HELD_S: Final = 4
 """A command that has waited for so long is refused: its sender hears nothing after REPLY_LIFE_S,
 and an order must not be placed when nobody expects it any more."""
-REFUSALS_PER_S: Final = 100
-REFUSALS_BURST: Final = 1_000
+TOLD_REFUSALS_PER_S: Final = 100
+TOLD_REFUSALS_BURST: Final = 1_000
 """Refusals that one account is told; it is only counted for the others."""
-DIAL_PAUSE_S: Final = 0.1
+DIAL_PAUSE_MS: Final = 100
 """Between the loss of the connection and the next one."""

@@ -20,10 +20,11 @@ from streams.log.nats_wire import Wire
 from streams.log.ports import Clock, Log
 from streams.relay import answers
 from streams.relay.headers import check_headers
-from streams.relay.limits import DIAL_PAUSE_S, HELD_S, REFUSALS_BURST, REFUSALS_PER_S
+from streams.relay.limits import DIAL_PAUSE_MS, HELD_S, TOLD_REFUSALS_BURST, TOLD_REFUSALS_PER_S
 from streams.relay.lines import Lines
 
 _QUEUE_GROUP: Final = "relay"
+_MILLISECONDS: Final = 1_000
 _log = structlog.get_logger(__name__)
 
 Dial = Callable[[], Awaitable[Wire]]
@@ -126,7 +127,7 @@ class Relay:
             finally:
                 self.is_heard = False
                 await wire.close()
-            await self._clock.sleep(DIAL_PAUSE_S)
+            await self._clock.sleep(DIAL_PAUSE_MS / _MILLISECONDS)
 
     async def _serve(self, wire: Wire) -> None:
         """Hear commands on `wire` until it is lost. Raises LogUnavailable."""
@@ -180,7 +181,7 @@ class Relay:
     def refused(self, account: str, reply: bytes, error: EverythingError) -> None:
         """Tell who asked why the command is not on the log, or not known to be there."""
         self._refused += 1
-        rate = per_second(REFUSALS_PER_S, REFUSALS_BURST)
+        rate = per_second(TOLD_REFUSALS_PER_S, TOLD_REFUSALS_BURST)
         if reply and not self._refusals.take(account, rate):
             self._answer(reply, answers.refused(error))
 

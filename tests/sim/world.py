@@ -19,7 +19,7 @@ from schemas.errors import EverythingError, Fenced, Halt, OperatingError
 from schemas.stored import Stored
 from schemas.subjects import feed as feed_subject
 from schemas.units import SECOND_NS
-from streams.log.appender import Appender
+from streams.log.appender import Appender, GroupAppender
 from streams.log.ports import Fence
 from tests.projections.feeds.simulated_feed import SimulatedFeed
 from tests.sim.life import LIFE, Life
@@ -415,15 +415,15 @@ class World:
         async def live(*_: Any) -> Any:
             return LIVE
 
-        one_by_one = Appender._one_by_one
+        one_by_one = GroupAppender._one_by_one
 
-        async def singly(appender: Appender, group: Sequence[Any]) -> None:
+        async def singly(appender: GroupAppender, group: Sequence[Any]) -> None:
             if sys._getframe(1).f_code.co_name == "_together":
                 self.trace.mark("appender: batch refused, sent one by one")
             await one_by_one(appender, group)
 
         return [
-            (Appender, "_one_by_one", singly),
+            (GroupAppender, "_one_by_one", singly),
             (sessions_module, "connect", self.connect_store),
             (projector_module, "ensure_live", live),
             (model_module, "find_live", live),

@@ -11,6 +11,7 @@ from tests.support.waiting import wait_until
 
 CHANNEL = "account.alice.orders"
 MESSAGES = 150
+EVERY = 30
 
 
 def _example() -> Any:
@@ -29,27 +30,27 @@ async def test_it_renews_without_a_gap(venue: BrokerVenue) -> None:
         _example().NativeSession("alice", seed, venue.server.url, what)
         for what in ("orders", "feeds")
     )
-    first = await _opened(orders), await _opened(feeds)
+    clients = set()
 
     async def listen(_channel: str, envelope: dict[str, Any]) -> None:
         heard.append(envelope["sequence_number"])
 
+    await asyncio.gather(orders.open(), feeds.open())
     await feeds.subscribe(CHANNEL, listen)
-    before = await venue.end()
+    before, renewing = await venue.end(), list[asyncio.Task[None]]()
     async with venue.service("feeds") as publisher:
         for number in range(1, MESSAGES + 1):
+            if number % EVERY == 1:
+                await asyncio.gather(*renewing)
+                clients |= {orders._client, feeds._client}
+                renewing = [asyncio.create_task(one._renew()) for one in (orders, feeds)]
             message = json.dumps({"sequence_number": number}).encode()
             await publisher.ask(f"feed.main.{CHANNEL}", message)
             asked = json.loads(command(f"n{number}"))
             assert "seq" in await orders.request("main.cmd.order.alice", asked)
+    await asyncio.gather(*renewing)
     await wait_until(lambda: heard and heard[-1] == MESSAGES)
-    renewed = orders._client, feeds._client
     await asyncio.gather(orders.close(), feeds.close())
     assert heard == [*range(1, MESSAGES + 1)]
     assert await venue.end() == before + MESSAGES
-    assert not set(first) & set(renewed)
-
-
-async def _opened(session: Any) -> Any:
-    await session.open(renew_every_s=0.2)
-    return session._client
+    assert len(clients) == 2 * MESSAGES // EVERY
