@@ -58,7 +58,7 @@ LOGIN_TIMEOUT_S: Final = 5
 LOGIN_LIFE_S: Final = 12 * 3_600
 """The server ends a native connection after this, for good: so long may a rotated key linger."""
 RENEW_AFTER_S: Final = 11 * 3_600
-"""The desk ends it before, in such a way that clients log in again by themselves."""
+"""The desk ends it before, without an error, so that clients log in again by themselves."""
 RENEW_LOOK_S: Final = 10
 """How often the desk looks whose login is old,"""
 RENEWALS_AT_ONCE: Final = 64
