@@ -48,7 +48,6 @@ def _example(name: str) -> Any:
 
 read_log = _example("read_log")
 ORDER = "main.cmd.order.alice"
-BATCH_INCOMPLETE = 10176
 FOREIGN_REPLIES = (
     "main.evt.exchange",
     "main.evt.exchange.epoch",
@@ -235,19 +234,6 @@ async def test_a_batch_crosses_the_border_whole(venue: BrokerVenue) -> None:
     assert (ack["seq"], ack["count"]) == (before + 1_000, 1_000)
     stored = await venue.stored(before)
     assert stored == [(ORDER, payload) for _, payload in messages]
-
-
-async def test_a_batch_whose_name_is_guessed_can_be_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Names of batches are stream-wide, so a client must make them of fresh random bytes."""
-    async with patient(tmp_path, monkeypatch) as (alice, bob):
-        await bob.client.publish("main.cmd.order.bob", b"1", headers=part(1, name="guess"))
-        await bob.sync()
-        stolen = await alice.ask(ORDER, b"x", part(2, name="guess", last=True))
-        assert stolen.get("count") == 2, stolen
-        answer = await bob.ask("main.cmd.order.bob", b"2", part(2, name="guess", last=True))
-        assert answer["error"]["err_code"] == BATCH_INCOMPLETE
 
 
 async def test_few_batches_may_be_left_open_for_each_costs_the_server_a_file(
