@@ -28,6 +28,7 @@ from schemas.chain import digest
 from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
+from schemas.events.exchange import CashCredited
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.units import HOUR_NS
 from streams.broker import callout, config, roles
@@ -191,6 +192,8 @@ class Rig:
         text = encode(genesis)
         self.venue_id = digest(text)
         await self.log.found(*self._signed(text))
+        # an account that asks before the exchange knows of the venue is refused
+        await self.covered(subjects.GOVERNANCE, 1)
         self.traders = [Trader(account) for account in accounts]
         openings = [self._opening(trader) for trader in self.traders]
         await self._append(openings)
@@ -211,6 +214,18 @@ class Rig:
         last = await self.log.last(subjects.events(SHARD, subjects.GOVERNANCE))
         assert last is not None
         await self.covered(subjects.EXCHANGE, last.sequence)
+        await self._check_accounts()
+
+    async def _check_accounts(self) -> None:
+        """See that every account is open and has its credits: else all orders are refused."""
+        credited = set()
+        reader = await self.log.open_reader([subjects.events(SHARD, subjects.EXCHANGE)], 0)
+        while messages := await reader.poll(500, 0.5):
+            for stored in messages:
+                events = EVENT_MESSAGES.decode(stored.payload).events
+                credited |= {one.account for one in events if isinstance(one, CashCredited)}
+        await reader.close()
+        assert credited == {trader.account for trader in self.traders}
 
     async def covered(self, engine: str, sequence: int, *, trailing: bool = False) -> Record:
         """Return the engine's first last-record that covers its input `sequence`.
