@@ -36,6 +36,7 @@ from streams.broker.keyring import ISSUER
 from streams.broker.logins import Logins
 from streams.broker.server import NatsServer
 from streams.log import publishing
+from streams.log.cursor import Cursor
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, feed_spec, log_spec
@@ -218,13 +219,12 @@ class Rig:
 
     async def _check_accounts(self) -> None:
         """See that every account is open and has its credits: else all orders are refused."""
-        credited = set()
-        reader = await self.log.open_reader([subjects.events(SHARD, subjects.EXCHANGE)], 0)
-        while messages := await reader.poll(500, 0.5):
-            for stored in messages:
-                events = EVENT_MESSAGES.decode(stored.payload).events
-                credited |= {one.account for one in events if isinstance(one, CashCredited)}
-        await reader.close()
+        credited, end = set(), await self.log.last_sequence()
+        async with Cursor(self.log, [subjects.events(SHARD, subjects.EXCHANGE)], 0) as cursor:
+            async for messages in cursor.read_to(end):
+                for stored in messages:
+                    events = EVENT_MESSAGES.decode(stored.payload).events
+                    credited |= {one.account for one in events if isinstance(one, CashCredited)}
         assert credited == {trader.account for trader in self.traders}
 
     async def covered(self, engine: str, sequence: int, *, trailing: bool = False) -> Record:
