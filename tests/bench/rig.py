@@ -30,11 +30,13 @@ from schemas.codec import encode
 from schemas.commands import AccountOpening, OpenAccount
 from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
 from schemas.errors import LogUnavailable
+from schemas.events.exchange import CashCredited
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.units import HOUR_NS
 from streams.broker import config, roles
 from streams.broker.server import NatsServer
 from streams.log import publishing
+from streams.log.cursor import Cursor
 from streams.log.nats_log import NatsLog
 from streams.log.nats_wire import Wire
 from streams.log.streams import ensure_streams, feed_spec, log_spec
@@ -189,6 +191,8 @@ class Rig:
         text = encode(genesis)
         self.venue_id = digest(text)
         await self.log.found(*self._signed(text))
+        # an account that asks before the exchange knows of the venue is refused
+        await self.covered(subjects.GOVERNANCE, 1)
         self.traders = [Trader(account) for account in accounts]
         openings = [self._opening(trader) for trader in self.traders]
         await self._append(openings)
@@ -209,6 +213,17 @@ class Rig:
         last = await self.log.last(subjects.events(SHARD, subjects.GOVERNANCE))
         assert last is not None
         await self.covered(subjects.EXCHANGE, last.sequence)
+        await self._check_accounts()
+
+    async def _check_accounts(self) -> None:
+        """See that every account is open and has its credits: else all orders are refused."""
+        credited, end = set(), await self.log.last_sequence()
+        async with Cursor(self.log, [subjects.events(SHARD, subjects.EXCHANGE)], 0) as cursor:
+            async for messages in cursor.read_to(end):
+                for stored in messages:
+                    events = EVENT_MESSAGES.decode(stored.payload).events
+                    credited |= {one.account for one in events if isinstance(one, CashCredited)}
+        assert credited == {trader.account for trader in self.traders}
 
     async def covered(self, engine: str, sequence: int, *, trailing: bool = False) -> Record:
         """Return the engine's first last-record that covers its input `sequence`.
