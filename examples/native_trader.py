@@ -59,7 +59,7 @@ async def main(account: str, symbol: str, price_ticks: int, seed: str, server: s
 
         three = [order(symbol, "buy", 1, price_ticks) for _ in range(3)]
         sequence = await ask(trader, subject, {"type": "place_orders/1", "orders": three})
-        print(f"three more: message {sequence}, so order ids from {sequence * 100}")
+        print(f"three more: message {sequence}, so order id {sequence * 100} and on")
 
         told = 0
         while told < 4:

@@ -23,7 +23,7 @@ from schemas.limits import MAX_BATCH_ORDERS
 from schemas.records import EVENT_MESSAGES
 from streams.log.limits import MAX_APPENDS_IN_FLIGHT
 from tests.bench.load import orders
-from tests.bench.rig import SHARD, Rig, machine, pour
+from tests.bench.rig import SHARD, Rig, Trader, machine, pour
 
 ACCOUNTS = [f"trader-{number:03d}" for number in range(64)]
 SYMBOLS = [f"BENCH-{number:02d}" for number in range(50)]
@@ -31,6 +31,7 @@ PART = 1_000
 IN_FLIGHT = 8
 SEED = 20_261_120
 ROUNDS = 5
+SENDS_PER_S = 200
 
 
 def make_load(count: int, seed: int) -> dict[str, list[list[bytes]]]:
@@ -145,16 +146,25 @@ async def one_at_a_time(rig: Rig, count: int) -> Throughput:
     return Throughput(sum(map(len, work.values())), time.perf_counter() - started)
 
 
-async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, int]:
-    """Return p50 and p99 in ms from sending an order to reading its outcome from the log."""
+async def latencies(
+    rig: Rig, rate: int, seconds: int, *, merged: bool = False
+) -> tuple[float, float, int]:
+    """Return p50 and p99 in ms from when a message was due to reading its outcome from the log.
+
+    A trader sends what is due in 5 ms together; the load is made before the first is due.
+    """
     reader = await rig.log.open_reader(
         [subjects.events(SHARD, subjects.EXCHANGE)], await rig.log.last_sequence()
     )
     rng = random.Random(SEED + rate)
-    size = max(1, rate // 200)
+    size = max(1, rate // SENDS_PER_S)
+    load: list[tuple[Trader, list[bytes]]] = []
+    for number in range(rate * seconds // size):
+        trader = rig.traders[number % len(rig.traders)]
+        part = list(orders(rng, trader.account, SYMBOLS, size, time.time_ns()))
+        load.append((trader, list(_merged(part)) if merged else part))
     sent: dict[int, float] = {}
     done: dict[int, float] = {}
-    rounds = rate * seconds // size
     sending = True
 
     async def listen() -> None:
@@ -165,22 +175,20 @@ async def latencies(rig: Rig, rate: int, seconds: int) -> tuple[float, float, in
                 for event in record.events:
                     done.setdefault(event.cause, now)
 
-    async def send(trader_number: int, payloads: list[bytes], at: float) -> None:
-        for sequence in await rig.traders[trader_number].send(payloads):
+    async def send(trader: Trader, payloads: list[bytes], at: float) -> None:
+        for sequence in await trader.send(payloads):
             sent[sequence] = at
 
     listening = asyncio.create_task(listen())
     started = time.perf_counter()
     sends: list[asyncio.Task[None]] = []
-    for number in range(rounds):
+    for number, (trader, payloads) in enumerate(load):
         due = started + number * size / rate
         pause = due - time.perf_counter()
         if pause > 0:
             await asyncio.sleep(pause)
-        who = number % len(rig.traders)
-        payloads = list(orders(rng, rig.traders[who].account, SYMBOLS, size, time.time_ns()))
         # measured from when it was due, so that a slow sender cannot hide a slow venue
-        sends.append(asyncio.create_task(send(who, payloads, due)))
+        sends.append(asyncio.create_task(send(trader, payloads, due)))
     await asyncio.gather(*sends)
     sending = False
     await asyncio.wait_for(listening, 60)
@@ -241,11 +249,12 @@ async def run(count: int) -> None:
             told = "".join(f" {seconds / middle.orders * 1e6:.1f} |" for seconds in spent)
             print(f"| {what} |{told}")
         print(f"\nThe engine holds {middle.engine_mb} MB, nats-server {middle.server_mb} MB.\n")
-        print("| orders/s offered | p50 ms | p99 ms | orders |")
-        print("|---|---|---|---|")
-        for rate in (100, 1_000, 10_000):
-            p50, p99, measured = await latencies(rig, rate, 10)
-            print(f"| {rate:,} | {p50:.2f} | {p99:.2f} | {measured:,} |")
+        print("| orders/s offered | | p50 ms | p99 ms | messages |")
+        print("|---|---|---|---|---|")
+        for rate, merged in ((100, False), (1_000, False), (10_000, False), (10_000, True)):
+            p50, p99, measured = await latencies(rig, rate, 10, merged=merged)
+            how = f"{rate // SENDS_PER_S} a message" if merged else "one a message"
+            print(f"| {rate:,} | {how} | {p50:.2f} | {p99:.2f} | {measured:,} |")
 
 
 async def _last_order(rig: Rig) -> int:
