@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "explanation" / "performance.md"
 MODULES = (
     "path",
+    "fair",
     "log",
     "door",
     "http",

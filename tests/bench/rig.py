@@ -31,6 +31,7 @@ from schemas.commands import AccountOpening, OpenAccount
 from schemas.decisions import Decision, Genesis, ListMarket, Mint, SignedDecision
 from schemas.errors import LogUnavailable
 from schemas.events.exchange import CashCredited
+from schemas.policy import Policy
 from schemas.records import EVENT_MESSAGES, Record
 from schemas.units import HOUR_NS
 from streams.broker import config, roles
@@ -45,6 +46,7 @@ from tests.support.ports import free_port
 
 SHARD = subjects.DEFAULT_SHARD
 CASH_CENTS = 10**13
+WIDE_RULES = widened(policy.SEED_PLAN)
 LOGIN_TRIES = 40
 
 
@@ -178,14 +180,19 @@ class Rig:
         times = psutil.Process(pid).cpu_times()
         return float(times.user + times.system)
 
-    async def found(self, symbols: Sequence[str], accounts: Sequence[str]) -> None:
+    async def found(
+        self,
+        symbols: Sequence[str],
+        accounts: Sequence[str],
+        rules: Policy = WIDE_RULES,
+    ) -> None:
         """Found the venue, open markets and funded accounts, all by signed messages."""
         self.root = keys.ensure(self.place.home.keys, "root")
         genesis = Genesis(
             venue="bench",
             root_key=signatures.public_key(self.root),
             notary_key=signatures.public_key(keys.ensure(self.place.home.keys, NOTARY_KEY)),
-            policy=widened(policy.SEED_PLAN),
+            policy=rules,
             time_ns=time.time_ns(),
         )
         text = encode(genesis)
