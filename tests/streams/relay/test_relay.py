@@ -233,7 +233,7 @@ async def test_it_hears_again_after_the_server_was_killed(tmp_path: Path) -> Non
                 """The desk may take longer to come back than the relay."""
                 with suppress(NatsError, TimeoutError, OSError):
                     async with venue.native("alice") as alice:
-                        return (await alice.ask(ORDER))["seq"] == 2
+                        return bool((await alice.ask(ORDER))["seq"] == 2)
                 return False
 
             await wait_until(answered)
