@@ -60,7 +60,7 @@ class NativeSession:
         """Hand each message of a feed channel on, once and in order."""
         self._handlers[channel] = handler
         await self._listen(self._client, channel)
-        await self._client.flush()
+        await _heard(self._client)
 
     async def close(self) -> None:
         """Log out."""
@@ -84,7 +84,7 @@ class NativeSession:
         fresh = await self._connect()
         for channel in self._handlers:
             await self._listen(fresh, channel)
-        await fresh.flush()
+        await _heard(fresh)
         old, self._client = self._client, fresh
         # what the old one was asked is answered there, and what it brought is handed on
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -109,6 +109,12 @@ class NativeSession:
         if number > self._numbers.get(channel, 0):
             self._numbers[channel] = number
             await self._handlers[channel](channel, envelope)
+
+
+async def _heard(client: Client) -> None:
+    """Wait until the server has taken in all subscriptions: nats-py's first ping may overtake one."""
+    await client.flush()
+    await client.flush()
 
 
 async def main(account: str, seed: str, server: str, every_s: float) -> None:

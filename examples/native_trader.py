@@ -51,6 +51,7 @@ async def main(account: str, symbol: str, price_ticks: int, seed: str, server: s
     try:
         feed = await listener.subscribe(f"feed.main.account.{account}.orders")
         await listener.flush()
+        await listener.flush()  # nats-py's first ping may overtake the subscription
         subject = f"main.cmd.order.{account}"
 
         one = {"type": "place_order/1", **order(symbol, "buy", 1, price_ticks)}

@@ -25,6 +25,7 @@ from nats.aio.msg import Msg
 from schemas import subjects
 from schemas.feed import Envelope, decode_envelope
 from streams.broker import roles
+from tests.support.nats import heard
 from tests.support.postgres import fetch
 from tests.support.venue import Venue, venue
 from tests.support.waiting import wait_for
@@ -66,7 +67,7 @@ class Heard:
 
         await client.subscribe(subjects.feed("main", f"market.{SYMBOL}.>"), cb=hear)
         await client.subscribe(subjects.feed("main", f"account.{account}.>"), cb=hear)
-        await client.flush()
+        await heard(client)
         self._listening.set()
         await asyncio.to_thread(self._stop.wait)
         await client.close()

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from pathlib import Path
 
 import msgspec
+from nats.aio.client import Client
 
 from schemas import signatures
 from schemas.codec import encode
@@ -127,3 +128,12 @@ async def nats_server(folder: Path, sync: str = "always") -> AsyncIterator[TestS
         yield server
     finally:
         await server.kill9()
+
+
+async def heard(client: Client) -> None:
+    """Wait until the server has taken in the subscriptions of `client`.
+
+    nats-py's ping goes out ahead of commands that wait, and only the second one is behind them.
+    """
+    await client.flush()
+    await client.flush()

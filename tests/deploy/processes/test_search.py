@@ -17,6 +17,7 @@ from streams.ingest.measuring.questions import embed_responder
 from streams.ingest.measuring.vectors import Vector
 from tests.projections.search.measured import text, vector
 from tests.streams.broker.venue import SHARD, BrokerVenue
+from tests.support.nats import heard
 
 WITHIN_S = 20
 
@@ -70,7 +71,7 @@ async def test_it_answers_saves_and_takes_over(tmp_path: Path) -> None:
                     told = await answered(service, SimilarAsked(text="will it rain"))
                     assert told.problem == "failed", "nobody has the model yet"
                     await embedding.serve(measurer.client, subjects.ask(SHARD, EMBED))
-                    await measurer.client.flush()
+                    await heard(measurer.client)
                 told = await answered(service, SimilarAsked(text="will it rain"))
                 assert [one.id for one in told.things] == ["RAIN", "FOG"]
                 assert told.things[0].similarity_bp == 10_000

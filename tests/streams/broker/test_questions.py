@@ -21,6 +21,7 @@ from streams.log import nats_client
 from streams.log.nats_requests import Responder, ask
 from tests.streams.broker.venue import SHARD, BrokerVenue
 from tests.streams.ingest.measuring.world import WordEmbedding
+from tests.support.nats import heard
 
 ASK_SEARCH, ASK_EMBED = subjects.ask(SHARD, SEARCH), subjects.ask(SHARD, EMBED)
 
@@ -55,7 +56,7 @@ async def test_the_gateway_asks_the_search_process(venue: BrokerVenue) -> None:
             await ask(asker, ASK_SEARCH, b"x", SEARCH_ANSWER_S)
         answers = responder()
         await answers.serve(search, ASK_SEARCH)
-        await search.flush()
+        await heard(search)
         assert await ask(asker, ASK_SEARCH, b"x", SEARCH_ANSWER_S) == b"X"
         assert await ask(asker, ASK_SEARCH, b"break", SEARCH_ANSWER_S) == b"failed"
         assert await ask(asker, ASK_SEARCH, b"y", SEARCH_ANSWER_S) == b"Y"
@@ -69,7 +70,7 @@ async def test_the_search_process_asks_the_measurer(venue: BrokerVenue) -> None:
     async with connected(venue, "search", EMBED) as asker, connected(venue, "measurer") as other:
         answers = embed_responder(embedding)
         await answers.serve(other, ASK_EMBED)
-        await other.flush()
+        await heard(other)
         told = await ask(asker, ASK_EMBED, encode(EmbedAsked("rain’s")), 5)
         assert msgspec.json.decode(told, type=EmbedTold) == EmbedTold(
             to_text(WordEmbedding().of("rain's")), "words"
@@ -85,7 +86,7 @@ async def test_an_answer_cannot_come_to_an_inbox_of_the_role(venue: BrokerVenue)
     async with connected(venue, "gateway") as asker, connected(venue, "search") as search:
         answers = responder()
         await answers.serve(search, ASK_SEARCH)
-        await search.flush()
+        await heard(search)
         with pytest.raises(LogUnavailable):
             await ask(asker, ASK_SEARCH, b"x", 0.5)
         await answers.close()
