@@ -112,7 +112,7 @@ class NativeSession:
 
 
 async def _heard(client: Client) -> None:
-    """Wait until the server has taken in all subscriptions: nats-py's first ping may overtake one."""
+    """Wait until the server has all subscriptions: the first ping of nats-py may overtake one."""
     await client.flush()
     await client.flush()
 
